@@ -82,7 +82,7 @@ fn blend(frame: &RgbImage, x: f64, y: f64) -> [u8; 3] {
         (0, 1, (1.0 - right_share) * low_share),
         (1, 1, right_share * low_share),
     ] {
-        let (px, py) = (left as i64 + dx, top as i64 + dy);
+        let (px, py) = ((left as i64).saturating_add(dx), (top as i64).saturating_add(dy));
         if (0..width).contains(&px) && (0..height).contains(&py) {
             let pixel = frame.get_pixel(px as u32, py as u32).0;
             sum.iter_mut().zip(pixel).for_each(|(total, v)| *total += share * f64::from(v));
@@ -112,6 +112,19 @@ mod tests {
     fn landmarks_in_one_point_cannot_be_aligned() {
         assert_eq!(Similarity::between(&[Point { x: 5.0, y: 5.0 }; 5], &ARCFACE_112), None);
         assert_eq!(Similarity::between(&[Point { x: f32::NAN, y: 5.0 }; 5], &ARCFACE_112), None);
+    }
+
+    #[test]
+    fn landmarks_far_beyond_any_frame_give_a_black_crop() {
+        let far = ARCFACE_112.map(|p| Point { x: p.x * 1e30, y: p.y * 1e30 });
+        if let Some(map) = Similarity::between(&far, &ARCFACE_112) {
+            assert!(
+                map.warp(&RgbImage::from_pixel(8, 8, image::Rgb([255; 3])))
+                    .pixels()
+                    .skip(1)
+                    .all(|p| p.0 == [0; 3])
+            );
+        }
     }
 
     #[test]

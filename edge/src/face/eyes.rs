@@ -106,8 +106,7 @@ impl Eyes {
     fn face(&mut self, picture: &RgbImage, detection: Detection) -> Result<Face> {
         let Detection { bounds, score, landmarks } = detection;
         let crop = self.crop(picture, &landmarks);
-        let seen = crop.as_ref().unwrap_or(picture);
-        let quality = Quality::measure(score, bounds, &landmarks, seen, picture.dimensions());
+        let quality = Quality::measure(score, bounds, &landmarks, crop.as_ref(), picture.dimensions());
         let mut grade = quality.grade(&self.manifest.gates, None);
         let vector = match (&crop, grade) {
             (Some(crop), Grade::Enrol | Grade::Match(_)) => self.embed_crop(crop)?,

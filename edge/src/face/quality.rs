@@ -58,12 +58,13 @@ pub enum Shortfall {
 }
 
 impl Quality {
-    /// Measures a face: its box and landmarks in a frame of `frame_size` (width, height), and its aligned crop.
+    /// Measures a face: its box and landmarks in a frame of `frame_size` (width, height), and its aligned crop, when it
+    /// has one.
     pub fn measure(
         score: f32,
         bounds: Rect,
         landmarks: &[Point; 5],
-        crop: &RgbImage,
+        crop: Option<&RgbImage>,
         frame_size: (u32, u32),
     ) -> Self {
         let [left, right, nose, ..] = *landmarks;
@@ -75,7 +76,7 @@ impl Quality {
             width_px: bounds.w.min(bounds.h),
             yaw: (off_x * along_x + off_y * along_y) / (apart * apart),
             roll_degrees: along_y.atan2(along_x).to_degrees(),
-            sharpness: sharpness(crop),
+            sharpness: crop.map_or(0.0, sharpness),
             whole: bounds.lies_within(frame_size.0, frame_size.1),
         }
     }

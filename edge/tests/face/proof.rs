@@ -5,10 +5,12 @@ use edge::face::embed::Embedder;
 use edge::face::manifest::{Colours, Manifest, SelfTest};
 use edge::face::onnx::Runtime;
 use edge::face::runtime::Surroundings;
-use edge::face::{FaceVector, self_test};
-use std::fs;
+use edge::face::source::still;
+use edge::face::{Eyes, EyesConfig, FaceVector, Unproven, self_test};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
+use std::{fs, thread};
 
 fn hex(vector: &FaceVector) -> String {
     hex::encode(vector.to_embedding().as_bytes())
@@ -93,6 +95,43 @@ fn a_changed_model_file_is_refused_by_name_and_hash() {
     for part in ["mobileface_v2_512.onnx", "expected SHA-256 a030333b", "found ", "get it again"] {
         assert!(refusal.contains(part), "{refusal}");
     }
+}
+
+/// The published pair's own manifest, with the toy in the place of its embedder: every step but that network.
+#[test]
+fn an_unproven_set_sees_where_somebody_accepts_it() {
+    let Some(real) = faces() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sface = Manifest::shipped().remove(1).embedder.file;
+    let toy = fs::read(own_models().join("toy_embedder_512.onnx")).unwrap();
+    let text = fs::read_to_string(own_models().join("yunet_2023mar_sface.toml")).unwrap();
+    let text = text
+        .replace(&sface.sha256, &hex::encode(Sha256::digest(&toy)))
+        .replace(&format!("bytes = {}", sface.bytes), &format!("bytes = {}", toy.len()))
+        .replace("dimension = 128", "dimension = 512");
+    fs::write(folder.path().join("manifest.toml"), text).unwrap();
+    fs::write(folder.path().join(&sface.name), toy).unwrap();
+    let detector = "face_detection_yunet_2023mar.onnx";
+    fs::copy(real.join("models").join(detector), folder.path().join(detector)).unwrap();
+
+    let refusal = eyes(folder.path()).err().unwrap().to_string();
+    assert!(
+        refusal.contains("has no self-test vector") && refusal.contains("--accept-unproven-models"),
+        "{refusal}"
+    );
+    let config = EyesConfig {
+        models: folder.path().to_owned(),
+        onnxruntime: Some(library()),
+        threads: 1,
+        unproven: Unproven::Accept,
+    };
+    let mut eyes = Eyes::open(&config).unwrap();
+    let frame = still(&real.join("images/astronaut.png")).unwrap();
+    // Eyes belong to the thread that looks, wherever they were opened.
+    let seen = thread::spawn(move || eyes.look(&frame).unwrap()).join().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].vector.as_ref().unwrap().to_embedding().dimension(), 512);
+    assert!(format!("{seen:?}").contains("FaceVector(512-d)"), "a printed face shows no vector");
 }
 
 /// A process loads one library, so what is wrong with another is asked in a process of its own: this test again.
