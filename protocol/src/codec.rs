@@ -13,7 +13,8 @@ pub trait Message: Serialize + DeserializeOwned {
 
     /// The message as bytes of the newest version.
     fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(&Written::V1(self)).expect("ids, numbers, texts and bytes always have a postcard form")
+        postcard::to_stdvec(&Written::V1(self))
+            .expect("ids, numbers, texts and bytes always have a postcard form")
     }
 
     /// Reads a message of any version.

@@ -193,7 +193,8 @@ mod tests {
         let faces: Vec<FaceId> = (0..5000).map(face).collect();
         let hash = |n: usize, salt: u128| RowHash((n as u128 + 1) * 0x9E37_79B9_7F4A_7C15 + salt);
         let ours = BucketDigests::of(faces.iter().enumerate().map(|(n, f)| (f, hash(n, 0))));
-        let theirs = BucketDigests::of(faces.iter().enumerate().map(|(n, f)| (f, hash(n, u128::from(n == 42)))));
+        let theirs =
+            BucketDigests::of(faces.iter().enumerate().map(|(n, f)| (f, hash(n, u128::from(n == 42)))));
         assert_eq!(ours.differing(&theirs), [bucket_of(&faces[42])]);
         assert_eq!(ours.differing(&ours.clone()), [0_u16; 0]);
     }

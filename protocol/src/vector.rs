@@ -103,14 +103,19 @@ mod tests {
     #[test]
     fn numbers_are_normalised_before_they_are_rounded() {
         let embedding = Embedding::from_f32(&[3.0, 4.0]).unwrap();
-        assert_eq!(embedding.as_bytes(), [f16::from_f32(0.6).to_le_bytes(), f16::from_f32(0.8).to_le_bytes()].concat());
+        assert_eq!(
+            embedding.as_bytes(),
+            [f16::from_f32(0.6).to_le_bytes(), f16::from_f32(0.8).to_le_bytes()].concat()
+        );
         assert_eq!(Embedding::from_bytes(embedding.as_bytes()).unwrap(), embedding);
         assert_eq!(Embedding::from_f32(&[3e-5, 4e-5]).unwrap(), embedding, "scale does not matter");
     }
 
     #[test]
     fn what_is_no_direction_is_refused() {
-        for bad in [vec![], vec![0.0; 8], vec![f32::NAN, 1.0], vec![f32::INFINITY], vec![1.0; MAX_DIMENSION + 1]] {
+        for bad in
+            [vec![], vec![0.0; 8], vec![f32::NAN, 1.0], vec![f32::INFINITY], vec![1.0; MAX_DIMENSION + 1]]
+        {
             assert!(Embedding::from_f32(&bad).is_err());
         }
         let nan = f16::NAN.to_le_bytes();

@@ -115,7 +115,12 @@ impl SignedApplied {
     ///
     /// # Errors
     /// When it was not signed by `key` for this edge of this location.
-    pub fn verify(self, location: &LocationId, edge: &EdgeId, key: &PublicKey) -> Result<Applied, BadSignature> {
+    pub fn verify(
+        self,
+        location: &LocationId,
+        edge: &EdgeId,
+        key: &PublicKey,
+    ) -> Result<Applied, BadSignature> {
         key.verify(CONTEXT, &text(&self.applied, location, edge), &self.signature)?;
         Ok(self.applied)
     }

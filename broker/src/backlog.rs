@@ -1,0 +1,210 @@
+//! What a session has yet to get. Pure: no lock, no socket, no clock.
+//!
+//! Two kinds of messages, two ways of waiting. A message that was published to be *retained* is in its lane's
+//! map anyway: the session only remembers, for each lane, up to which counter it has dealt with them, and gets
+//! from the map what is above (`CatchUp`). So 40 heartbeats on one topic are one message on return. Any other
+//! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is `Lost`,
+//! and says so at the next CONNECT.
+
+use crate::lane::Counters;
+use crate::limits::Quota;
+use crate::message::{LANES, Lane, Message};
+use crate::packet::QoS;
+use crate::replay::Replay;
+use crate::window::Outgoing;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Whether the session's client is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// It is.
+    Here,
+    /// It is not.
+    Away,
+}
+
+/// What became of a message that was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// It waits to be sent.
+    Queued,
+    /// The map has it, and the session will look there; or a client that is away does not get it (QoS 0).
+    Left,
+    /// A QoS 0 message for which there was no room.
+    Dropped,
+    /// The queue has run over: the session cannot go on.
+    Lost,
+}
+
+/// Something waiting.
+#[derive(Debug)]
+pub enum Waiting {
+    /// A message.
+    Message(Outgoing),
+    /// The retained messages of a new subscription.
+    Replay(Replay),
+}
+
+/// What a session has yet to get.
+#[derive(Debug)]
+pub struct Backlog {
+    queue: VecDeque<Waiting>,
+    /// Messages in the queue that are nowhere else, and their bytes.
+    own: usize,
+    own_bytes: usize,
+    /// Messages in the queue that are in a map as well.
+    mapped: usize,
+    /// For each lane the counter up to which retained messages are in the queue or further.
+    seen: Counters,
+    /// Retained messages above `seen` have been left in the map.
+    behind: bool,
+    messages_max: usize,
+    bytes_max: usize,
+}
+
+impl Backlog {
+    /// Nothing waits.
+    pub fn new(quota: &Quota) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            own: 0,
+            own_bytes: 0,
+            mapped: 0,
+            seen: [0; LANES],
+            behind: false,
+            messages_max: quota.queue_messages,
+            bytes_max: quota.queue_bytes,
+        }
+    }
+
+    /// For each lane the counter up to which retained messages have been dealt with.
+    pub fn seen(&self) -> &Counters {
+        &self.seen
+    }
+
+    /// A message that one of the session's subscriptions matches, with the QoS that subscription was granted.
+    pub fn offer(&mut self, message: &Arc<Message>, granted: QoS, client: Client) -> Offered {
+        let outgoing =
+            Outgoing { message: Arc::clone(message), qos: message.qos.min(granted), retain: false };
+        if message.retain {
+            return self.offer_mapped(outgoing, client);
+        }
+        if outgoing.qos == QoS::Zero && client == Client::Away {
+            return Offered::Left;
+        }
+        if self.own >= self.messages_max || self.own_bytes + message.bytes() > self.bytes_max {
+            return if outgoing.qos == QoS::Zero { Offered::Dropped } else { Offered::Lost };
+        }
+        self.push(outgoing);
+        Offered::Queued
+    }
+
+    fn offer_mapped(&mut self, outgoing: Outgoing, client: Client) -> Offered {
+        let (lane, counter) = (outgoing.message.lane.index(), outgoing.message.counter);
+        if counter <= self.seen[lane] {
+            return Offered::Left;
+        }
+        if client == Client::Away || self.behind || self.mapped >= self.messages_max {
+            self.behind = true;
+            return Offered::Left;
+        }
+        self.seen[lane] = counter;
+        self.push(outgoing);
+        Offered::Queued
+    }
+
+    fn push(&mut self, outgoing: Outgoing) {
+        if outgoing.message.retain {
+            self.mapped += 1;
+        } else {
+            self.own += 1;
+            self.own_bytes += outgoing.message.bytes();
+        }
+        self.queue.push_back(Waiting::Message(outgoing));
+    }
+
+    /// A new subscription's retained messages wait behind what waits already.
+    pub fn replay(&mut self, replay: Replay) {
+        self.queue.push_back(Waiting::Replay(replay));
+    }
+
+    /// Forgets the retained messages of a subscription that has ended.
+    pub fn end_replay(&mut self, filter: &str) {
+        self.queue.retain(|waiting| !matches!(waiting, Waiting::Replay(replay) if replay.filter() == filter));
+    }
+
+    /// What comes next.
+    pub fn first(&mut self) -> Option<&mut Waiting> {
+        self.queue.front_mut()
+    }
+
+    /// Takes what comes next.
+    pub fn take_first(&mut self) -> Option<Waiting> {
+        let first = self.queue.pop_front()?;
+        if let Waiting::Message(outgoing) = &first {
+            if outgoing.message.retain {
+                self.mapped -= 1;
+            } else {
+                self.own -= 1;
+                self.own_bytes -= outgoing.message.bytes();
+            }
+        }
+        Some(first)
+    }
+
+    /// Whether it is time to look into the maps: there is something to catch up with, and what was taken from
+    /// them before has been sent.
+    pub fn is_behind(&self) -> bool {
+        self.behind && self.mapped == 0
+    }
+
+    /// The client is gone. What the maps have is dropped and will be looked up again; QoS 0 is dropped for good.
+    /// `dispatched` is how far each lane had been offered to this session when it went.
+    pub fn go_away(&mut self, dispatched: &Counters) {
+        if !self.behind {
+            // Whatever matched up to there has been offered, so it is in the queue or further.
+            Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(dispatched[at]));
+        }
+        let queue = std::mem::take(&mut self.queue);
+        (self.own, self.own_bytes, self.mapped) = (0, 0, 0);
+        for waiting in queue {
+            match waiting {
+                Waiting::Message(outgoing) if outgoing.message.retain => {
+                    let seen = &mut self.seen[outgoing.message.lane.index()];
+                    *seen = (*seen).min(outgoing.message.counter - 1);
+                }
+                Waiting::Message(outgoing) if outgoing.qos == QoS::Zero => {}
+                Waiting::Message(outgoing) => self.push(outgoing),
+                Waiting::Replay(replay) => self.queue.push_back(Waiting::Replay(replay)),
+            }
+        }
+        self.behind = true;
+    }
+
+    /// Begins to catch up with the maps: returns what has been seen so far. From now on only messages above
+    /// `now` are offered to the queue, behind what `caught_up` will put there.
+    pub fn begin_catch_up(&mut self, now: &Counters) -> Counters {
+        let before = self.seen;
+        Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(now[at]));
+        self.behind = false;
+        before
+    }
+
+    /// What the maps had. Goes before what has been queued since, each lane in its order.
+    pub fn caught_up(&mut self, found: Vec<Outgoing>) {
+        let (mut replays, mut messages) = (VecDeque::new(), found);
+        for waiting in std::mem::take(&mut self.queue) {
+            match waiting {
+                Waiting::Message(outgoing) => messages.push(outgoing),
+                Waiting::Replay(replay) => replays.push_back(Waiting::Replay(replay)),
+            }
+        }
+        // A message that two filters matched was found twice; the higher QoS stays.
+        messages.sort_by_key(|o| (o.message.lane, o.message.counter, std::cmp::Reverse(o.qos)));
+        messages.dedup_by_key(|o| (o.message.lane, o.message.counter));
+        self.queue = replays;
+        (self.own, self.own_bytes, self.mapped) = (0, 0, 0);
+        messages.into_iter().for_each(|outgoing| self.push(outgoing));
+    }
+}

@@ -1,0 +1,351 @@
+//! Bytes to packets. Any bytes give a packet, "more please" or an error; nothing here panics, and nothing is
+//! allocated but the list of filters of one packet that has arrived completely.
+
+use crate::packet::{Connect, Delivery, Packet, PacketId, Publish, QoS, WillPacket};
+
+/// Why bytes are not a packet of MQTT 3.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Longer than this client may send.
+    #[error("the packet is longer than this client may send")]
+    TooLong,
+    /// A packet type that only the server sends, or none at all.
+    #[error("a client does not send packets of this type")]
+    Type,
+    /// The fixed bits of the first byte are wrong.
+    #[error("the flags of the packet are wrong")]
+    Flags,
+    /// The remaining length is not a number of at most four bytes.
+    #[error("the remaining length is malformed")]
+    Length,
+    /// The packet ends before its fields do, or after them.
+    #[error("the packet's fields do not fill the packet")]
+    Fields,
+    /// A text is not UTF-8, or holds a NUL.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// A packet id of zero, a QoS of 3, or an empty list of filters.
+    #[error("a field has a value that the protocol forbids")]
+    Value,
+    /// The name of the protocol in CONNECT is not MQTT.
+    #[error("the client does not speak MQTT")]
+    Protocol,
+}
+
+/// One packet as it lies in the buffer, complete but not understood yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The first byte: type and flags.
+    first: u8,
+    body: &'a [u8],
+    /// Bytes of the whole packet.
+    pub bytes: usize,
+}
+
+/// What a CONNECT turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Greeting<'a> {
+    /// MQTT 3.1.1.
+    Four(Connect<'a>),
+    /// MQTT, but a version this broker does not serve.
+    OtherVersion(u8),
+}
+
+/// Cuts the first packet off `bytes`; `None` when it has not arrived completely. Lengths are checked before the
+/// packet is waited for.
+pub fn frame(bytes: &[u8], max_bytes: usize) -> Result<Option<Frame<'_>>, Malformed> {
+    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let mut length = 0usize;
+    for (at, &byte) in rest.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * at);
+        let header = at + 2;
+        if header + length > max_bytes {
+            return Err(Malformed::TooLong);
+        }
+        if byte & 0x80 == 0 {
+            let body = rest.get(at + 1..at + 1 + length);
+            return Ok(body.map(|body| Frame { first, body, bytes: header + length }));
+        }
+    }
+    if rest.len() < 4 { Ok(None) } else { Err(Malformed::Length) }
+}
+
+impl<'a> Frame<'a> {
+    /// Understands the first packet of a connection, which must be CONNECT.
+    pub fn greeting(&self) -> Result<Greeting<'a>, Malformed> {
+        if self.first != 0x10 {
+            return Err(if self.first >> 4 == 1 { Malformed::Flags } else { Malformed::Type });
+        }
+        let mut fields = Fields(self.body);
+        let name = fields.text()?;
+        let version = fields.byte()?;
+        match (name, version) {
+            ("MQTT", 4) => Ok(Greeting::Four(connect(fields)?)),
+            ("MQTT" | "MQIsdp", other) => Ok(Greeting::OtherVersion(other)),
+            _ => Err(Malformed::Protocol),
+        }
+    }
+
+    /// Understands a packet after CONNECT.
+    pub fn packet(&self) -> Result<Packet<'a>, Malformed> {
+        let flags = self.first & 0x0f;
+        let mut fields = Fields(self.body);
+        let packet = match self.first >> 4 {
+            3 => return publish(flags, fields),
+            kind @ (4..=7 | 8 | 10) => {
+                let expected = if matches!(kind, 4 | 5 | 7) { 0 } else { 2 };
+                if flags != expected {
+                    return Err(Malformed::Flags);
+                }
+                let id = fields.id()?;
+                match kind {
+                    4 => Packet::PubAck(id),
+                    5 => Packet::PubRec(id),
+                    6 => Packet::PubRel(id),
+                    7 => Packet::PubComp(id),
+                    8 => Packet::Subscribe(id, subscriptions(&mut fields)?),
+                    _ => Packet::Unsubscribe(id, filters(&mut fields)?),
+                }
+            }
+            kind @ (12 | 14) if flags == 0 => {
+                if kind == 12 {
+                    Packet::Ping
+                } else {
+                    Packet::Disconnect
+                }
+            }
+            12 | 14 => return Err(Malformed::Flags),
+            _ => return Err(Malformed::Type),
+        };
+        fields.end()?;
+        Ok(packet)
+    }
+}
+
+fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Malformed> {
+    let flags = fields.byte()?;
+    let keep_alive_s = fields.number()?;
+    let client_id = fields.text()?;
+    let (has_will, qos, retain) = (flags & 0x04 != 0, flags >> 3 & 3, flags & 0x20 != 0);
+    if flags & 0x01 != 0 || (!has_will && (qos != 0 || retain)) {
+        return Err(Malformed::Flags);
+    }
+    let will = if has_will {
+        let qos = QoS::from_bits(qos).ok_or(Malformed::Value)?;
+        Some(WillPacket { topic: fields.text()?, payload: fields.binary()?, qos, retain })
+    } else {
+        None
+    };
+    let has_username = flags & 0x80 != 0;
+    let has_password = flags & 0x40 != 0;
+    if has_password && !has_username {
+        return Err(Malformed::Flags);
+    }
+    let username = if has_username { Some(fields.text()?) } else { None };
+    let password = if has_password { Some(fields.binary()?) } else { None };
+    fields.end()?;
+    Ok(Connect { client_id, clean_session: flags & 0x02 != 0, keep_alive_s, will, username, password })
+}
+
+fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Malformed> {
+    let qos = QoS::from_bits(flags >> 1 & 3).ok_or(Malformed::Value)?;
+    let topic = fields.text()?;
+    let delivery = match qos {
+        // A QoS 0 message is never sent again, so it cannot be a duplicate.
+        QoS::Zero if flags & 0x08 != 0 => return Err(Malformed::Flags),
+        QoS::Zero => Delivery::AtMostOnce,
+        QoS::One => Delivery::AtLeastOnce(fields.id()?),
+        QoS::Two => Delivery::ExactlyOnce(fields.id()?),
+    };
+    Ok(Packet::Publish(Publish { topic, payload: fields.0, retain: flags & 1 != 0, delivery }))
+}
+
+fn subscriptions<'a>(fields: &mut Fields<'a>) -> Result<Vec<(&'a str, QoS)>, Malformed> {
+    let mut list = Vec::new();
+    while !fields.0.is_empty() {
+        let filter = fields.text()?;
+        list.push((filter, QoS::from_bits(fields.byte()?).ok_or(Malformed::Value)?));
+    }
+    if list.is_empty() { Err(Malformed::Value) } else { Ok(list) }
+}
+
+fn filters<'a>(fields: &mut Fields<'a>) -> Result<Vec<&'a str>, Malformed> {
+    let mut list = Vec::new();
+    while !fields.0.is_empty() {
+        list.push(fields.text()?);
+    }
+    if list.is_empty() { Err(Malformed::Value) } else { Ok(list) }
+}
+
+/// What is left of a packet's body.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, bytes: usize) -> Result<&'a [u8], Malformed> {
+        let (field, rest) = self.0.split_at_checked(bytes).ok_or(Malformed::Fields)?;
+        self.0 = rest;
+        Ok(field)
+    }
+
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn number(&mut self) -> Result<u16, Malformed> {
+        let field = self.take(2)?;
+        Ok(u16::from_be_bytes([field[0], field[1]]))
+    }
+
+    fn id(&mut self) -> Result<PacketId, Malformed> {
+        PacketId::new(self.number()?).ok_or(Malformed::Value)
+    }
+
+    fn binary(&mut self) -> Result<&'a [u8], Malformed> {
+        let bytes = self.number()?;
+        self.take(usize::from(bytes))
+    }
+
+    fn text(&mut self) -> Result<&'a str, Malformed> {
+        let text = std::str::from_utf8(self.binary()?).map_err(|_| Malformed::Text)?;
+        if text.contains('\0') { Err(Malformed::Text) } else { Ok(text) }
+    }
+
+    fn end(&self) -> Result<(), Malformed> {
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed::Fields) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packet(bytes: &[u8]) -> Result<Option<Packet<'_>>, Malformed> {
+        frame(bytes, 1000)?.map(|frame| frame.packet()).transpose()
+    }
+
+    #[test]
+    fn packets_are_understood() {
+        let id = PacketId::new(7).unwrap();
+        let cases: &[(&[u8], Packet<'_>)] = &[
+            (
+                b"\x33\x07\x00\x01a\x00\x07hi",
+                Packet::Publish(Publish {
+                    topic: "a",
+                    payload: b"hi",
+                    retain: true,
+                    delivery: Delivery::AtLeastOnce(id),
+                }),
+            ),
+            (
+                b"\x30\x03\x00\x01a",
+                Packet::Publish(Publish {
+                    topic: "a",
+                    payload: b"",
+                    retain: false,
+                    delivery: Delivery::AtMostOnce,
+                }),
+            ),
+            (b"\x40\x02\x00\x07", Packet::PubAck(id)),
+            (b"\x50\x02\x00\x07", Packet::PubRec(id)),
+            (b"\x62\x02\x00\x07", Packet::PubRel(id)),
+            (b"\x70\x02\x00\x07", Packet::PubComp(id)),
+            (b"\x82\x06\x00\x07\x00\x01#\x01", Packet::Subscribe(id, vec![("#", QoS::One)])),
+            (b"\xa2\x05\x00\x07\x00\x01#", Packet::Unsubscribe(id, vec!["#"])),
+            (b"\xc0\x00", Packet::Ping),
+            (b"\xe0\x00", Packet::Disconnect),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(packet(bytes).unwrap().as_ref(), Some(expected));
+            for cut in 0..bytes.len() {
+                assert_eq!(packet(&bytes[..cut]), Ok(None), "{expected:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        let cases: &[(&[u8], Malformed)] = &[
+            (b"\x00\x00", Malformed::Type),
+            (b"\x10\x00", Malformed::Type),
+            (b"\x20\x02\x00\x00", Malformed::Type),
+            (b"\xf0\x00", Malformed::Type),
+            (b"\xc1\x00", Malformed::Flags),
+            (b"\xc0\x01x", Malformed::Fields),
+            (b"\x36\x05\x00\x01a\x00\x07", Malformed::Value),
+            (b"\x38\x03\x00\x01a", Malformed::Flags),
+            (b"\x32\x05\x00\x01a\x00\x00", Malformed::Value),
+            (b"\x32\x04\x00\x01a\x00", Malformed::Fields),
+            (b"\x30\x03\x00\x02a", Malformed::Fields),
+            (b"\x30\x03\x00\x01\xff", Malformed::Text),
+            (b"\x30\x03\x00\x01\x00", Malformed::Text),
+            (b"\x60\x02\x00\x07", Malformed::Flags),
+            (b"\x40\x03\x00\x07x", Malformed::Fields),
+            (b"\x82\x02\x00\x07", Malformed::Value),
+            (b"\x82\x06\x00\x07\x00\x01#\x03", Malformed::Value),
+            (b"\x82\x05\x00\x07\x00\x01#", Malformed::Fields),
+            (b"\xa2\x02\x00\x07", Malformed::Value),
+            (b"\x30\xff\xff\xff\x7f", Malformed::TooLong),
+            (b"\x30\x80\x80\x80\x80\x01", Malformed::Length),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(packet(bytes), Err(*expected), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_connect_is_understood_or_told_apart() {
+        let greet = |bytes: &'static [u8]| frame(bytes, 1000).unwrap().unwrap().greeting();
+        assert_eq!(
+            greet(
+                b"\x10\x1a\x00\x04MQTT\x04\xf6\x00\x3c\x00\x01c\x00\x01w\x00\x02\xff\xff\x00\x01u\x00\x01p"
+            ),
+            Ok(Greeting::Four(Connect {
+                client_id: "c",
+                clean_session: true,
+                keep_alive_s: 60,
+                will: Some(WillPacket { topic: "w", payload: b"\xff\xff", qos: QoS::Two, retain: true }),
+                username: Some("u"),
+                password: Some(b"p"),
+            }))
+        );
+        assert_eq!(greet(b"\x10\x07\x00\x04MQTT\x05"), Ok(Greeting::OtherVersion(5)));
+        assert_eq!(greet(b"\x10\x09\x00\x06MQIsdp\x03"), Ok(Greeting::OtherVersion(3)));
+        let cases: &[(&'static [u8], Malformed)] = &[
+            (b"\x10\x07\x00\x04HTTP\x04", Malformed::Protocol),
+            (b"\xc0\x00", Malformed::Type),
+            (b"\x11\x00", Malformed::Flags),
+            (b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x00\x00\x00", Malformed::Flags),
+            (b"\x10\x0c\x00\x04MQTT\x04\x22\x00\x00\x00\x00", Malformed::Flags),
+            (b"\x10\x0f\x00\x04MQTT\x04\x42\x00\x00\x00\x00\x00\x01p", Malformed::Flags),
+            (b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x00x", Malformed::Fields),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(greet(bytes), Err(*expected), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn any_bytes_give_a_value_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(Some(frame)) = frame(&bytes, 64) {
+                prop_assert!(frame.bytes <= 64 && frame.bytes <= bytes.len());
+                let _ = frame.greeting();
+                let _ = frame.packet();
+            }
+        }
+
+        #[test]
+        fn any_body_of_any_type_gives_a_value_or_an_error(
+            first in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut bytes = vec![first, body.len() as u8];
+            bytes.extend(body);
+            let frame = frame(&bytes, 100).expect("short").expect("complete");
+            let _ = frame.greeting();
+            let _ = frame.packet();
+        }
+    }
+}

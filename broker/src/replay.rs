@@ -1,0 +1,70 @@
+//! The retained messages of a new subscription, fetched from the maps a page at a time, so that any number of
+//! them costs a session no more than a page.
+
+use crate::lane::{Counters, Lanes};
+use crate::message::{Lane, Message};
+use crate::packet::QoS;
+use crate::retained::{Clears, Place, Wanted};
+use crate::window::Outgoing;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Topics looked at under one lock.
+const PAGE: usize = 256;
+
+/// Where a replay has come to. It survives its connection.
+#[derive(Debug)]
+pub struct Replay {
+    filter: Box<str>,
+    granted: QoS,
+    /// The lanes' counters at the subscription: what is above comes live.
+    up_to: Counters,
+    /// Lanes still to be looked into, the current one last.
+    lanes: Vec<Lane>,
+    start: Option<Place>,
+    page: VecDeque<Arc<Message>>,
+}
+
+impl Replay {
+    /// All that the filter matches at the lanes' counters `up_to`.
+    pub fn new(filter: &str, granted: QoS, up_to: Counters) -> Self {
+        let lanes = lanes_of(filter);
+        Self { filter: filter.into(), granted, up_to, lanes, start: None, page: VecDeque::new() }
+    }
+
+    /// The subscription's filter.
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    /// The QoS of the next message, if there is one; fetches a page when needed.
+    pub fn peek(&mut self, lanes: &Lanes) -> Option<QoS> {
+        while self.page.is_empty() {
+            let lane = *self.lanes.last()?;
+            let wanted = Wanted {
+                filter: &self.filter,
+                above: 0,
+                up_to: self.up_to[lane.index()],
+                clears: Clears::Hidden,
+            };
+            let page = lanes.page(lane, &wanted, self.start.as_ref(), PAGE);
+            self.page = page.found.into();
+            self.start = page.rest;
+            if self.start.is_none() {
+                self.lanes.pop();
+            }
+        }
+        self.page.front().map(|message| message.qos.min(self.granted))
+    }
+
+    /// The next message of the page that `peek` looked at.
+    pub fn take(&mut self) -> Option<Outgoing> {
+        let message = self.page.pop_front()?;
+        Some(Outgoing { qos: message.qos.min(self.granted), message, retain: true })
+    }
+}
+
+/// The lanes that a filter can look into.
+pub fn lanes_of(filter: &str) -> Vec<Lane> {
+    Lane::of_filter(filter).map_or_else(|| Lane::all().collect(), |lane| vec![lane])
+}

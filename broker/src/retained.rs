@@ -1,0 +1,262 @@
+//! The retained messages of one lane, ordered so that a filter's topics lie together and a collection's own
+//! topic comes after its members.
+
+use crate::message::Message;
+use crate::topic::matches;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// A topic name as a place in the order. Levels end with 0xFE and the whole name with 0xFF, two bytes that UTF-8
+/// never uses: so `a/b/c` is before `a/b`, and `a/b` with all that is below it is one range.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(Box<[u8]>);
+
+impl Place {
+    fn of(name: &str) -> Place {
+        Place(key(name, 0xff))
+    }
+
+    /// The last place of all.
+    fn last() -> Place {
+        Place([0xff].into())
+    }
+}
+
+fn key(name: &str, end: u8) -> Box<[u8]> {
+    let levels = name.bytes().map(|byte| if byte == b'/' { 0xfe } else { byte });
+    levels.chain([end]).collect()
+}
+
+/// What to look for.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// Only topics that this filter matches.
+    pub filter: &'a str,
+    /// Only messages with a higher counter.
+    pub above: u64,
+    /// Only messages with at most this counter.
+    pub up_to: u64,
+    /// Whether cleared topics are to be told, as empty payloads.
+    pub clears: Clears,
+}
+
+/// Whether cleared topics are to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clears {
+    /// As messages with an empty payload: for whoever may have seen what was there before.
+    Told,
+    /// Not at all: for whoever is new.
+    Hidden,
+}
+
+/// A part of what was looked for.
+#[derive(Debug)]
+pub struct Page {
+    /// Found messages, in the order of their places.
+    pub found: Vec<Arc<Message>>,
+    /// Where to go on; `None` at the end.
+    pub rest: Option<Place>,
+}
+
+/// Whether a message was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is the topic's retained message now, or has cleared the topic.
+    Yes,
+    /// The map is full.
+    Full,
+}
+
+/// The last retained message of each topic, and the topics cleared of late.
+#[derive(Debug)]
+pub struct Retained {
+    messages: BTreeMap<Place, Arc<Message>>,
+    /// Counters and places of the entries that are empty: topics that were cleared.
+    cleared: BTreeMap<u64, Place>,
+    clears_max: usize,
+    messages_max: usize,
+    forgotten: u64,
+}
+
+impl Retained {
+    /// Holds at most so many messages, and beside them so many cleared topics.
+    pub fn new(messages_max: usize, clears_max: usize) -> Self {
+        Self { messages: BTreeMap::new(), cleared: BTreeMap::new(), clears_max, messages_max, forgotten: 0 }
+    }
+
+    /// Retained messages, cleared topics not counted.
+    pub fn len(&self) -> usize {
+        self.messages.len() - self.cleared.len()
+    }
+
+    /// The highest counter of a cleared topic that is not remembered any more. Whoever has not seen everything
+    /// up to it cannot be told everything that was cleared.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Keeps a message that was published to be kept; an empty payload clears the topic.
+    pub fn set(&mut self, message: Arc<Message>) -> Kept {
+        let place = Place::of(message.topic());
+        let before = self.messages.get(&place).map(|before| (before.payload.is_empty(), before.counter));
+        match before {
+            // There is nothing to clear, and nobody has seen anything there.
+            None if message.payload.is_empty() => return Kept::Yes,
+            None | Some((true, _)) if !message.payload.is_empty() && self.len() >= self.messages_max => {
+                return Kept::Full;
+            }
+            Some((true, counter)) => {
+                self.cleared.remove(&counter);
+            }
+            None | Some((false, _)) => {}
+        }
+        if message.payload.is_empty() {
+            self.cleared.insert(message.counter, place.clone());
+        }
+        self.messages.insert(place, message);
+        while self.cleared.len() > self.clears_max {
+            if let Some((counter, place)) = self.cleared.pop_first() {
+                self.messages.remove(&place);
+                self.forgotten = counter;
+            }
+        }
+        Kept::Yes
+    }
+
+    /// Looks at no more than `look_at` topics from `start` on (from the first one when `None`).
+    pub fn page(&self, wanted: &Wanted<'_>, start: Option<&Place>, look_at: usize) -> Page {
+        let (first, last) = range(wanted.filter);
+        let first = start.map_or(first.as_ref().map_or(Bound::Unbounded, Bound::Included), Bound::Included);
+        let mut found = Vec::new();
+        for (looked_at, (place, message)) in self.messages.range((first, Bound::Included(&last))).enumerate()
+        {
+            if looked_at == look_at {
+                return Page { found, rest: Some(place.clone()) };
+            }
+            let counted = wanted.above < message.counter && message.counter <= wanted.up_to;
+            let told = wanted.clears == Clears::Told || !message.payload.is_empty();
+            if counted && told && matches(wanted.filter, message.topic()) {
+                found.push(Arc::clone(message));
+            }
+        }
+        Page { found, rest: None }
+    }
+}
+
+/// The places among which all topics that a filter matches lie.
+fn range(filter: &str) -> (Option<Place>, Place) {
+    let levels = || filter.split('/');
+    let plain = levels().take_while(|level| !matches!(*level, "+" | "#")).count();
+    if plain == levels().count() {
+        return (Some(Place::of(filter)), Place::of(filter));
+    }
+    if plain == 0 {
+        return (None, Place::last());
+    }
+    let end = filter.match_indices('/').nth(plain - 1).map_or(filter.len(), |(at, _)| at);
+    (Some(Place(key(&filter[..end], 0xfe))), Place::of(&filter[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Draft, Envelope, open};
+    use crate::packet::QoS;
+    use proptest::prelude::*;
+
+    fn message(topic: &str, payload: &str, counter: u64) -> Arc<Message> {
+        let draft = Draft::message(topic, payload.as_bytes(), QoS::One, true);
+        let lane = draft.lane;
+        match open(lane, &draft.stamp(counter, 0)).map(|opened| opened.envelope) {
+            Some(Envelope::Message(message)) => Arc::new(message),
+            _ => panic!("a message"),
+        }
+    }
+
+    fn map(topics: &[&str]) -> Retained {
+        let mut map = Retained::new(1000, 1000);
+        for (at, topic) in topics.iter().enumerate() {
+            map.set(message(topic, "x", at as u64 + 1));
+        }
+        map
+    }
+
+    fn look<'a>(map: &Retained, filter: &'a str, above: u64, clears: Clears) -> Vec<(String, u64)> {
+        let wanted = Wanted { filter, above, up_to: u64::MAX, clears };
+        let (mut all, mut start) = (Vec::new(), None);
+        loop {
+            let page = map.page(&wanted, start.as_ref(), 2);
+            all.extend(page.found.iter().map(|m| (m.topic().to_owned(), m.counter)));
+            match page.rest {
+                Some(rest) => start = Some(rest),
+                None => return all,
+            }
+        }
+    }
+
+    #[test]
+    fn a_collection_comes_after_its_members() {
+        let map =
+            map(&["s/x/c", "s/x/c/b", "s/x/c/a", "s/x/c/a/deep", "s/x/cc", "s/x/c!", "s/y/c", "s/x", "s"]);
+        let names =
+            |filter| look(&map, filter, 0, Clears::Hidden).into_iter().map(|(t, _)| t).collect::<Vec<_>>();
+        assert_eq!(names("s/x/c/#"), ["s/x/c/a/deep", "s/x/c/a", "s/x/c/b", "s/x/c"]);
+        assert_eq!(names("s/x/c/+"), ["s/x/c/a", "s/x/c/b"]);
+        assert_eq!(names("s/x/c"), ["s/x/c"]);
+        assert_eq!(names("s/+/c"), ["s/x/c", "s/y/c"]);
+        assert_eq!(names("s/x/#").last().unwrap(), "s/x");
+        assert_eq!(names("#").len(), 9);
+        assert_eq!(names("nothing/#"), [""; 0]);
+    }
+
+    #[test]
+    fn clears_are_told_to_those_who_were_there_and_forgotten_in_order() {
+        let mut map = Retained::new(10, 2);
+        for (topic, payload, counter) in
+            [("a", "x", 1), ("b", "x", 2), ("c", "x", 3), ("d", "x", 4), ("a", "", 5), ("never", "", 6)]
+        {
+            assert_eq!(map.set(message(topic, payload, counter)), Kept::Yes);
+        }
+        assert_eq!(map.len(), 3);
+        assert_eq!(look(&map, "+", 0, Clears::Hidden).len(), 3);
+        assert_eq!(look(&map, "+", 4, Clears::Told), [("a".to_owned(), 5)]);
+        map.set(message("b", "", 7));
+        map.set(message("a", "back", 8));
+        assert_eq!((map.len(), map.forgotten()), (3, 0));
+        map.set(message("c", "", 9));
+        map.set(message("d", "", 10));
+        assert_eq!((map.len(), map.forgotten()), (1, 7));
+        assert_eq!(look(&map, "+", 8, Clears::Told), [("c".to_owned(), 9), ("d".to_owned(), 10)]);
+    }
+
+    #[test]
+    fn a_full_map_takes_no_new_topic_but_changes_and_clears() {
+        let mut map = Retained::new(2, 10);
+        let mut set = |topic, payload, counter| map.set(message(topic, payload, counter));
+        assert_eq!(set("a", "x", 1), Kept::Yes);
+        assert_eq!(set("b", "x", 2), Kept::Yes);
+        assert_eq!(set("c", "x", 3), Kept::Full);
+        assert_eq!(set("a", "y", 4), Kept::Yes);
+        assert_eq!(set("a", "", 5), Kept::Yes);
+        assert_eq!(set("c", "x", 6), Kept::Yes);
+        assert_eq!(set("a", "x", 7), Kept::Full);
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_finds_exactly_what_the_filter_matches(
+            names in proptest::collection::btree_set("[ab]{0,2}(/[ab~]{0,2}){0,3}", 1..30),
+            filter in "([ab]{0,2}|\\+)(/([ab~]{0,2}|\\+)){0,3}(/#)?",
+        ) {
+            let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+            let map = map(&names);
+            let mut found: Vec<String> =
+                look(&map, &filter, 0, Clears::Hidden).into_iter().map(|(topic, _)| topic).collect();
+            found.sort();
+            let mut expected: Vec<_> = names.iter().copied().filter(|name| matches(&filter, name)).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The table of sessions: who is here, who is away, and how one connection follows another.
+
+use crate::backlog::Client;
+use crate::limits::Limits;
+use crate::principal::{Identity, Principal};
+use crate::session::{Key, Session, Ticket};
+use crate::state::{Lifetime, State};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout};
+
+/// How long a connection may take to leave a session to the next one.
+const HANDOVER: Duration = Duration::from_secs(10);
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    table: Mutex<HashMap<Key, Arc<Session>>>,
+}
+
+/// A session in the hands of one connection.
+#[derive(Debug)]
+pub struct Owned {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The right to it.
+    pub ticket: Ticket,
+    /// Given back when dropped, to whoever waits for it.
+    _owner: OwnedMutexGuard<()>,
+}
+
+/// Why a connection did not get its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotOwned {
+    /// The client has connected once more in the meantime.
+    Superseded,
+    /// There are too many sessions, or the old connection does not end.
+    Unavailable,
+}
+
+impl Sessions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.lock().len()
+    }
+
+    /// Gets a client its session, made if need be, after the connection that had it has left.
+    pub async fn own(
+        &self,
+        principal: &Principal,
+        client_id: &str,
+        limits: &Limits,
+        forget: impl Fn(&Session),
+    ) -> Result<Owned, NotOwned> {
+        let key = Key::of(principal, client_id);
+        loop {
+            let session = self.find_or_make(&key, principal, limits, &forget)?;
+            let ticket = session.draw();
+            let owner = timeout(HANDOVER, session.own()).await.map_err(|_| NotOwned::Unavailable)?;
+            if session.state().lifetime() == Lifetime::Over {
+                // It ended while we waited; the next one is ours.
+                continue;
+            }
+            if ticket.is_old() {
+                return Err(NotOwned::Superseded);
+            }
+            return Ok(Owned { session, ticket, _owner: owner });
+        }
+    }
+
+    fn find_or_make(
+        &self,
+        key: &Key,
+        principal: &Principal,
+        limits: &Limits,
+        forget: &impl Fn(&Session),
+    ) -> Result<Arc<Session>, NotOwned> {
+        let (session, victim) = {
+            let mut table = self.table.lock();
+            if let Some(session) = table.get(key) {
+                return Ok(Arc::clone(session));
+            }
+            let victim = match crowded(&table, key, limits) {
+                Crowd::None => None,
+                Crowd::Of(sessions) => {
+                    let longest = sessions.into_iter().min_by_key(|session| session.away_since());
+                    let longest = longest.map(Arc::clone).ok_or(NotOwned::Unavailable)?;
+                    table.remove(&longest.key);
+                    Some(longest)
+                }
+            };
+            let session = Arc::new(Session::new(key.clone(), State::new(limits.quota(principal))));
+            table.insert(key.clone(), Arc::clone(&session));
+            (session, victim)
+        };
+        if let Some(victim) = victim {
+            forget(&victim);
+        }
+        Ok(session)
+    }
+
+    /// Takes a session out of the table, if it is still in it.
+    pub fn take_out(&self, session: &Session) {
+        let mut table = self.table.lock();
+        if table.get(&session.key).is_some_and(|there| **there == *session) {
+            table.remove(&session.key);
+        }
+    }
+
+    /// Whether this session is the one in the table.
+    pub fn has(&self, session: &Session) -> bool {
+        self.table.lock().get(&session.key).is_some_and(|there| **there == *session)
+    }
+
+    /// Every session of this principal.
+    pub fn of(&self, identity: &Identity) -> Vec<Arc<Session>> {
+        self.table
+            .lock()
+            .values()
+            .filter(|session| session.key.identity == *identity)
+            .map(Arc::clone)
+            .collect()
+    }
+
+    /// Every session.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.table.lock().values().map(Arc::clone).collect()
+    }
+
+    /// Sessions whose clients have been away for longer than they may.
+    pub fn expired(&self, expiry: Duration, now: Instant) -> Vec<Arc<Session>> {
+        let table = self.table.lock();
+        let expired = |session: &&Arc<Session>| {
+            session.state().client() == Client::Away
+                && now.duration_since(session.away_since()) > expiry
+                && session.try_own().is_some()
+        };
+        table.values().filter(expired).map(Arc::clone).collect()
+    }
+}
+
+enum Crowd<'t> {
+    /// There is room.
+    None,
+    /// One of these has to go.
+    Of(Vec<&'t Arc<Session>>),
+}
+
+/// Whether there is room for one more, and if not, whose sessions could make room: those whose clients are away.
+fn crowded<'t>(table: &'t HashMap<Key, Arc<Session>>, key: &Key, limits: &Limits) -> Crowd<'t> {
+    let away = |sessions: Vec<&'t Arc<Session>>| {
+        Crowd::Of(sessions.into_iter().filter(|session| session.try_own().is_some()).collect())
+    };
+    if let Identity::Ops(_) = key.identity {
+        let own: Vec<_> = table.values().filter(|session| session.key.identity == key.identity).collect();
+        if own.len() >= limits.sessions_per_person {
+            return away(own);
+        }
+    }
+    if table.len() >= limits.sessions { away(table.values().collect()) } else { Crowd::None }
+}

@@ -1,0 +1,12 @@
+//! The broker through its public door: real sockets, on loopback.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod access;
+mod hostile;
+mod login;
+mod order;
+mod raw;
+mod retained;
+mod sessions;
+mod support;
+mod wills;

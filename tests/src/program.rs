@@ -1,0 +1,148 @@
+//! Our programs as a person starts them.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// The path of one of the workspace's programs.
+///
+/// # Panics
+/// When it was not built: `cargo build --workspace --all-targets` builds tests and programs alike.
+fn path(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let path = test.parent().and_then(|deps| deps.parent()).unwrap().join(name);
+    assert!(path.exists(), "{} is not there: run cargo build --workspace --all-targets", path.display());
+    path
+}
+
+/// What a program that ended has left.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// What it printed as data.
+    pub stdout: String,
+    /// What it said to people.
+    pub stderr: String,
+}
+
+/// Runs a program to its end, with none of the caller's `REGULARS_` settings.
+pub fn run<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Output {
+    let output = command(name, arguments).stdin(Stdio::null()).output().unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn command<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(path(name));
+    for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("REGULARS_")) {
+        command.env_remove(key);
+    }
+    if let Some(library) = env::var_os("REGULARS_ONNXRUNTIME") {
+        command.env("REGULARS_ONNXRUNTIME", library);
+    }
+    // Programs look for ./lib where they stand, and tests stand in their crate's folder.
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(arguments);
+    command
+}
+
+/// A program that goes on running. It is killed when this is dropped.
+pub struct Program {
+    name: String,
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    said: Arc<Mutex<String>>,
+}
+
+impl Program {
+    /// Starts it.
+    pub fn start<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut child = command(name, arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (send, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let mut stderr = child.stderr.take().unwrap();
+        let keep = Arc::clone(&said);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = stderr.read(&mut bytes) {
+                keep.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+            }
+        });
+        Self { name: name.to_owned(), child, lines, said }
+    }
+
+    /// Waits for a line on its standard output that `pick` makes something of.
+    pub fn line<T>(&mut self, pick: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => {
+                    if let Some(picked) = pick(&line) {
+                        return picked;
+                    }
+                }
+                Err(_) => panic!("{} did not say what it should, but: {}", self.name, self.said()),
+            }
+        }
+    }
+
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power cut does: `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as a service manager does, and gives its exit code.
+    pub fn stop(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        for _ in 0..1000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{} does not stop; it said: {}", self.name, self.said());
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub fn end(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- {} said:\n{}", self.name, self.said());
+        }
+    }
+}

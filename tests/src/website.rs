@@ -1,0 +1,203 @@
+//! The website as a program, and its HTTP door.
+
+use crate::{Program, run, until};
+use serde_json::{Value, json};
+use std::{env, net::SocketAddr, path::Path, process::Command};
+use tempfile::TempDir;
+
+/// Which database the website keeps its truth in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// The embedded one, in the data folder.
+    Sqlite,
+    /// A fresh database on the server that `REGULARS_TEST_PG_URL` names.
+    Postgres,
+}
+
+/// A running website with its broker inside.
+pub struct Website {
+    program: Option<Program>,
+    data: TempDir,
+    database_url: Option<String>,
+    extra: Vec<String>,
+    /// Where it serves pages and the API.
+    pub http: SocketAddr,
+    /// Where its broker listens.
+    pub mqtt: SocketAddr,
+    token: String,
+}
+
+/// One answer of the HTTP API.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; null where there was none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, of an answer that must be a good one.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
+        self.body
+    }
+}
+
+impl Website {
+    /// Starts one on SQLite, on free ports.
+    pub fn start() -> Self {
+        Self::start_with(Database::Sqlite, &[])
+    }
+
+    /// Starts one with more settings. Without the server that PostgreSQL needs, see [`Database::available`].
+    pub fn start_with(database: Database, extra: &[&str]) -> Self {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut website = Self {
+            program: None,
+            data: tempfile::tempdir().unwrap(),
+            database_url: (database == Database::Postgres).then(fresh_postgres),
+            extra: extra.iter().map(|&s| s.to_owned()).collect(),
+            http: any,
+            mqtt: any,
+            token: String::new(),
+        };
+        website.resume();
+        website.token = website.command(&["token", "create", "tests"]).trim().to_owned();
+        website
+    }
+
+    /// Starts it again on the addresses and the data it had.
+    pub fn resume(&mut self) {
+        let mut arguments = vec!["serve".to_owned()];
+        arguments.extend(["--listen".to_owned(), self.http.to_string()]);
+        arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
+        arguments.extend(self.where_the_data_is());
+        arguments.extend(self.extra.iter().cloned());
+        let mut program = Program::start("website", arguments);
+        (self.http, self.mqtt) = program.line(|line| {
+            let address = |scheme: &str| line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok();
+            Some((address("http://")?, address("mqtt://")?))
+        });
+        self.program = Some(program);
+        until("the website is ready", 30, || match self.call("GET", "/readyz", &Value::Null) {
+            Answer { status: 200, .. } => Ok(()),
+            answer => Err(format!("{answer:?}")),
+        });
+    }
+
+    fn where_the_data_is(&self) -> Vec<String> {
+        let mut arguments = vec!["--data".to_owned(), self.data.path().display().to_string()];
+        if let Some(url) = &self.database_url {
+            arguments.extend(["--database-url".to_owned(), url.clone()]);
+        }
+        arguments
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(&mut self) {
+        self.program.take().unwrap().kill();
+    }
+
+    /// Asks it to stop and gives its exit code.
+    pub fn stop(&mut self) -> i32 {
+        self.program.take().unwrap().stop()
+    }
+
+    /// Its folder of data.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Runs one of its commands on the same data and gives what it printed.
+    #[track_caller]
+    pub fn command(&self, words: &[&str]) -> String {
+        let output = run("website", words.iter().map(|&w| w.to_owned()).chain(self.where_the_data_is()));
+        assert_eq!(output.code, 0, "website {words:?}: {}", output.stderr);
+        output.stdout
+    }
+
+    /// The page's address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// One call of the HTTP API with the token of the tests.
+    pub fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(if body.is_null() { String::new() } else { body.to_string() })
+            .unwrap();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .into();
+        match agent.run(request) {
+            Ok(mut response) => {
+                let text = response.body_mut().read_to_string().unwrap();
+                let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                Answer { status: response.status().as_u16(), body }
+            }
+            Err(error) => Answer { status: 0, body: Value::String(error.to_string()) },
+        }
+    }
+
+    /// Reads something that is there.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        self.call("GET", &format!("/api/v1{path}"), &Value::Null).ok()
+    }
+
+    /// Makes a location that enrols whoever comes in.
+    pub fn location(&self, id: &str) {
+        let body = json!({ "id": id, "name": id, "time_zone": "Europe/Oslo", "enrol": "auto" });
+        self.call("POST", "/api/v1/locations", &body).ok();
+    }
+
+    /// Adds an edge and gives its join code.
+    #[track_caller]
+    pub fn join_code(&self, location: &str, name: &str) -> String {
+        let body = json!({ "name": name, "place": "the door" });
+        let edge = self.call("POST", &format!("/api/v1/locations/{location}/edges"), &body).ok();
+        edge["code"].as_str().unwrap().to_owned()
+    }
+
+    /// A location's customers, live ones only.
+    #[track_caller]
+    pub fn customers(&self, location: &str) -> Vec<Value> {
+        let page = self.get(&format!("/locations/{location}/customers?limit=500"));
+        page["customers"].as_array().unwrap().clone()
+    }
+}
+
+impl Database {
+    /// Whether it can be had here; says so where it cannot.
+    pub fn available(self) -> bool {
+        let there = self == Database::Sqlite || env::var_os("REGULARS_TEST_PG_URL").is_some();
+        if !there {
+            println!(
+                "skipped, because REGULARS_TEST_PG_URL names no PostgreSQL server (make test starts one)"
+            );
+        }
+        there
+    }
+}
+
+/// Makes a database of its own on the tests' server.
+fn fresh_postgres() -> String {
+    let server = env::var("REGULARS_TEST_PG_URL").unwrap();
+    let name = format!(
+        "whole_{}_{:08x}",
+        std::process::id(),
+        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()
+    );
+    let made =
+        Command::new("psql").args([&server, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap();
+    assert!(made.success(), "psql could not create {name}");
+    server.replacen("/postgres?", &format!("/{name}?"), 1)
+}

@@ -1,0 +1,69 @@
+//! What every part of the website shares.
+
+use crate::{db::Db, edges::Throttle, settings::Settings, site_key};
+use anyhow::Context;
+use protocol::SigningKey;
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::{Notify, watch};
+
+/// What every part of the website shares: handles, no behaviour.
+pub struct App {
+    /// What it was told.
+    pub settings: Settings,
+    /// The database.
+    pub db: Db,
+    /// The key that signs heads.
+    pub key: SigningKey,
+    /// Nudges the publisher: a change is committed. Only a hint, the table is the truth.
+    pub changed: Notify,
+    /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
+    pub revoked: Notify,
+    /// Limits guesses at join codes.
+    pub throttle: Throttle,
+    /// Whether the website's own MQTT session is connected.
+    pub connected: watch::Sender<bool>,
+    /// The broker's address, once it is bound.
+    pub mqtt: OnceLock<SocketAddr>,
+    /// The pages' address, once it is bound.
+    pub http: OnceLock<SocketAddr>,
+}
+
+impl App {
+    /// Opens the data folder and the database. Nothing runs and nothing listens yet.
+    ///
+    /// # Errors
+    /// When the folder, the database or the signing key is not usable.
+    pub async fn open(settings: Settings) -> anyhow::Result<Arc<App>> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.data)
+            .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+        let db = Db::open(&settings.database()).await?;
+        let key = site_key::open(&db, &settings.data).await?;
+        Ok(Arc::new(App {
+            settings,
+            db,
+            key,
+            changed: Notify::new(),
+            revoked: Notify::new(),
+            throttle: Throttle::default(),
+            connected: watch::Sender::new(false),
+            mqtt: OnceLock::new(),
+            http: OnceLock::new(),
+        }))
+    }
+
+    /// Whether the website can do its work: the database answers and the broker is connected.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        if self.db.read().await.is_err() {
+            return Err("the database does not answer");
+        }
+        if *self.connected.borrow() { Ok(()) } else { Err("the broker is not connected") }
+    }
+}

@@ -1,0 +1,189 @@
+//! A location under its lock while its customers change: the one transaction that every change goes through.
+
+use super::{Actor, ChangeError};
+use crate::{
+    clock,
+    db::{Db, Tx},
+    decide::{issue::next_issued_at, totals::Effect},
+    tables::{
+        audit,
+        change_log::{self, Verb},
+        customers::{self, Customer, Live},
+        locations::{self, Location},
+        merges, visits,
+    },
+};
+use protocol::{
+    FaceId, LocationId, Seq, UnixMs,
+    message::{Customer as Content, Flag},
+};
+
+/// A location under its lock. Dropped without [`Held::commit`] nothing has happened.
+pub struct Held {
+    /// The transaction.
+    pub tx: Tx,
+    /// The location as it is inside the transaction.
+    pub location: Location,
+    /// The moment of every change made here, taken after the lock: later seqs are not earlier.
+    pub now: UnixMs,
+    before: Seq,
+}
+
+/// A live row about to be added.
+pub struct Newcomer<'a> {
+    /// Minted by the edge.
+    pub face_id: &'a FaceId,
+    /// Name, flag, space and face.
+    pub content: Content,
+    /// Visits it has already, and the last of them.
+    pub seen: (i64, Option<UnixMs>),
+    /// Whom it may be.
+    pub duplicate_of: Option<FaceId>,
+}
+
+impl Held {
+    /// Begins a transaction that holds the lock of `location`.
+    pub async fn begin(db: &Db, location: &LocationId) -> Result<Held, ChangeError> {
+        let mut tx = db.write().await?;
+        let found = locations::lock(&mut tx, location).await?;
+        let location = found.ok_or_else(|| ChangeError::UnknownLocation(location.clone()))?;
+        let before = location.totals.seq;
+        Ok(Held { tx, location, now: clock::now(), before })
+    }
+
+    /// The row of `face_id`, which must be live.
+    pub async fn live(&mut self, face_id: &FaceId) -> Result<Customer, ChangeError> {
+        let row = customers::get(&mut self.tx, &self.location.id, face_id).await?;
+        let row = row.ok_or_else(|| ChangeError::UnknownCustomer(face_id.clone()))?;
+        match row.state {
+            customers::State::Live(_) => Ok(row),
+            customers::State::Removed { merged_into: None, .. } => Err(ChangeError::Removed(face_id.clone())),
+            customers::State::Removed { merged_into: Some(into), .. } => {
+                Err(ChangeError::Merged { face_id: face_id.clone(), into })
+            }
+        }
+    }
+
+    /// Adds a live row.
+    pub async fn enrol(&mut self, newcomer: Newcomer<'_>, by: &Actor) -> Result<Seq, ChangeError> {
+        let Newcomer { face_id, content, seen: (visits, last_seen_at), duplicate_of } = newcomer;
+        let seq = self.location.totals.seq.next();
+        let row_hash = self.location.digest_key.hash(face_id, seq, &content);
+        let live = Live { content, row_hash, points: 0, visits, last_seen_at, duplicate_of };
+        customers::insert_live(&mut self.tx, &self.location.id, face_id, seq, &live, self.now).await?;
+        self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by).await
+    }
+
+    /// Gives a live row new content.
+    pub async fn rewrite(
+        &mut self,
+        row: &Customer,
+        content: &Content,
+        verb: Verb,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
+        let seq = self.location.totals.seq.next();
+        let new = self.location.digest_key.hash(&row.face_id, seq, content);
+        customers::set_content(&mut self.tx, &self.location.id, &row.face_id, seq, content, new, self.now)
+            .await?;
+        self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by).await
+    }
+
+    /// Erases a live row and takes the identity from its visits.
+    pub async fn remove(&mut self, row: &Customer, by: &Actor) -> Result<Seq, ChangeError> {
+        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
+        let seq = self.location.totals.seq.next();
+        customers::bury(&mut self.tx, &self.location.id, &row.face_id, seq, None, self.now).await?;
+        visits::anonymise(&mut self.tx, &self.location.id, &row.face_id).await?;
+        self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by).await
+    }
+
+    /// Turns a live row into another one: points and visits go over, and name and flag where the winner has none.
+    pub async fn merge(
+        &mut self,
+        loser: &Customer,
+        winner: &Customer,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        let lost = loser.live().ok_or_else(|| ChangeError::Removed(loser.face_id.clone()))?;
+        let kept = winner.live().ok_or_else(|| ChangeError::Removed(winner.face_id.clone()))?;
+        let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
+        customers::bury(&mut self.tx, &id, &loser.face_id, seq, Some(&winner.face_id), self.now).await?;
+        merges::insert(&mut self.tx, &id, &loser.face_id, &winner.face_id, seq, self.now).await?;
+        visits::reassign(&mut self.tx, &id, &loser.face_id, &winner.face_id).await?;
+        customers::add_points(&mut self.tx, &id, &winner.face_id, lost.points).await?;
+        customers::count_visits(&mut self.tx, &id, &winner.face_id, lost.visits, lost.last_seen_at).await?;
+        if kept.duplicate_of.as_ref() == Some(&loser.face_id) {
+            customers::clear_duplicate(&mut self.tx, &id, &winner.face_id).await?;
+        }
+        let seq = self.took(Effect::Merged { old: lost.row_hash }, &loser.face_id, Verb::Merged, by).await?;
+        let content = inherited(&kept.content, &lost.content);
+        if content == kept.content { Ok(seq) } else { self.rewrite(winner, &content, Verb::Edited, by).await }
+    }
+
+    /// Marks a face that was never live as another one.
+    pub async fn merge_unborn(
+        &mut self,
+        face_id: &FaceId,
+        winner: &FaceId,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
+        customers::insert_merged(&mut self.tx, &id, face_id, seq, winner, self.now).await?;
+        merges::insert(&mut self.tx, &id, face_id, winner, seq, self.now).await?;
+        visits::reassign(&mut self.tx, &id, face_id, winner).await?;
+        self.took(Effect::MergedUnborn, face_id, Verb::Merged, by).await
+    }
+
+    /// Notes in the audit what is no change of a row.
+    pub async fn note(&mut self, action: &str, subject: &str, by: &Actor) -> Result<(), ChangeError> {
+        let location = Some(self.location.id.clone());
+        let entry = audit::Entry {
+            at: self.now,
+            actor: by.to_string(),
+            action: action.to_owned(),
+            location,
+            subject: subject.to_owned(),
+        };
+        Ok(audit::insert(&mut self.tx, &entry).await?)
+    }
+
+    async fn took(
+        &mut self,
+        effect: Effect,
+        face_id: &FaceId,
+        verb: Verb,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        self.location.totals = self.location.totals.after(effect);
+        let entry = change_log::Entry {
+            seq: self.location.totals.seq,
+            epoch: self.location.totals.epoch,
+            face_id: face_id.clone(),
+            verb,
+            actor: by.to_string(),
+            at: self.now,
+        };
+        change_log::insert(&mut self.tx, &self.location.id, &entry).await?;
+        Ok(entry.seq)
+    }
+
+    /// Makes everything done here durable, the counters with it.
+    pub async fn commit(mut self) -> Result<(), ChangeError> {
+        if self.location.totals.seq > self.before {
+            let issued_at = next_issued_at(self.now, self.location.issued_at);
+            locations::set_totals(&mut self.tx, &self.location.id, &self.location.totals, issued_at).await?;
+        }
+        Ok(self.tx.commit().await?)
+    }
+}
+
+fn inherited(winner: &Content, loser: &Content) -> Content {
+    Content {
+        name: if winner.name.is_empty() { loser.name.clone() } else { winner.name.clone() },
+        flag: if winner.flag == Flag::None { loser.flag } else { winner.flag },
+        space: winner.space.clone(),
+        embedding: winner.embedding.clone(),
+    }
+}

@@ -1,0 +1,227 @@
+//! What people change: each verb one transaction under its location's lock, then a nudge to the publisher.
+
+mod held;
+
+pub use held::{Held, Newcomer};
+
+use crate::{
+    app::App,
+    tables::{change_log::Verb, customers, review_queue, visits},
+};
+use protocol::{
+    FaceId, LocationId, Name, Seq, UnixMs,
+    message::{Customer as Content, Flag},
+};
+use std::fmt;
+
+/// Who does something, as the change log and the audit name them: `manager:ada`, `token:till`, `edge:...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor(String);
+
+impl Actor {
+    /// A manager at the pages.
+    pub fn manager(name: &str) -> Actor {
+        Actor(format!("manager:{name}"))
+    }
+
+    /// A program with a token of the HTTP API.
+    pub fn token(name: &str) -> Actor {
+        Actor(format!("token:{name}"))
+    }
+
+    /// An edge.
+    pub fn edge(id: &protocol::EdgeId) -> Actor {
+        Actor(format!("edge:{id}"))
+    }
+
+    /// Somebody at the command line of the website's machine.
+    pub fn command_line() -> Actor {
+        Actor("command-line".to_owned())
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a change was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// No such location.
+    #[error("there is no location {0}")]
+    UnknownLocation(LocationId),
+    /// No such customer, ever.
+    #[error("there is no customer {0} at this location")]
+    UnknownCustomer(FaceId),
+    /// Erased.
+    #[error("customer {0} has been removed")]
+    Removed(FaceId),
+    /// Turned out to be another one.
+    #[error("customer {face_id} was merged into {into}: change that one")]
+    Merged {
+        /// The one asked for.
+        face_id: FaceId,
+        /// The one it is.
+        into: FaceId,
+    },
+    /// A customer cannot be merged into itself.
+    #[error("a customer cannot be merged into itself")]
+    Same,
+    /// The face does not wait in the review queue.
+    #[error("face {0} does not wait for review: somebody else has decided, or it never did")]
+    NotWaiting(FaceId),
+    /// The database did not do it.
+    #[error("the database did not store the change: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A change that is stored and on its way to the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Changed {
+    /// Its seq; [`crate::edges::change_progress`] tells who holds it.
+    pub seq: Seq,
+    /// When it was committed.
+    pub at: UnixMs,
+}
+
+/// New content of a customer; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// The name.
+    pub name: Option<Name>,
+    /// The flag.
+    pub flag: Option<Flag>,
+}
+
+/// Renames, flags, or both in one change. What is already so is no change: `None`.
+///
+/// # Errors
+/// When there is no such live customer.
+pub async fn edit(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    edit: Edit,
+    by: &Actor,
+) -> Result<Option<Changed>, ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    let row = held.live(face_id).await?;
+    let Some(live) = row.live() else { return Err(ChangeError::Removed(face_id.clone())) };
+    let content = Content {
+        name: edit.name.unwrap_or_else(|| live.content.name.clone()),
+        flag: edit.flag.unwrap_or(live.content.flag),
+        space: live.content.space.clone(),
+        embedding: live.content.embedding.clone(),
+    };
+    let verb = match (content.name == live.content.name, content.flag == live.content.flag) {
+        (true, true) => return Ok(None),
+        (false, true) => Verb::Renamed,
+        (true, false) => Verb::Flagged,
+        (false, false) => Verb::Edited,
+    };
+    let seq = held.rewrite(&row, &content, verb, by).await?;
+    committed(app, held, seq).await.map(Some)
+}
+
+/// Adds to a customer's points (a negative number takes away; they do not fall below zero) and tells the new
+/// sum. Edges do not know points: this is no change for them.
+///
+/// # Errors
+/// When there is no such live customer.
+pub async fn add_points(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    points: i64,
+    by: &Actor,
+) -> Result<i64, ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    held.live(face_id).await?;
+    let sum = customers::add_points(&mut held.tx, location, face_id, points).await?;
+    held.note("customer.points", face_id.as_str(), by).await?;
+    held.commit().await?;
+    sum.ok_or_else(|| ChangeError::UnknownCustomer(face_id.clone()))
+}
+
+/// Erases a customer: name, face and everything personal go in this transaction, a nameless tombstone stays.
+///
+/// # Errors
+/// When there is no such live customer.
+pub async fn remove(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    by: &Actor,
+) -> Result<Changed, ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    let row = held.live(face_id).await?;
+    let seq = held.remove(&row, by).await?;
+    held.note("customer.remove", face_id.as_str(), by).await?;
+    committed(app, held, seq).await
+}
+
+/// Says that `loser` is `winner`: edges forget the loser's face, its visits and points are the winner's.
+///
+/// # Errors
+/// When one of them is not live, or both are the same.
+pub async fn merge(
+    app: &App,
+    location: &LocationId,
+    loser: &FaceId,
+    winner: &FaceId,
+    by: &Actor,
+) -> Result<Changed, ChangeError> {
+    if loser == winner {
+        return Err(ChangeError::Same);
+    }
+    let mut held = Held::begin(&app.db, location).await?;
+    let (lost, kept) = (held.live(loser).await?, held.live(winner).await?);
+    let seq = held.merge(&lost, &kept, by).await?;
+    held.note("customer.merge", loser.as_str(), by).await?;
+    committed(app, held, seq).await
+}
+
+/// Says that a customer is not the one it was marked as a possible duplicate of.
+///
+/// # Errors
+/// When there is no such live customer.
+pub async fn keep_apart(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    by: &Actor,
+) -> Result<(), ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    held.live(face_id).await?;
+    customers::clear_duplicate(&mut held.tx, location, face_id).await?;
+    held.note("customer.keep-apart", face_id.as_str(), by).await?;
+    held.commit().await
+}
+
+/// Refuses a face of the review queue: its vector is destroyed and its visits are nobody's.
+///
+/// # Errors
+/// When it does not wait.
+pub async fn refuse(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    by: &Actor,
+) -> Result<(), ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    if !review_queue::delete(&mut held.tx, location, face_id).await? {
+        return Err(ChangeError::NotWaiting(face_id.clone()));
+    }
+    visits::anonymise(&mut held.tx, location, face_id).await?;
+    held.note("review.refuse", face_id.as_str(), by).await?;
+    held.commit().await
+}
+
+async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {
+    let at = held.now;
+    held.commit().await?;
+    app.changed.notify_one();
+    Ok(Changed { seq, at })
+}

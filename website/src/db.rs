@@ -1,0 +1,174 @@
+//! The database: PostgreSQL, or SQLite embedded in the program. One SQL text runs on both natively.
+//!
+//! Architecture invariant: SQL stands only in the modules of [`crate::tables`], each named after its table.
+//! Every statement runs inside a [`Tx`], and [`on!`] expands its body once for each driver.
+
+use anyhow::{Context, bail};
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::Path, str::FromStr, time::Duration};
+
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections to the website's database.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// PostgreSQL.
+    Pg(PgPool),
+    /// SQLite: one connection writes, so that no transaction ever waits for another inside the program; the
+    /// others read, each in a snapshot of its own.
+    Lite {
+        /// The writer.
+        w: SqlitePool,
+        /// The readers.
+        r: SqlitePool,
+    },
+}
+
+/// A transaction. Dropped without [`Tx::commit`] it changes nothing.
+#[derive(Debug)]
+pub enum Tx {
+    /// On PostgreSQL.
+    Pg(Transaction<'static, Postgres>),
+    /// On SQLite.
+    Lite(Transaction<'static, Sqlite>),
+}
+
+/// Runs one body on whichever driver a [`Tx`] has; inside, `$conn` is that driver's own connection.
+macro_rules! on {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::db::Tx::Pg(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::db::Tx::Lite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+impl Db {
+    /// Connects to `postgres://...` or `sqlite:FILE` (created when absent) and brings the tables up to date.
+    ///
+    /// # Errors
+    /// When the address is neither, the database cannot be reached, or it is newer than this program.
+    pub async fn open(url: &str) -> anyhow::Result<Db> {
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Db::Pg(postgres(url).await?)
+        } else if let Some(path) = url.strip_prefix("sqlite:") {
+            sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await?
+        } else {
+            bail!("the database address must begin with postgres:// or sqlite:, this one does not");
+        };
+        match db.migrate().await {
+            Ok(()) => Ok(db),
+            Err(MigrateError::VersionMissing(version)) => bail!(
+                "the database is newer than this program (it has migration {version}): \
+                 run the newer program, or restore a backup made with this one"
+            ),
+            Err(MigrateError::VersionMismatch(version)) => bail!(
+                "migration {version} of the database is not the one this program was made with: \
+                 run the program that created the database"
+            ),
+            Err(error) => Err(error).context("the tables could not be brought up to date"),
+        }
+    }
+
+    async fn migrate(&self) -> Result<(), MigrateError> {
+        match self {
+            Db::Pg(pool) => POSTGRES.run(pool).await,
+            Db::Lite { w, .. } => SQLITE.run(w).await,
+        }
+    }
+
+    /// Begins a transaction that reads one snapshot.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn read(&self) -> sqlx::Result<Tx> {
+        Ok(match self {
+            Db::Pg(pool) => {
+                Tx::Pg(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+            }
+            Db::Lite { r, .. } => Tx::Lite(r.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that writes. On SQLite it takes the write lock at once: one that reads first and
+    /// asks for the lock later loses against any other writer.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or another program has held its lock for too long.
+    pub async fn write(&self) -> sqlx::Result<Tx> {
+        Ok(match self {
+            Db::Pg(pool) => Tx::Pg(pool.begin().await?),
+            Db::Lite { w, .. } => Tx::Lite(w.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    /// Waits for every connection to be given back and closes it.
+    pub async fn close(&self) {
+        match self {
+            Db::Pg(pool) => pool.close().await,
+            Db::Lite { w, r } => {
+                r.close().await;
+                w.close().await;
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the transaction's effects durable.
+    ///
+    /// # Errors
+    /// When that failed; whether the effects are there is then unknown.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Tx::Pg(tx) => tx.commit().await,
+            Tx::Lite(tx) => tx.commit().await,
+        }
+    }
+}
+
+async fn postgres(url: &str) -> anyhow::Result<PgPool> {
+    let options = PgConnectOptions::from_str(url).context("the PostgreSQL address is not one")?;
+    PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options)
+        .await
+        .context("PostgreSQL cannot be reached: check --database-url and that the server runs")
+}
+
+async fn sqlite(path: &Path) -> anyhow::Result<Db> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        // Readers go on in their snapshot while the writer commits.
+        .journal_mode(SqliteJournalMode::Wal)
+        // A visit is settled, and an edge lets go of it, once it is committed: it must survive a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        // Off in SQLite unless asked for.
+        .foreign_keys(true)
+        // The command line works beside a running server and waits for its turn.
+        .busy_timeout(Duration::from_secs(10))
+        // An erased vector's bytes are overwritten in the file, not only unlinked.
+        .pragma("secure_delete", "ON");
+    let w = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+    let w = w.with_context(|| format!("the database file {} cannot be opened", path.display()))?;
+    // A reader that tried to write would wait for the writer and deadlock with it: it gets an error instead.
+    let r =
+        SqlitePoolOptions::new().max_connections(4).connect_with(options.pragma("query_only", "ON")).await;
+    let r = r.with_context(|| format!("the database file {} cannot be read", path.display()))?;
+    Ok(Db::Lite { w, r })
+}

@@ -1,0 +1,156 @@
+//! A box becomes an edge.
+
+use super::hash;
+use crate::{
+    app::App,
+    clock, random,
+    tables::{audit, edge_reports, edge_starts, edges, join_codes, locations, spaces},
+};
+use protocol::{DigestKey, EdgeId, LocationId, MAX_DIMENSION, PublicKey, SpaceId, UnixMs};
+use std::net::IpAddr;
+
+/// What a box brings.
+#[derive(Debug, Clone)]
+pub struct JoinRequest {
+    /// The code, in any case, with or without spaces and dashes.
+    pub code: String,
+    /// The public half of the key it has made.
+    pub public_key: PublicKey,
+    /// The space of its model, with thresholds.
+    pub space: spaces::Space,
+}
+
+/// What it gets.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// Who it is.
+    pub edge: EdgeId,
+    /// Where it belongs.
+    pub location: LocationId,
+    /// As people call that.
+    pub location_name: String,
+    /// Where the broker is.
+    pub mqtt: MqttAddress,
+    /// Its password at the broker; shown once, stored hashed.
+    pub token: String,
+    /// The key that signs heads.
+    pub site_key: PublicKey,
+    /// The key of the location's digests.
+    pub digest_key: DigestKey,
+}
+
+/// Where an edge finds the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttAddress {
+    /// None: the host it joined at.
+    pub host: Option<String>,
+    /// The port.
+    pub port: u16,
+}
+
+/// Why a box was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Too many wrong codes.
+    #[error("too many wrong codes: wait a quarter of an hour")]
+    Throttled,
+    /// No such code.
+    #[error("this code is not known, or has been used: ask for a new one")]
+    UnknownCode,
+    /// It was a right one.
+    #[error("this code has expired: a code holds for 15 minutes, ask for a new one")]
+    Expired,
+    /// No dimension that an embedding can have, or thresholds the wrong way round.
+    #[error("a space has 1 to {MAX_DIMENSION} dimensions and 0 < new <= match <= 1")]
+    BadSpace,
+    /// The same space with other properties.
+    #[error("space {0} is registered with another dimension or other thresholds: use that model's manifest")]
+    SpaceDiffers(SpaceId),
+    /// The broker is not up yet.
+    #[error("the website is starting: try again in a moment")]
+    Starting,
+    /// The database did not do it.
+    #[error("the database did not store it: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Lets the box at `peer` join with its code. The code is used up by that, and whatever an earlier box of this
+/// edge has reported is void.
+///
+/// # Errors
+/// When the code is wrong, used, expired or guessed at too often, or the space is refused.
+pub async fn join(app: &App, request: &JoinRequest, peer: IpAddr) -> Result<Joined, JoinError> {
+    let now = clock::now();
+    let mqtt = mqtt_address(app).ok_or(JoinError::Starting)?;
+    if !app.throttle.admits(peer, now) {
+        return Err(JoinError::Throttled);
+    }
+    let result = consume(app, request, now, mqtt).await;
+    if matches!(result, Err(JoinError::UnknownCode | JoinError::Expired)) {
+        app.throttle.failed(peer, now);
+    }
+    if result.is_ok() {
+        // A box that was this edge before has lost its token: its session is to end.
+        app.revoked.notify_one();
+    }
+    result
+}
+
+async fn consume(
+    app: &App,
+    request: &JoinRequest,
+    now: UnixMs,
+    mqtt: MqttAddress,
+) -> Result<Joined, JoinError> {
+    let space = &request.space;
+    let ordered = 0 < space.new_below.0 && space.new_below <= space.match_at && space.match_at.0 <= 10_000;
+    if !(1..=MAX_DIMENSION).contains(&space.dimension) || !ordered {
+        return Err(JoinError::BadSpace);
+    }
+    let mut tx = app.db.write().await?;
+    let code: String = request.code.chars().filter(char::is_ascii_alphanumeric).collect();
+    let found = join_codes::get(&mut tx, &hash(&code.to_ascii_uppercase())).await?;
+    let (id, expires_at) = found.ok_or(JoinError::UnknownCode)?;
+    if now >= expires_at {
+        return Err(JoinError::Expired);
+    }
+    let edge = edges::get(&mut tx, &id).await?.ok_or(JoinError::UnknownCode)?;
+    let location = locations::get(&mut tx, &edge.location).await?.ok_or(JoinError::UnknownCode)?;
+    spaces::insert(&mut tx, space, now).await?;
+    if spaces::get(&mut tx, &space.id).await?.as_ref() != Some(space) {
+        return Err(JoinError::SpaceDiffers(space.id.clone()));
+    }
+    if !join_codes::delete(&mut tx, &id).await? {
+        return Err(JoinError::UnknownCode);
+    }
+    let token = random::token();
+    let joined = edges::Joined { at: now, public_key: request.public_key, space: space.id.clone() };
+    edges::set_joined(&mut tx, &id, &joined, &hash(&token)).await?;
+    edge_reports::delete(&mut tx, &id).await?;
+    edge_starts::delete(&mut tx, &id).await?;
+    let entry = audit::Entry {
+        at: now,
+        actor: format!("edge:{id}"),
+        action: "edge.join".to_owned(),
+        location: Some(location.id.clone()),
+        subject: id.to_string(),
+    };
+    audit::insert(&mut tx, &entry).await?;
+    tx.commit().await?;
+    Ok(Joined {
+        edge: id,
+        location: location.id,
+        location_name: location.name,
+        mqtt,
+        token,
+        site_key: app.key.public(),
+        digest_key: location.digest_key,
+    })
+}
+
+fn mqtt_address(app: &App) -> Option<MqttAddress> {
+    match &app.settings.mqtt_public {
+        Some(public) => Some(MqttAddress { host: Some(public.host.clone()), port: public.port }),
+        None => app.mqtt.get().map(|bound| MqttAddress { host: None, port: bound.port() }),
+    }
+}

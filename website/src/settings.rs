@@ -1,0 +1,108 @@
+//! What the website is told at its start.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything `website serve` can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where pages and the HTTP API listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the broker listens; port 0 takes a free one.
+    pub mqtt_listen: SocketAddr,
+    /// `postgres://...` or `sqlite:FILE`; none means `website.db` in the data folder.
+    pub database_url: Option<String>,
+    /// The data folder: the signing key, and the database unless it is elsewhere. Made when absent.
+    pub data: PathBuf,
+    /// Whether anybody beyond this machine may connect without encryption.
+    pub plaintext: Plaintext,
+    /// The broker's address as edges reach it, told them when they join; none means the host they joined at and
+    /// the port that was bound.
+    pub mqtt_public: Option<HostPort>,
+    /// How often every location's head is dated and published again.
+    pub heartbeat: Duration,
+}
+
+/// Whether anybody beyond this machine may connect without encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// Only programs on this machine.
+    LoopbackOnly,
+    /// Anybody: the network is trusted.
+    Anywhere,
+}
+
+/// `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The text is no `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an address is HOST:PORT, for example mqtt.example.org:1883")]
+pub struct ParseHostPortError;
+
+impl std::str::FromStr for HostPort {
+    type Err = ParseHostPortError;
+
+    fn from_str(text: &str) -> Result<Self, ParseHostPortError> {
+        let (host, port) = text.rsplit_once(':').ok_or(ParseHostPortError)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let good = !host.is_empty() && !host.contains(['/', ' ', '[', ']']);
+        let port = port.parse().map_err(|_| ParseHostPortError)?;
+        if good { Ok(HostPort { host: host.to_owned(), port }) } else { Err(ParseHostPortError) }
+    }
+}
+
+impl Settings {
+    /// The defaults: this machine only, ports 8080 and 1883, everything in `data`.
+    pub fn new(data: PathBuf) -> Settings {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            mqtt_listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            database_url: None,
+            data,
+            plaintext: Plaintext::LoopbackOnly,
+            mqtt_public: None,
+            heartbeat: Duration::from_secs(60),
+        }
+    }
+
+    /// The same on ports that are free, for demonstrations and tests that share a machine.
+    #[must_use]
+    pub fn on_free_ports(mut self) -> Settings {
+        self.listen.set_port(0);
+        self.mqtt_listen.set_port(0);
+        self
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> String {
+        let file = || format!("sqlite:{}", self.data.join("website.db").display());
+        self.database_url.clone().unwrap_or_else(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        let good = |host: &str, port| Ok(HostPort { host: host.to_owned(), port });
+        for (text, expected) in [
+            ("mqtt.example.org:1883", good("mqtt.example.org", 1883)),
+            ("[::1]:1", good("::1", 1)),
+            ("127.0.0.1:65535", good("127.0.0.1", 65535)),
+            (":1883", Err(ParseHostPortError)),
+            ("host", Err(ParseHostPortError)),
+            ("host:99999", Err(ParseHostPortError)),
+            ("mqtt://host:1", Err(ParseHostPortError)),
+        ] {
+            assert_eq!(text.parse(), expected, "{text}");
+        }
+    }
+}

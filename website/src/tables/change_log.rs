@@ -1,0 +1,149 @@
+//! What each seq of a location was, without names or content.
+
+use crate::{
+    column,
+    db::{Tx, on},
+};
+use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
+use std::{fmt, str::FromStr};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its seq.
+    pub seq: Seq,
+    /// The history the seq counts in.
+    pub epoch: Epoch,
+    /// Whose row.
+    pub face_id: FaceId,
+    /// What.
+    pub verb: Verb,
+    /// Who, for example `token:till` or `edge:AbC...`.
+    pub actor: String,
+    /// When it was committed, by the website's clock.
+    pub at: UnixMs,
+}
+
+/// What a change was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// A new customer.
+    Enrolled,
+    /// A new name.
+    Renamed,
+    /// A new flag.
+    Flagged,
+    /// Name and flag in one.
+    Edited,
+    /// Erased.
+    Removed,
+    /// Turned out to be another customer.
+    Merged,
+}
+
+impl Verb {
+    const ALL: [Verb; 6] =
+        [Verb::Enrolled, Verb::Renamed, Verb::Flagged, Verb::Edited, Verb::Removed, Verb::Merged];
+
+    /// The verb in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Enrolled => "enrolled",
+            Verb::Renamed => "renamed",
+            Verb::Flagged => "flagged",
+            Verb::Edited => "edited",
+            Verb::Removed => "removed",
+            Verb::Merged => "merged",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no verb.
+#[derive(Debug, thiserror::Error)]
+#[error("not the name of a change")]
+pub struct ParseVerbError;
+
+impl FromStr for Verb {
+    type Err = ParseVerbError;
+
+    fn from_str(text: &str) -> Result<Self, ParseVerbError> {
+        Verb::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or(ParseVerbError)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    seq: i64,
+    epoch: i64,
+    face_id: String,
+    verb: String,
+    actor: String,
+    at: i64,
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        Ok(Entry {
+            seq: Seq(row.seq as u64),
+            epoch: Epoch(row.epoch as u64),
+            face_id: column::text(&row.face_id)?,
+            verb: column::text(&row.verb)?,
+            actor: row.actor,
+            at: UnixMs(row.at),
+        })
+    }
+}
+
+/// Adds one change.
+pub async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(location.as_str())
+        .bind(entry.seq.0 as i64)
+        .bind(entry.epoch.0 as i64)
+        .bind(entry.face_id.as_str())
+        .bind(entry.verb.as_str())
+        .bind(entry.actor.as_str())
+        .bind(entry.at.0)
+        .execute(conn).await.map(drop))
+}
+
+/// The change with this seq.
+pub async fn get(tx: &mut Tx, location: &LocationId, seq: Seq) -> sqlx::Result<Option<Entry>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT seq, epoch, face_id, verb, actor, at FROM change_log WHERE location = $1 AND seq = $2")
+        .bind(location.as_str()).bind(seq.0 as i64).fetch_optional(conn).await)?;
+    row.map(Entry::try_from).transpose()
+}
+
+/// The newest changes, newest first; at most `limit`.
+pub async fn newest(tx: &mut Tx, location: &LocationId, limit: u32) -> sqlx::Result<Vec<Entry>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT seq, epoch, face_id, verb, actor, at FROM change_log WHERE location = $1 ORDER BY seq DESC LIMIT $2")
+        .bind(location.as_str()).bind(i64::from(limit)).fetch_all(conn).await)?;
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// The changes after `seq` up to `through`, in order.
+pub async fn between(tx: &mut Tx, location: &LocationId, seq: Seq, through: Seq) -> sqlx::Result<Vec<Entry>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT seq, epoch, face_id, verb, actor, at FROM change_log \
+         WHERE location = $1 AND seq > $2 AND seq <= $3 ORDER BY seq")
+        .bind(location.as_str()).bind(seq.0 as i64).bind(through.0 as i64).fetch_all(conn).await)?;
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// Lets go of changes made before `before`.
+pub async fn prune(tx: &mut Tx, before: UnixMs) -> sqlx::Result<u64> {
+    on!(tx, conn => sqlx::query("DELETE FROM change_log WHERE at < $1")
+        .bind(before.0).execute(conn).await.map(|done| done.rows_affected()))
+}

@@ -1,0 +1,132 @@
+//! The newest report of each edge's current start.
+
+use crate::{
+    column,
+    db::{Tx, on},
+};
+use protocol::{Digest, EdgeId, Epoch, LocationId, Seq, UnixMs, message::SyncState};
+
+/// What an edge said last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The history `applied` counts in.
+    pub epoch: Epoch,
+    /// The highest seq it verified in this start.
+    pub applied: Seq,
+    /// The digest of its rows.
+    pub digest: Digest,
+    /// How many rows.
+    pub count: u64,
+    /// Where it says it stands.
+    pub state: SyncState,
+    /// By its clock.
+    pub reported_at: UnixMs,
+    /// By ours.
+    pub received_at: UnixMs,
+    /// Until when it may recognise without a newer head, by its clock.
+    pub lease_until: UnixMs,
+    /// Visits it has not been told are stored.
+    pub queued: u64,
+    /// Messages it could not read since its start.
+    pub refused: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    edge: String,
+    epoch: i64,
+    applied_seq: i64,
+    digest: Vec<u8>,
+    live: i64,
+    state: String,
+    reported_at: i64,
+    received_at: i64,
+    lease_until: i64,
+    queued: i64,
+    refused: i64,
+}
+
+fn state_text(state: SyncState) -> &'static str {
+    match state {
+        SyncState::Filling => "filling",
+        SyncState::Verified => "verified",
+        SyncState::Differs => "differs",
+        SyncState::Expired => "expired",
+    }
+}
+
+impl TryFrom<Row> for (EdgeId, Report) {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let states = [SyncState::Filling, SyncState::Verified, SyncState::Differs, SyncState::Expired];
+        let state = states.into_iter().find(|state| state_text(*state) == row.state);
+        let report = Report {
+            epoch: Epoch(row.epoch as u64),
+            applied: Seq(row.applied_seq as u64),
+            digest: column::digest(&row.digest)?,
+            count: row.live as u64,
+            state: column::present(state, "state of an edge")?,
+            reported_at: UnixMs(row.reported_at),
+            received_at: UnixMs(row.received_at),
+            lease_until: UnixMs(row.lease_until),
+            queued: row.queued as u64,
+            refused: row.refused as u64,
+        };
+        Ok((column::text(&row.edge)?, report))
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT edge, epoch, applied_seq, digest, live, state, reported_at, received_at, lease_until, queued, \
+             refused FROM edge_reports ",
+            $rest
+        )
+    };
+}
+
+/// Stores a report in place of the last one.
+pub async fn upsert(tx: &mut Tx, edge: &EdgeId, report: &Report) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO edge_reports (edge, epoch, applied_seq, digest, live, state, reported_at, received_at, \
+         lease_until, queued, refused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (edge) DO UPDATE SET epoch = excluded.epoch, applied_seq = excluded.applied_seq, \
+         digest = excluded.digest, live = excluded.live, state = excluded.state, \
+         reported_at = excluded.reported_at, received_at = excluded.received_at, \
+         lease_until = excluded.lease_until, queued = excluded.queued, refused = excluded.refused")
+        .bind(edge.as_str())
+        .bind(report.epoch.0 as i64)
+        .bind(report.applied.0 as i64)
+        .bind(&report.digest.to_bytes()[..])
+        .bind(report.count as i64)
+        .bind(state_text(report.state))
+        .bind(report.reported_at.0)
+        .bind(report.received_at.0)
+        .bind(report.lease_until.0)
+        .bind(report.queued as i64)
+        .bind(report.refused as i64)
+        .execute(conn).await.map(drop))
+}
+
+/// What `edge` said last.
+pub async fn get(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<Report>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(select!("WHERE edge = $1"))
+        .bind(edge.as_str()).fetch_optional(conn).await)?;
+    row.map(|row| <(EdgeId, Report)>::try_from(row).map(|(_, report)| report)).transpose()
+}
+
+/// What every edge of a location said last.
+pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<(EdgeId, Report)>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        select!("WHERE edge IN (SELECT id FROM edges WHERE location = $1)"))
+        .bind(location.as_str()).fetch_all(conn).await)?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// What an edge said is void: it joined anew, or it is not the one it was.
+pub async fn delete(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("DELETE FROM edge_reports WHERE edge = $1")
+        .bind(edge.as_str()).execute(conn).await.map(drop))
+}

@@ -1,0 +1,284 @@
+//! Edges: who they are, whether they are online, and what is wrong with them.
+
+use crate::{
+    column,
+    db::{Tx, on},
+};
+use protocol::{EdgeId, LocationId, Nonce, PublicKey, SpaceId, UnixMs, message::Start};
+use std::{fmt, str::FromStr};
+
+/// One edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// Its id, as it stands in topics; also its name at the MQTT door.
+    pub id: EdgeId,
+    /// Where it belongs.
+    pub location: LocationId,
+    /// As people call it, unique within the location.
+    pub name: String,
+    /// Where in the store it hangs; may be empty.
+    pub place: String,
+    /// What it brought when it joined.
+    pub joined: Option<Joined>,
+    /// The newest start it reported; zeros before the first.
+    pub start: Start,
+    /// What is wrong with it.
+    pub alarm: Alarm,
+    /// Its connection.
+    pub presence: Presence,
+    /// The number of its MQTT session; a presence message of a lower one is late.
+    pub session: u64,
+    /// When anything of it came in last.
+    pub last_seen_at: Option<UnixMs>,
+    /// Its clock minus the website's, as far as known.
+    pub clock_offset_ms: Option<i64>,
+    /// When it was added.
+    pub created_at: UnixMs,
+    /// When it was shut out for good.
+    pub revoked_at: Option<UnixMs>,
+}
+
+/// What an edge brought when it joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// When.
+    pub at: UnixMs,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// The space of its model.
+    pub space: SpaceId,
+}
+
+/// Whether an edge is connected, as its presence messages say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// Connected.
+    Online,
+    /// Not, or never yet.
+    Offline,
+}
+
+/// Something about an edge that a person must look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alarm {
+    /// Nothing.
+    None,
+    /// It started with a lower start counter than it had: an old image of its disk.
+    OldImage,
+    /// Two boxes report under this edge's identity.
+    Clone,
+    /// It recognised somebody it had confirmed as removed.
+    StaleHit,
+    /// After a removal its gallery still answered with the removed face.
+    StillFound,
+}
+
+impl Alarm {
+    const ALL: [Alarm; 5] = [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::StaleHit, Alarm::StillFound];
+
+    /// The alarm as the table has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Alarm::None => "none",
+            Alarm::OldImage => "old_image",
+            Alarm::Clone => "clone",
+            Alarm::StaleHit => "stale_hit",
+            Alarm::StillFound => "still_found",
+        }
+    }
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no alarm.
+#[derive(Debug, thiserror::Error)]
+#[error("not the name of an alarm")]
+pub struct ParseAlarmError;
+
+impl FromStr for Alarm {
+    type Err = ParseAlarmError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAlarmError> {
+        Alarm::ALL.into_iter().find(|alarm| alarm.as_str() == text).ok_or(ParseAlarmError)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    location: String,
+    name: String,
+    place: String,
+    public_key: Option<Vec<u8>>,
+    space_id: Option<String>,
+    start_count: i64,
+    start_nonce: i64,
+    alarm: String,
+    online: i64,
+    session: i64,
+    last_seen_at: Option<i64>,
+    clock_offset_ms: Option<i64>,
+    created_at: i64,
+    joined_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Edge {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let joined = match (row.joined_at, row.public_key, row.space_id) {
+            (Some(at), Some(key), Some(space)) => Some(Joined {
+                at: UnixMs(at),
+                public_key: column::parsed(PublicKey::from_bytes(column::bytes(&key)?), "public key")?,
+                space: column::text(&space)?,
+            }),
+            _ => None,
+        };
+        Ok(Edge {
+            id: column::text(&row.id)?,
+            location: column::text(&row.location)?,
+            name: row.name,
+            place: row.place,
+            joined,
+            start: Start { count: row.start_count as u64, nonce: Nonce(row.start_nonce as u64) },
+            alarm: column::text(&row.alarm)?,
+            presence: if row.online == 1 { Presence::Online } else { Presence::Offline },
+            session: row.session as u64,
+            last_seen_at: column::moment(row.last_seen_at),
+            clock_offset_ms: row.clock_offset_ms,
+            created_at: UnixMs(row.created_at),
+            revoked_at: column::moment(row.revoked_at),
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, location, name, place, public_key, space_id, start_count, start_nonce, alarm, online, \
+             session, last_seen_at, clock_offset_ms, created_at, joined_at, revoked_at FROM edges ",
+            $rest
+        )
+    };
+}
+
+/// Adds an edge that has yet to join; tells whether the name is free in the location.
+pub async fn insert(
+    tx: &mut Tx,
+    id: &EdgeId,
+    location: &LocationId,
+    name: &str,
+    place: &str,
+    now: UnixMs,
+) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO edges (id, location, name, place, start_count, start_nonce, alarm, online, session, created_at) \
+         VALUES ($1, $2, $3, $4, 0, 0, 'none', 0, 0, $5) ON CONFLICT DO NOTHING")
+        .bind(id.as_str()).bind(location.as_str()).bind(name).bind(place).bind(now.0)
+        .execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// One edge, revoked or not.
+pub async fn get(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<Edge>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id.as_str()).fetch_optional(conn).await)?;
+    row.map(Edge::try_from).transpose()
+}
+
+/// A location's edges by name, revoked ones last.
+pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<Edge>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        select!("WHERE location = $1 ORDER BY CASE WHEN revoked_at IS NULL THEN 0 ELSE 1 END, name"))
+        .bind(location.as_str()).fetch_all(conn).await)?;
+    rows.into_iter().map(Edge::try_from).collect()
+}
+
+/// Edges revoked at `since` or later.
+pub async fn revoked_since(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
+    let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id FROM edges WHERE revoked_at >= $1").bind(since.0).fetch_all(conn).await)?;
+    rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
+}
+
+/// The location of an edge that may log in, and the hash of its token.
+pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(LocationId, [u8; 32])>> {
+    let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL")
+        .bind(id.as_str()).fetch_optional(conn).await)?;
+    row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
+}
+
+/// Stores what the edge brought. It starts from zero: counters and alarm of an earlier life are void.
+pub async fn set_joined(
+    tx: &mut Tx,
+    id: &EdgeId,
+    joined: &Joined,
+    token_hash: &[u8; 32],
+) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE edges SET public_key = $2, token_hash = $3, space_id = $4, joined_at = $5, start_count = 0, \
+         start_nonce = 0, alarm = 'none', online = 0, session = 0 WHERE id = $1 AND revoked_at IS NULL")
+        .bind(id.as_str())
+        .bind(&joined.public_key.to_bytes()[..])
+        .bind(&token_hash[..])
+        .bind(joined.space.as_str())
+        .bind(joined.at.0)
+        .execute(conn).await.map(drop))
+}
+
+/// Shuts an edge out for good; tells whether it was not yet.
+pub async fn revoke(tx: &mut Tx, id: &EdgeId, now: UnixMs) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_at = $2, online = 0 WHERE id = $1 AND revoked_at IS NULL")
+        .bind(id.as_str()).bind(now.0).execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// Stores which start of the edge reports.
+pub async fn set_start(tx: &mut Tx, id: &EdgeId, start: Start) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET start_count = $2, start_nonce = $3 WHERE id = $1")
+        .bind(id.as_str()).bind(start.count as i64).bind(start.nonce.0 as i64).execute(conn).await.map(drop))
+}
+
+/// Raises an alarm.
+pub async fn set_alarm(tx: &mut Tx, id: &EdgeId, alarm: Alarm) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET alarm = $2 WHERE id = $1")
+        .bind(id.as_str()).bind(alarm.as_str()).execute(conn).await.map(drop))
+}
+
+/// Something of the edge came in at `now`, sent at `sent_at` by its own clock.
+pub async fn set_seen(tx: &mut Tx, id: &EdgeId, now: UnixMs, sent_at: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET last_seen_at = $2, clock_offset_ms = $3 WHERE id = $1")
+        .bind(id.as_str()).bind(now.0).bind(sent_at.since(now)).execute(conn).await.map(drop))
+}
+
+/// Stores a presence message, unless it belongs to an older session than the newest known; tells whether it
+/// counted.
+pub async fn set_presence(
+    tx: &mut Tx,
+    id: &EdgeId,
+    location: &LocationId,
+    session: u64,
+    presence: Presence,
+    now: UnixMs,
+) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE edges SET online = $4, session = $3, last_seen_at = $5 \
+         WHERE id = $1 AND location = $2 AND session <= $3 AND revoked_at IS NULL")
+        .bind(id.as_str())
+        .bind(location.as_str())
+        .bind(session as i64)
+        .bind(i64::from(presence == Presence::Online))
+        .bind(now.0)
+        .execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// Nobody is known to be connected: the broker has just started, and each edge will say so itself.
+pub async fn all_offline(tx: &mut Tx) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET online = 0 WHERE online = 1").execute(conn).await.map(drop))
+}

@@ -1,0 +1,230 @@
+//! Locations and their counters.
+
+use crate::{
+    column,
+    db::{Tx, on},
+    decide::totals::Totals,
+};
+use protocol::{DigestKey, Epoch, LocationId, Seq, UnixMs, message::EnrolPolicy};
+
+/// One location.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// Its id, as it stands in topics.
+    pub id: LocationId,
+    /// As people call it.
+    pub name: String,
+    /// Where its days begin and end.
+    pub time_zone: chrono_tz::Tz,
+    /// What becomes of new faces.
+    pub enrol: EnrolPolicy,
+    /// Whether people's mirror under `view/` shows names.
+    pub names: NamesInView,
+    /// How long an edge may recognise without a newer verified head, in seconds.
+    pub lease_s: u32,
+    /// The secret of its digests.
+    pub digest_key: DigestKey,
+    /// Its counters.
+    pub totals: Totals,
+    /// The date of its newest head; never goes back.
+    pub issued_at: UnixMs,
+    /// Goes up whenever everything is to be published again.
+    pub publish_round: i64,
+    /// The highest seq that the broker has acknowledged in this round.
+    pub published: Seq,
+    /// The highest seq that stood on `view/<location>/changes` once.
+    pub announced: Seq,
+    /// When it was added.
+    pub created_at: UnixMs,
+}
+
+/// Whether `view/` shows customers' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamesInView {
+    /// It does.
+    Shown,
+    /// It does not.
+    Hidden,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    name: String,
+    time_zone: String,
+    enrol: String,
+    names_in_view: i64,
+    lease_s: i64,
+    epoch: i64,
+    seq: i64,
+    live: i64,
+    digest: Vec<u8>,
+    digest_key: Vec<u8>,
+    last_removal: i64,
+    issued_at: i64,
+    publish_round: i64,
+    published_seq: i64,
+    announced_seq: i64,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Location {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        Ok(Location {
+            id: column::text(&row.id)?,
+            name: row.name,
+            time_zone: column::text(&row.time_zone)?,
+            enrol: column::text(&row.enrol)?,
+            names: if row.names_in_view == 1 { NamesInView::Shown } else { NamesInView::Hidden },
+            lease_s: row.lease_s as u32,
+            digest_key: DigestKey::from_bytes(column::bytes(&row.digest_key)?),
+            totals: Totals {
+                epoch: Epoch(row.epoch as u64),
+                seq: Seq(row.seq as u64),
+                count: row.live as u64,
+                digest: column::digest(&row.digest)?,
+                last_removal: Seq(row.last_removal as u64),
+            },
+            issued_at: UnixMs(row.issued_at),
+            publish_round: row.publish_round,
+            published: Seq(row.published_seq as u64),
+            announced: Seq(row.announced_seq as u64),
+            created_at: UnixMs(row.created_at),
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, digest_key, \
+             last_removal, issued_at, publish_round, published_seq, announced_seq, created_at FROM locations ",
+            $rest
+        )
+    };
+}
+
+/// Adds `location`; tells whether its id was free.
+pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO locations (id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, \
+         digest_key, last_removal, issued_at, publish_round, published_seq, announced_seq, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING")
+        .bind(location.id.as_str())
+        .bind(location.name.as_str())
+        .bind(location.time_zone.name())
+        .bind(location.enrol.as_str())
+        .bind(i64::from(location.names == NamesInView::Shown))
+        .bind(i64::from(location.lease_s))
+        .bind(location.totals.epoch.0 as i64)
+        .bind(location.totals.seq.0 as i64)
+        .bind(location.totals.count as i64)
+        .bind(&location.totals.digest.to_bytes()[..])
+        .bind(&location.digest_key.as_bytes()[..])
+        .bind(location.totals.last_removal.0 as i64)
+        .bind(location.issued_at.0)
+        .bind(location.publish_round)
+        .bind(location.published.0 as i64)
+        .bind(location.announced.0 as i64)
+        .bind(location.created_at.0)
+        .execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// The location, if there is one.
+pub async fn get(tx: &mut Tx, id: &LocationId) -> sqlx::Result<Option<Location>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id.as_str()).fetch_optional(conn).await)?;
+    row.map(Location::try_from).transpose()
+}
+
+/// The location, locked until the transaction ends: whoever changes one of its customers holds this, so the
+/// order of seqs is the order of commits. (SQLite has one writer: its lock is the database's.)
+pub async fn lock(tx: &mut Tx, id: &LocationId) -> sqlx::Result<Option<Location>> {
+    if let Tx::Pg(pg) = tx {
+        sqlx::query("SELECT 1 FROM locations WHERE id = $1 FOR UPDATE")
+            .bind(id.as_str())
+            .fetch_optional(&mut **pg)
+            .await?;
+    }
+    get(tx, id).await
+}
+
+/// Every location, by id.
+pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(select!("ORDER BY id")).fetch_all(conn).await)?;
+    rows.into_iter().map(Location::try_from).collect()
+}
+
+/// Stores the counters after a change, and the date of the head that will carry them.
+pub async fn set_totals(
+    tx: &mut Tx,
+    id: &LocationId,
+    totals: &Totals,
+    issued_at: UnixMs,
+) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET epoch = $2, seq = $3, live = $4, digest = $5, last_removal = $6, issued_at = $7 \
+         WHERE id = $1")
+        .bind(id.as_str())
+        .bind(totals.epoch.0 as i64)
+        .bind(totals.seq.0 as i64)
+        .bind(totals.count as i64)
+        .bind(&totals.digest.to_bytes()[..])
+        .bind(totals.last_removal.0 as i64)
+        .bind(issued_at.0)
+        .execute(conn).await.map(drop))
+}
+
+/// Dates a new head of unchanged counters: `now`, or one millisecond after the last one if that is later.
+pub async fn date_head(tx: &mut Tx, id: &LocationId, now: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET issued_at = CASE WHEN issued_at >= $2 THEN issued_at + 1 ELSE $2 END WHERE id = $1")
+        .bind(id.as_str()).bind(now.0).execute(conn).await.map(drop))
+}
+
+/// Stores how far the broker has acknowledged in `round`; only forwards, and nothing when a new round has begun.
+pub async fn set_published(tx: &mut Tx, id: &LocationId, round: i64, published: Seq) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET published_seq = $3, \
+         announced_seq = CASE WHEN announced_seq < $3 THEN $3 ELSE announced_seq END \
+         WHERE id = $1 AND publish_round = $2 AND published_seq < $3")
+        .bind(id.as_str()).bind(round).bind(published.0 as i64).execute(conn).await.map(drop))
+}
+
+/// The broker has lost everything: all of it is to be published again.
+pub async fn unpublish_all(tx: &mut Tx) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET published_seq = 0, publish_round = publish_round + 1")
+        .execute(conn).await.map(drop))
+}
+
+/// What of a location people may set.
+#[derive(Debug, Clone)]
+pub struct LocationSettings {
+    /// As people call it.
+    pub name: String,
+    /// Where its days begin and end.
+    pub time_zone: chrono_tz::Tz,
+    /// What becomes of new faces.
+    pub enrol: EnrolPolicy,
+    /// Whether `view/` shows names.
+    pub names: NamesInView,
+    /// The lease, in seconds.
+    pub lease_s: u32,
+}
+
+/// Stores new settings, and that everything is to be published again under a new head: it carries the policy
+/// and the lease, and people's mirror the names.
+pub async fn set_settings(tx: &mut Tx, id: &LocationId, settings: &LocationSettings) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET name = $2, time_zone = $3, enrol = $4, names_in_view = $5, lease_s = $6, \
+         published_seq = 0, publish_round = publish_round + 1, issued_at = issued_at + 1 WHERE id = $1")
+        .bind(id.as_str())
+        .bind(settings.name.as_str())
+        .bind(settings.time_zone.name())
+        .bind(settings.enrol.as_str())
+        .bind(i64::from(settings.names == NamesInView::Shown))
+        .bind(i64::from(settings.lease_s))
+        .execute(conn).await.map(drop))
+}

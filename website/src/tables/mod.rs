@@ -1,0 +1,19 @@
+//! The tables, one module each. A function here is one statement; transactions are put together above.
+
+pub mod audit;
+pub mod change_log;
+pub mod customers;
+pub mod dead_letters;
+pub mod edge_progress;
+pub mod edge_reports;
+pub mod edge_starts;
+pub mod edges;
+pub mod join_codes;
+pub mod locations;
+pub mod merges;
+pub mod mqtt_users;
+pub mod receipts;
+pub mod review_queue;
+pub mod site;
+pub mod spaces;
+pub mod visits;

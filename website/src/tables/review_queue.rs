@@ -1,0 +1,88 @@
+//! New faces that wait for a manager; on no edge until accepted.
+
+use crate::{
+    column,
+    db::{Tx, on},
+};
+use protocol::{EdgeId, Embedding, FaceId, LocationId, SpaceId, UnixMs};
+
+/// One face that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// Minted by the edge.
+    pub face_id: FaceId,
+    /// Who saw it.
+    pub edge: EdgeId,
+    /// The space of `embedding`.
+    pub space: SpaceId,
+    /// The face.
+    pub embedding: Embedding,
+    /// When, by the edge's clock.
+    pub seen_at: UnixMs,
+    /// When it came in.
+    pub received_at: UnixMs,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    face_id: String,
+    edge: String,
+    space_id: String,
+    embedding: Vec<u8>,
+    seen_at: i64,
+    received_at: i64,
+}
+
+impl TryFrom<Row> for Waiting {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        Ok(Waiting {
+            face_id: column::text(&row.face_id)?,
+            edge: column::text(&row.edge)?,
+            space: column::text(&row.space_id)?,
+            embedding: column::parsed(Embedding::from_bytes(&row.embedding), "embedding")?,
+            seen_at: UnixMs(row.seen_at),
+            received_at: UnixMs(row.received_at),
+        })
+    }
+}
+
+/// Adds a face.
+pub async fn insert(tx: &mut Tx, location: &LocationId, waiting: &Waiting) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO review_queue (location, face_id, edge, space_id, embedding, seen_at, received_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(location.as_str())
+        .bind(waiting.face_id.as_str())
+        .bind(waiting.edge.as_str())
+        .bind(waiting.space.as_str())
+        .bind(waiting.embedding.as_bytes())
+        .bind(waiting.seen_at.0)
+        .bind(waiting.received_at.0)
+        .execute(conn).await.map(drop))
+}
+
+/// One face that waits.
+pub async fn get(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<Option<Waiting>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT face_id, edge, space_id, embedding, seen_at, received_at FROM review_queue \
+         WHERE location = $1 AND face_id = $2")
+        .bind(location.as_str()).bind(face_id.as_str()).fetch_optional(conn).await)?;
+    row.map(Waiting::try_from).transpose()
+}
+
+/// The faces that have waited longest; at most `limit`.
+pub async fn oldest(tx: &mut Tx, location: &LocationId, limit: u32) -> sqlx::Result<Vec<Waiting>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT face_id, edge, space_id, embedding, seen_at, received_at FROM review_queue \
+         WHERE location = $1 ORDER BY received_at, face_id LIMIT $2")
+        .bind(location.as_str()).bind(i64::from(limit)).fetch_all(conn).await)?;
+    rows.into_iter().map(Waiting::try_from).collect()
+}
+
+/// Takes a face out; its vector goes with the row.
+pub async fn delete(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query("DELETE FROM review_queue WHERE location = $1 AND face_id = $2")
+        .bind(location.as_str()).bind(face_id.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
+}
