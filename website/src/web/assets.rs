@@ -15,11 +15,8 @@ static STYLE: Asset = Asset {
     media_type: "text/css; charset=utf-8",
     bytes: include_bytes!("../../assets/style.css"),
 };
-static MARK: Asset = Asset {
-    file: "mark.svg",
-    media_type: "image/svg+xml",
-    bytes: include_bytes!("../../assets/mark.svg"),
-};
+static MARK: Asset =
+    Asset { file: "mark.svg", media_type: "image/svg+xml", bytes: include_bytes!("../../assets/mark.svg") };
 
 /// Changes whenever a file does, so that browsers may keep what they have for ever.
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -68,6 +68,8 @@ pub fn not_live(face: &FaceId, row: Option<&Customer>) -> Refusal {
         Some(State::Removed { merged_into: Some(into), .. }) => {
             ChangeError::Merged { face_id, into: into.clone() }.into()
         }
-        Some(State::Removed { merged_into: None, .. } | State::Live(_)) => ChangeError::Removed(face_id).into(),
+        Some(State::Removed { merged_into: None, .. } | State::Live(_)) => {
+            ChangeError::Removed(face_id).into()
+        }
     }
 }

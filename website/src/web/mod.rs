@@ -1,9 +1,9 @@
 //! The website's HTTP side: pages for people, the API for programs, and the door for edges that join.
 //!
-//! Architecture invariant: no vector leaves through HTTP. What goes out is one of the types of [`api`] and
-//! [`pages`], which name every field; none of them has a place for one.
+//! Architecture invariant: no vector leaves through HTTP. What goes out is one of the types of `api` and
+//! `pages`, which name every field; none of them has a place for one.
 
-pub mod api;
+mod api;
 mod assets;
 mod edit_customer;
 mod extract;
@@ -12,7 +12,7 @@ mod local_time;
 pub mod login;
 mod new_store;
 mod origin;
-pub mod pages;
+mod pages;
 mod peer;
 mod probes;
 mod refusal;

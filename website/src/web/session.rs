@@ -51,7 +51,11 @@ impl Transport {
 }
 
 /// Lets only requests with a live session through; others are shown how to get one.
-pub async fn require(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn require(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
     match find(&app.db, request.headers(), clock::now()).await? {
         Some(manager) => {
             request.extensions_mut().insert(manager);

@@ -61,7 +61,12 @@ pub async fn get(
         complete: edges.iter().all(|edge| matches!(edge.held, Held::Applied { .. })),
         edges: edges
             .into_iter()
-            .map(|edge| EdgeProgress { probe: probe(&edge.edge), edge: edge.edge, name: edge.name, held: edge.held })
+            .map(|edge| EdgeProgress {
+                probe: probe(&edge.edge),
+                edge: edge.edge,
+                name: edge.name,
+                held: edge.held,
+            })
             .collect(),
         face_id: change.face_id.clone(),
     }))

@@ -65,9 +65,9 @@ pub async fn show_change(
     let ChangeProgress { change, edges } = progress.ok_or_else(|| unknown_change(&id, seq))?;
     let mut tx = app.db.read().await?;
     let receipts = receipts::of_face(&mut tx, &id, &change.face_id).await?;
-    let receipts = receipts.into_iter().filter(|stored| {
-        stored.receipt.key.seq == change.seq && stored.receipt.key.epoch == change.epoch
-    });
+    let receipts = receipts
+        .into_iter()
+        .filter(|stored| stored.receipt.key.seq == change.seq && stored.receipt.key.epoch == change.epoch);
     let receipts: Vec<Stored> = receipts.collect();
     let row = customers::get(&mut tx, &id, &change.face_id).await?;
     let rows: Vec<Row> = edges.iter().map(|edge| row_of(edge, change.verb, &receipts)).collect();
@@ -125,7 +125,9 @@ fn summary(edges: &[EdgeProgress]) -> (Tone, String) {
     let (have, slowest, all) = (times.clone().count(), times.max().unwrap_or(0), edges.len());
     match (have, all) {
         (_, 0) => (Tone::Calm, "No edge takes part yet: none has joined this store.".to_owned()),
-        (1, 1) => (Tone::Good, format!("The edge of this store has it, {} after the commit.", after_words(slowest))),
+        (1, 1) => {
+            (Tone::Good, format!("The edge of this store has it, {} after the commit.", after_words(slowest)))
+        }
         (have, all) if have == all => (
             Tone::Good,
             format!("All {all} edges have it, the slowest {} after the commit.", after_words(slowest)),
@@ -152,7 +154,8 @@ mod tests {
     use protocol::UnixMs;
 
     fn edge(after_ms: Option<i64>) -> EdgeProgress {
-        let held = after_ms.map_or(Held::Outstanding, |after_ms| Held::Applied { at: UnixMs(after_ms), after_ms });
+        let held =
+            after_ms.map_or(Held::Outstanding, |after_ms| Held::Applied { at: UnixMs(after_ms), after_ms });
         EdgeProgress { edge: "e1".parse().unwrap(), name: "Door".into(), held }
     }
 
@@ -161,8 +164,16 @@ mod tests {
         for (edges, tone, text) in [
             (vec![], Tone::Calm, "No edge takes part yet: none has joined this store."),
             (vec![Some(12)], Tone::Good, "The edge of this store has it, 12 ms after the commit."),
-            (vec![Some(12), Some(83)], Tone::Good, "All 2 edges have it, the slowest 83 ms after the commit."),
-            (vec![Some(12), None], Tone::Warn, "1 of 2 edges have it. One that is away gets it when it is back."),
+            (
+                vec![Some(12), Some(83)],
+                Tone::Good,
+                "All 2 edges have it, the slowest 83 ms after the commit.",
+            ),
+            (
+                vec![Some(12), None],
+                Tone::Warn,
+                "1 of 2 edges have it. One that is away gets it when it is back.",
+            ),
             (vec![Some(130_000)], Tone::Good, "The edge of this store has it, 2 min after the commit."),
         ] {
             let edges: Vec<_> = edges.into_iter().map(edge).collect();
@@ -172,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_removal_is_never_called_forgotten_where_the_face_is_still_found() {
-        use protocol::{Epoch, message::{Receipt, ReceiptKey}};
+        use protocol::{
+            Epoch,
+            message::{Receipt, ReceiptKey},
+        };
         let stored = |probe| Stored {
             edge: "e1".parse().unwrap(),
             receipt: Receipt {

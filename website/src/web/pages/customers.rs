@@ -80,9 +80,8 @@ pub async fn list(
     rows.truncate(ROWS as usize);
     let customers: Vec<_> = rows.iter().filter_map(|row| Customer::of_row(row, &store, now)).collect();
     let path = |offset: u32| {
-        let question = [("q", search.as_str()), ("offset", &offset.to_string())].map(|(name, value)| {
-            format!("{name}={}", encoded(value))
-        });
+        let question = [("q", search.as_str()), ("offset", &offset.to_string())]
+            .map(|(name, value)| format!("{name}={}", encoded(value)));
         format!("/stores/{id}/customers?{}", question.join("&"))
     };
     show(&Customers {
@@ -108,7 +107,9 @@ fn rows_words(offset: u32, rows: usize, search: &str, all: u64) -> String {
 /// Percent-encodes what must not stand in a question as it is.
 fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

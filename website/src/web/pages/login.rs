@@ -1,13 +1,16 @@
 //! Coming in and going out.
 
 use super::page::{Page, show, show_with};
-use crate::{app::App, web::{
-    assets,
-    extract::Path,
-    login,
-    refusal::Refusal,
-    session::{self, Transport},
-}};
+use crate::{
+    app::App,
+    web::{
+        assets,
+        extract::Path,
+        login,
+        refusal::Refusal,
+        session::{self, Transport},
+    },
+};
 use askama::Template;
 use axum::{
     extract::State,

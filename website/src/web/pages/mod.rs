@@ -52,7 +52,10 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(inside)
         .fallback(async || Refusal::not_found("there is no page under this address"))
         .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this page does not take that: go back and use its buttons")
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this page does not take that: go back and use its buttons",
+            )
         })
         .layer(middleware::from_fn(session::require_same_origin))
         .layer(middleware::map_response(error::as_page))

@@ -107,7 +107,9 @@ impl Said {
             Said::Flagged => "The new flag is stored and on its way to the edges.",
             Said::PointsAdded => "The points are stored.",
             Said::Unchanged => "Nothing to change: it was so already.",
-            Said::Removed => "The customer is wiped from the website, and the removal is on its way to the edges.",
+            Said::Removed => {
+                "The customer is wiped from the website, and the removal is on its way to the edges."
+            }
             Said::Revoked => "The edge is revoked and cannot connect any more.",
         }
     }

@@ -48,7 +48,9 @@ impl Pill {
             Standing::InSync => Tone::Good,
             Standing::Revoked | Standing::WaitsToJoin | Standing::Silent => Tone::Calm,
             Standing::Filling | Standing::Behind { .. } => Tone::Warn,
-            Standing::Alarmed(_) | Standing::Blocked { .. } | Standing::Expired | Standing::Differs => Tone::Bad,
+            Standing::Alarmed(_) | Standing::Blocked { .. } | Standing::Expired | Standing::Differs => {
+                Tone::Bad
+            }
         };
         Pill::new(tone, standing.to_string())
     }
