@@ -13,6 +13,7 @@ pub mod settings;
 mod site_key;
 pub mod tables;
 pub mod web;
+mod wire;
 
 pub use app::App;
 pub use settings::Settings;
