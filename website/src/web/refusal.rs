@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use std::{error::Error, fmt};
 
 /// A refused request: a status and a sentence that says what was refused and what to do (lower case, no full
 /// stop). As it is it answers in JSON; the pages turn it into a page.
@@ -50,9 +51,10 @@ impl Refusal {
         Refusal::new(StatusCode::CONFLICT, sentence)
     }
 
-    /// The fault is ours. The reason goes to the log, once, and to nobody else.
-    pub fn internal(reason: &(dyn std::fmt::Debug + Send + Sync)) -> Refusal {
-        tracing::error!(?reason, "a request failed inside the website");
+    /// The fault is ours. The reason goes to the log, once, and to nobody else; its `Display` only, because the
+    /// `Debug` of a database's error holds the row it was about.
+    pub fn internal(reason: &dyn fmt::Display) -> Refusal {
+        tracing::error!("a request failed inside the website: {reason:#}");
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the website could not do this, its log says why; nothing was changed unless a page shows it",
@@ -196,7 +198,7 @@ fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
 }
 
 /// The deepest cause names the very field or character.
-fn innermost(error: &dyn std::error::Error) -> String {
+fn innermost(error: &dyn Error) -> String {
     let mut deepest = error;
     while let Some(cause) = deepest.source() {
         deepest = cause;

@@ -69,7 +69,12 @@ fn a_removal_is_confirmed_and_followed(stage: &Stage) {
     page.says("forgotten, and checked").says("still finds this face");
     browser.get(ADA).expect(404).says("Customer face_1 has been removed.");
     browser.get("/stores/oslo/customers").expect(200).does_not_say("Ada");
-    browser.get("/stores/oslo/visits").expect(200).says("5 Mar 2026, 15:05").says("2 h later").does_not_say("Ada");
+    browser
+        .get("/stores/oslo/visits")
+        .expect(200)
+        .says("5 Mar 2026, 15:05")
+        .says("2 h later")
+        .does_not_say("Ada");
 }
 
 fn an_edge_is_added_and_revoked(stage: &Stage) {

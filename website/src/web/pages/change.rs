@@ -71,9 +71,10 @@ pub async fn show_change(
     let receipts: Vec<Stored> = receipts.collect();
     let row = customers::get(&mut tx, &id, &change.face_id).await?;
     let rows: Vec<Row> = edges.iter().map(|edge| row_of(edge, change.verb, &receipts)).collect();
-    let (tone, summary) = summary(&edges);
+    let (tone, summary) = summary(&edges, &receipts);
     let young = now.since(change.at) < LOOK_AGAIN_MS_MAX;
-    let refresh_s = (tone == Tone::Warn && young).then_some(1);
+    let outstanding = edges.iter().any(|edge| edge.held == Held::Outstanding);
+    let refresh_s = (outstanding && young).then_some(1);
     show(&Change {
         page: Page { refresh_s, ..Page::new(format!("Change {seq} of {}", store.name)) }.saying(after.said()),
         seq: change.seq,
@@ -116,8 +117,13 @@ fn row_of(edge: &EdgeProgress, verb: Verb, receipts: &[Stored]) -> Row {
     Row { name: edge.name.clone(), state, after }
 }
 
-/// How many edges have it, in a sentence. It is [`Tone::Warn`] as long as one is outstanding.
-fn summary(edges: &[EdgeProgress]) -> (Tone, String) {
+/// How many edges have it, in a sentence.
+fn summary(edges: &[EdgeProgress], receipts: &[Stored]) -> (Tone, String) {
+    let faults = receipts.iter().filter(|stored| stored.receipt.probe == Probe::StillFound).count();
+    if faults > 0 {
+        let edges = if faults == 1 { "One edge still finds" } else { "Several edges still find" };
+        return (Tone::Bad, format!("{edges} the removed face. Somebody must look at the box."));
+    }
     let times = edges.iter().filter_map(|edge| match edge.held {
         Held::Applied { after_ms, .. } => Some(after_ms),
         Held::Outstanding => None,
@@ -177,7 +183,7 @@ mod tests {
             (vec![Some(130_000)], Tone::Good, "The edge of this store has it, 2 min after the commit."),
         ] {
             let edges: Vec<_> = edges.into_iter().map(edge).collect();
-            assert_eq!(summary(&edges), (tone, text.to_owned()));
+            assert_eq!(summary(&edges, &[]), (tone, text.to_owned()));
         }
     }
 
@@ -206,6 +212,8 @@ mod tests {
         ] {
             let receipts: Vec<_> = probe.map(stored).into_iter().collect();
             assert_eq!(row_of(&edge(after), Verb::Removed, &receipts).state.text, text);
+            let is_fault = probe == Some(Probe::StillFound);
+            assert_eq!(summary(&[edge(after)], &receipts).0 == Tone::Bad, is_fault);
         }
         assert_eq!(row_of(&edge(Some(5)), Verb::Renamed, &[]).state.text, "has it");
     }

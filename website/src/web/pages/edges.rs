@@ -187,12 +187,7 @@ fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
             (true, Presence::Online) => "online",
             (true, Presence::Offline) => "offline",
         },
-        behind: match behind {
-            None => String::new(),
-            Some(0) => "nothing".to_owned(),
-            Some(1) => "1 change".to_owned(),
-            Some(changes) => format!("{changes} changes"),
-        },
+        behind: behind.map(|changes| changes.to_string()).unwrap_or_default(),
         digest: report.as_ref().map(|report| short(&report.digest.to_bytes())).unwrap_or_default(),
         queued: report.as_ref().map(|report| report.queued.to_string()).unwrap_or_default(),
         last_seen: edge.last_seen_at.map(|at| store.local(at, now)),
