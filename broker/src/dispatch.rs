@@ -38,7 +38,18 @@ pub async fn run(door: Arc<Door>, lane: Lane, mut outlet: Outlet, fail: watch::S
             tokio::task::yield_now().await;
         }
     }
-    fail.send_replace(Some(Failure::RouterDied));
+    // What cannot come out any more must not be confirmed either.
+    door.lanes.close();
+    tell(&fail, Failure::RouterDied);
+}
+
+/// The first reason is the one that counts.
+fn tell(fail: &watch::Sender<Option<Failure>>, failure: Failure) {
+    fail.send_if_modified(|told| {
+        let first = told.is_none();
+        told.get_or_insert(failure);
+        first
+    });
 }
 
 /// Sends a sign of life through every lane and waits for it to come out.
@@ -52,7 +63,7 @@ pub async fn probe(door: Arc<Door>, rhythm: Rhythm, fail: watch::Sender<Option<F
             Ok(Err(Dead)) => Failure::RouterDied,
             Err(_) => Failure::RouterStuck,
         };
-        fail.send_replace(Some(failure));
+        tell(&fail, failure);
         return;
     }
 }
@@ -104,9 +115,11 @@ mod tests {
         let (door, mut outlets) = door(Limits::default());
         let (fail, died) = watch::channel(None);
         let (probe_fail, probed) = watch::channel(None);
+        assert!(door.publish(Draft::message("a", b"", QoS::One, false)).await.is_ok());
         tokio::spawn(run(Arc::clone(&door), Lane::of_topic("a"), outlets.remove(0), fail));
         door.lanes.kill_router();
         assert_eq!(failure(died).await, Some(Failure::RouterDied));
+        assert!(door.publish(Draft::message("a", b"", QoS::One, false)).await.is_err());
         let rhythm = Rhythm { every: Duration::ZERO, deadline: Duration::from_secs(5) };
         tokio::spawn(probe(door, rhythm, probe_fail));
         assert_eq!(failure(probed).await, Some(Failure::RouterDied));
