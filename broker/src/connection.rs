@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// Bytes read at once, to begin with and at most.
@@ -33,8 +34,8 @@ where
     let mut owned = entered.owned;
     let mut client = Client::new(door, &principal, owned.session.clone());
     encode::connack(&mut client.out, ConnectCode::Accepted { session_present: entered.present });
-    let wires = Wires { input, write_deadline: door.limits.write_deadline, silence_max };
-    let end = wires.run(stream, &mut client, &mut owned.ticket, &owned.session.wake).await;
+    let pace = Pace::new(silence_max, door.limits.write_deadline);
+    let end = run(stream, input, pace, &mut client, &mut owned.ticket, &owned.session.wake).await;
     door.tally.clients.less();
     count(door, end);
     tracing::debug!(%peer, ?end, "connection ended");
@@ -58,78 +59,100 @@ fn count(door: &Door, end: End) {
     }
 }
 
-/// What a connection keeps beside its client.
-struct Wires {
-    input: BytesMut,
-    write_deadline: Duration,
-    silence_max: Duration,
+/// Moves bytes between the stream and the client until one of them ends.
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    mut input: BytesMut,
+    mut pace: Pace,
+    client: &mut Client<'_>,
+    ticket: &mut Ticket,
+    wake: &Notify,
+) -> End {
+    let (mut reader, mut writer) = split(stream);
+    let mut timer = pin!(sleep_until(pace.next()));
+    let mut outdated = pin!(ticket.outdated());
+    let mut woken = pin!(wake.notified());
+    let (mut chunk, mut unflushed) = (READ_BYTES.0, false);
+    // Packets that came in one segment with CONNECT.
+    if let Err(end) = client.take_in(&mut input).await {
+        return end;
+    }
+    loop {
+        if client.out.len() < OUT_BYTES && client.fill() == Filled::Over {
+            return End::Over;
+        }
+        pace.writes(unflushed || !client.out.is_empty());
+        if pace.next() < timer.deadline() {
+            timer.as_mut().reset(pace.next());
+        }
+        input.reserve(chunk);
+        tokio::select! {
+            () = &mut outdated => return End::TakenOver,
+            read = reader.read_buf(&mut input), if client.out.len() < UNREAD_BYTES => match read {
+                Ok(bytes) if bytes > 0 => {
+                    pace.heard = Instant::now();
+                    chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
+                    if let Err(end) = client.take_in(&mut input).await {
+                        return end;
+                    }
+                }
+                Ok(_) | Err(_) => return End::Closed,
+            },
+            wrote = write_some(&mut writer, &mut client.out, &mut unflushed), if pace.writing => match wrote {
+                Ok(()) => pace.written = Instant::now(),
+                Err(_) => return End::Closed,
+            },
+            () = &mut woken, if client.out.len() < OUT_BYTES => woken.set(wake.notified()),
+            () = &mut timer => {
+                if let Some(end) = pace.overdue(Instant::now()) {
+                    return end;
+                }
+                timer.as_mut().reset(pace.next());
+                // Clients are idle most of the time, so memory is given back here.
+                (input, chunk) = (BytesMut::from(&input[..]), READ_BYTES.0);
+                client.out = BytesMut::from(&client.out[..]);
+            }
+        }
+    }
 }
 
-impl Wires {
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-        mut self,
-        stream: S,
-        client: &mut Client<'_>,
-        ticket: &mut Ticket,
-        wake: &tokio::sync::Notify,
-    ) -> End {
-        let (mut reader, mut writer) = split(stream);
-        let (mut heard, mut written) = (Instant::now(), Instant::now());
-        let mut timer = pin!(sleep_until(heard + self.silence_max));
-        let mut outdated = pin!(ticket.outdated());
-        let mut woken = pin!(wake.notified());
-        let (mut chunk, mut unflushed, mut writing) = (READ_BYTES.0, false, false);
-        // Packets that came in one segment with CONNECT.
-        if let Err(end) = client.take_in(&mut self.input).await {
-            return end;
+/// How long a client may be silent, and how long it may leave unread what it is sent.
+struct Pace {
+    silence_max: Duration,
+    write_deadline: Duration,
+    heard: Instant,
+    written: Instant,
+    /// Whether there is something to be written.
+    writing: bool,
+}
+
+impl Pace {
+    fn new(silence_max: Duration, write_deadline: Duration) -> Pace {
+        let now = Instant::now();
+        Pace { silence_max, write_deadline, heard: now, written: now, writing: false }
+    }
+
+    /// Notes whether there is something to be written; what begins to be has the whole deadline before it.
+    fn writes(&mut self, writing: bool) {
+        if writing && !self.writing {
+            self.written = Instant::now();
         }
-        loop {
-            if client.out.len() < OUT_BYTES && client.fill() == Filled::Over {
-                return End::Over;
-            }
-            let has_more = unflushed || !client.out.is_empty();
-            if has_more && !writing {
-                written = Instant::now();
-                if written + self.write_deadline < timer.deadline() {
-                    timer.as_mut().reset(written + self.write_deadline);
-                }
-            }
-            writing = has_more;
-            self.input.reserve(chunk);
-            tokio::select! {
-                () = &mut outdated => return End::TakenOver,
-                read = reader.read_buf(&mut self.input), if client.out.len() < UNREAD_BYTES => match read {
-                    Ok(bytes) if bytes > 0 => {
-                        heard = Instant::now();
-                        chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
-                        if let Err(end) = client.take_in(&mut self.input).await {
-                            return end;
-                        }
-                    }
-                    Ok(_) | Err(_) => return End::Closed,
-                },
-                wrote = write_some(&mut writer, &mut client.out, &mut unflushed),
-                    if writing => match wrote {
-                    Ok(()) => written = Instant::now(),
-                    Err(_) => return End::Closed,
-                },
-                () = &mut woken, if client.out.len() < OUT_BYTES => woken.set(wake.notified()),
-                () = &mut timer => {
-                    let now = Instant::now();
-                    if now >= heard + self.silence_max {
-                        return End::Silent;
-                    }
-                    if writing && now >= written + self.write_deadline {
-                        return End::NotReading;
-                    }
-                    // Clients are idle most of the time, so memory is given back here.
-                    (self.input, chunk) = (BytesMut::from(&self.input[..]), READ_BYTES.0);
-                    client.out = BytesMut::from(&client.out[..]);
-                    let silence = heard + self.silence_max;
-                    let next = if writing { silence.min(written + self.write_deadline) } else { silence };
-                    timer.as_mut().reset(next);
-                }
-            }
+        self.writing = writing;
+    }
+
+    /// When to look at it next.
+    fn next(&self) -> Instant {
+        let silence = self.heard + self.silence_max;
+        if self.writing { silence.min(self.written + self.write_deadline) } else { silence }
+    }
+
+    fn overdue(&self, now: Instant) -> Option<End> {
+        if now >= self.heard + self.silence_max {
+            Some(End::Silent)
+        } else if self.writing && now >= self.written + self.write_deadline {
+            Some(End::NotReading)
+        } else {
+            None
         }
     }
 }

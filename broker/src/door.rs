@@ -152,8 +152,13 @@ impl Door {
         let mut sent = 0;
         let filled = loop {
             let filled = session.state().fill(&self.lanes, out, &mut sent);
-            if filled != Filled::Behind {
-                break filled;
+            match filled {
+                Filled::Behind => {}
+                Filled::Later => {
+                    session.wake.notify_one();
+                    break filled;
+                }
+                Filled::Enough | Filled::Over => break filled,
             }
             if !session.state().is_complete(&self.lanes.forgotten()) {
                 session.state().lose();

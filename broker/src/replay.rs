@@ -11,6 +11,19 @@ use std::sync::Arc;
 
 /// Topics looked at under one lock.
 const PAGE: usize = 256;
+/// Pages looked at before others get a turn: a filter may match few of many topics.
+const PAGES: usize = 8;
+
+/// What a replay has next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peek {
+    /// A message, with this QoS.
+    Message(QoS),
+    /// Nothing found yet: to be asked again, when others have had their turn.
+    Later,
+    /// Nothing more.
+    End,
+}
 
 /// Where a replay has come to. It survives its connection.
 #[derive(Debug)]
@@ -45,10 +58,14 @@ impl Replay {
         &self.filter
     }
 
-    /// The QoS of the next message, if there is one; fetches a page when needed.
-    pub fn peek(&mut self, lanes: &Lanes) -> Option<QoS> {
-        while self.page.is_empty() {
-            let lane = *self.lanes.last()?;
+    /// What comes next; fetches pages when needed.
+    pub fn peek(&mut self, lanes: &Lanes) -> Peek {
+        let mut pages = 0;
+        loop {
+            if let Some(message) = self.page.front() {
+                return Peek::Message(message.qos.min(self.granted));
+            }
+            let Some(&lane) = self.lanes.last() else { return Peek::End };
             let start = match &self.next {
                 Next::First => None,
                 Next::At(place) => Some(place),
@@ -58,6 +75,10 @@ impl Replay {
                     continue;
                 }
             };
+            if pages == PAGES {
+                return Peek::Later;
+            }
+            pages += 1;
             let wanted = Wanted {
                 filter: &self.filter,
                 above: 0,
@@ -68,7 +89,6 @@ impl Replay {
             self.page = page.found.into();
             self.next = page.rest.map_or(Next::None, Next::At);
         }
-        self.page.front().map(|message| message.qos.min(self.granted))
     }
 
     /// Lets go of the page: what is on it may have changed when the client comes back.

@@ -5,7 +5,7 @@ use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
 use crate::message::Message;
 use crate::packet::{PacketId, QoS};
-use crate::replay::{Replay, lanes_of};
+use crate::replay::{Peek, Replay, lanes_of};
 use crate::window::{Outgoing, Window};
 use bytes::BytesMut;
 use std::collections::HashSet;
@@ -30,6 +30,8 @@ pub struct Subscription {
 pub enum Filled {
     /// All there is, or as much as fits for now.
     Enough,
+    /// There may be more, but it is the turn of others.
+    Later,
     /// It is time to catch up with the maps, and to fill again.
     Behind,
     /// The session cannot go on: a queue has run over, or it was ended from outside.
@@ -182,7 +184,11 @@ impl State {
             if self.backlog.is_behind() {
                 return Filled::Behind;
             }
-            let Some(outgoing) = self.next(lanes) else { break };
+            let outgoing = match self.next(lanes) {
+                Next::Message(outgoing) => outgoing,
+                Next::Later => return Filled::Later,
+                Next::Nothing => break,
+            };
             *sent += 1;
             if outgoing.qos == QoS::Zero {
                 outgoing.write_once(out);
@@ -194,29 +200,25 @@ impl State {
     }
 
     /// The next message that fits into the window.
-    fn next(&mut self, lanes: &Lanes) -> Option<Outgoing> {
-        let room = self.window.len() < self.quota.in_flight;
+    fn next(&mut self, lanes: &Lanes) -> Next {
+        let room = |window: &Window, qos| qos == QoS::Zero || window.len() < self.quota.in_flight;
         loop {
-            let qos = match self.backlog.first()? {
-                Waiting::Message(outgoing) => outgoing.qos,
-                Waiting::Replay(replay) => match replay.peek(lanes) {
-                    Some(qos) => qos,
-                    None => {
-                        self.backlog.take_first();
-                        continue;
-                    }
+            match self.backlog.first() {
+                None => return Next::Nothing,
+                Some(Waiting::Message(outgoing)) if !room(&self.window, outgoing.qos) => {
+                    return Next::Nothing;
+                }
+                Some(Waiting::Message(_)) => {}
+                Some(Waiting::Replay(replay)) => match replay.peek(lanes) {
+                    Peek::Message(qos) if !room(&self.window, qos) => return Next::Nothing,
+                    Peek::Message(_) => return replay.take().map_or(Next::Later, Next::Message),
+                    Peek::Later => return Next::Later,
+                    Peek::End => {}
                 },
-            };
-            if qos != QoS::Zero && !room {
-                return None;
             }
-            if let Some(Waiting::Replay(replay)) = self.backlog.first() {
-                return replay.take();
+            if let Some(Waiting::Message(outgoing)) = self.backlog.take_first() {
+                return Next::Message(outgoing);
             }
-            return match self.backlog.take_first() {
-                Some(Waiting::Message(outgoing)) => Some(outgoing),
-                Some(Waiting::Replay(_)) | None => None,
-            };
         }
     }
 
@@ -255,6 +257,13 @@ impl State {
     pub fn released(&mut self, id: PacketId) {
         self.received.remove(&id);
     }
+}
+
+/// What may be sent next.
+enum Next {
+    Message(Outgoing),
+    Later,
+    Nothing,
 }
 
 /// What to do with a QoS 2 publish of the client.
