@@ -10,7 +10,6 @@ pub mod db;
 pub mod decide;
 pub mod edges;
 mod faces;
-mod http;
 mod ingest;
 pub mod locations;
 mod mqtt_login;

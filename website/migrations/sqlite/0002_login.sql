@@ -1,11 +1,12 @@
 -- How people and their programs get in. Of every secret only the SHA-256 is kept.
 
--- A link that opens one session: waits until it is used, expires, or is forgotten.
+-- A link that opens one session. Used ones stay: they tell that somebody has come in.
 CREATE TABLE login_links (
     hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     manager TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
 ) STRICT;
 
 -- A browser that has come in.

@@ -26,7 +26,7 @@ pub async fn insert(
 /// Whether the link would open a session at `now`. Looking does not use it.
 pub async fn is_open(tx: &mut Tx, hash: SecretHash, now: UnixMs) -> sqlx::Result<bool> {
     let row: Option<(i64,)> = on!(tx, conn => sqlx::query_as(
-        "SELECT expires_at FROM login_links WHERE hash = $1 AND expires_at > $2")
+        "SELECT expires_at FROM login_links WHERE hash = $1 AND expires_at > $2 AND used_at IS NULL")
         .bind(hash.to_vec()).bind(now.0).fetch_optional(conn).await)?;
     Ok(row.is_some())
 }
@@ -35,13 +35,14 @@ pub async fn is_open(tx: &mut Tx, hash: SecretHash, now: UnixMs) -> sqlx::Result
 /// so that of two who come at once only one is let in.
 pub async fn take(tx: &mut Tx, hash: SecretHash, now: UnixMs) -> sqlx::Result<Option<String>> {
     let row: Option<(String,)> = on!(tx, conn => sqlx::query_as(
-        "DELETE FROM login_links WHERE hash = $1 AND expires_at > $2 RETURNING manager")
+        "UPDATE login_links SET used_at = $2 WHERE hash = $1 AND expires_at > $2 AND used_at IS NULL RETURNING manager")
         .bind(hash.to_vec()).bind(now.0).fetch_optional(conn).await)?;
     Ok(row.map(|(manager,)| manager))
 }
 
-/// Forgets links that have expired.
-pub async fn forget_expired(tx: &mut Tx, now: UnixMs) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("DELETE FROM login_links WHERE expires_at <= $1")
-        .bind(now.0).execute(conn).await.map(drop))
+/// Whether any link was ever used.
+pub async fn any_used(tx: &mut Tx) -> sqlx::Result<bool> {
+    let used: i64 = on!(tx, conn => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM login_links WHERE used_at IS NOT NULL").fetch_one(conn).await)?;
+    Ok(used > 0)
 }

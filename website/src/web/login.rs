@@ -22,11 +22,19 @@ const ADMINISTRATOR: &str = "administrator";
 pub async fn new_link(db: &Db) -> sqlx::Result<String> {
     let (secret, now) = (Secret::random(), clock::now());
     let mut tx = db.write().await?;
-    login_links::forget_expired(&mut tx, now).await?;
     login_links::insert(&mut tx, secret.hash(), ADMINISTRATOR, now, now.plus_ms(LINK_MS_MAX)).await?;
     audit::insert(&mut tx, &entry(now, &Actor::command_line(), "login.link")).await?;
     tx.commit().await?;
     Ok(format!("/login/{}", secret.reveal()))
+}
+
+/// A link for the very first manager: made at every start until somebody has come in.
+///
+/// # Errors
+/// When the database failed.
+pub async fn first_link(db: &Db) -> sqlx::Result<Option<String>> {
+    let somebody_came = login_links::any_used(&mut db.read().await?).await?;
+    if somebody_came { Ok(None) } else { new_link(db).await.map(Some) }
 }
 
 /// Whether the link `text` would open a session. Looking does not use it: mail scanners and previews look too.

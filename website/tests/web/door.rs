@@ -6,6 +6,7 @@ use website::web;
 on_both!(
     a_link_opens_one_session_and_looking_does_not_use_it,
     an_expired_link_opens_nothing,
+    the_first_link_is_made_until_somebody_has_come_in,
     without_a_session_every_page_leads_to_the_way_in,
     a_session_ends_by_idling_and_by_signing_out,
     a_change_from_another_site_is_refused,
@@ -53,6 +54,18 @@ fn an_expired_link_opens_nothing(stage: &Stage) {
     let link = stage.run(web::login::new_link(&stage.app.db)).unwrap();
     stage.sql("UPDATE login_links SET expires_at = expires_at - 86000000");
     stage.send("POST", &link, &[("origin", &origin)], "").expect(303);
+}
+
+fn the_first_link_is_made_until_somebody_has_come_in(stage: &Stage) {
+    let first = || stage.run(web::login::first_link(&stage.app.db)).unwrap();
+    let (missed, taken) = (first().unwrap(), first().unwrap());
+    assert_ne!(missed, taken);
+    let origin = stage.origin();
+    let cookie = stage.send("POST", &taken, &[("origin", &origin)], "").expect(303);
+    assert_eq!(first(), None);
+    let cookie = cookie.header("set-cookie").split(';').next().unwrap();
+    stage.send("POST", "/logout", &[("origin", &origin), ("cookie", cookie)], "").expect(303);
+    assert_eq!(first(), None);
 }
 
 fn without_a_session_every_page_leads_to_the_way_in(stage: &Stage) {
