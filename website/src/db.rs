@@ -5,7 +5,7 @@
 
 use anyhow::{Context, bail};
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -115,6 +115,19 @@ impl Db {
         })
     }
 
+    /// Empties SQLite's write-ahead log into the database file, where erased bytes are overwritten: until then the
+    /// log holds pages from before a removal. PostgreSQL's dead rows wait for its vacuum.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or a reader kept its snapshot for too long: it is then done with the
+    /// next removal, or when the website stops.
+    pub async fn scrub(&self) -> sqlx::Result<()> {
+        match self {
+            Db::Pg(_) => Ok(()),
+            Db::Lite { w, .. } => sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(w).await.map(drop),
+        }
+    }
+
     /// Waits for every connection to be given back and closes it.
     pub async fn close(&self) {
         match self {
@@ -142,12 +155,15 @@ impl Tx {
 
 async fn postgres(url: &str) -> anyhow::Result<PgPool> {
     let options = PgConnectOptions::from_str(url).context("the PostgreSQL address is not one")?;
+    let unreachable = "PostgreSQL cannot be reached: check --database-url and that the server runs";
+    // The pool would try for a long time to get through what a first connection tells at once.
+    options.connect().await.context(unreachable)?.close().await.context(unreachable)?;
     PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options)
         .await
-        .context("PostgreSQL cannot be reached: check --database-url and that the server runs")
+        .context(unreachable)
 }
 
 async fn sqlite(path: &Path) -> anyhow::Result<Db> {

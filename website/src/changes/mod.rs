@@ -161,7 +161,9 @@ pub async fn remove(
     let row = held.live(face_id).await?;
     let seq = held.remove(&row, by).await?;
     held.note("customer.remove", face_id.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    scrub(app).await;
+    Ok(changed)
 }
 
 /// Says that `loser` is `winner`: edges forget the loser's face, its visits and points are the winner's.
@@ -182,7 +184,9 @@ pub async fn merge(
     let (lost, kept) = (held.live(loser).await?, held.live(winner).await?);
     let seq = held.merge(&lost, &kept, by).await?;
     held.note("customer.merge", loser.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    scrub(app).await;
+    Ok(changed)
 }
 
 /// Says that a customer is not the one it was marked as a possible duplicate of.
@@ -218,7 +222,9 @@ pub async fn refuse(
     }
     visits::anonymise(&mut held.tx, location, face_id).await?;
     held.note("review.refuse", face_id.as_str(), by).await?;
-    held.commit().await
+    held.commit().await?;
+    scrub(app).await;
+    Ok(())
 }
 
 /// Makes a face of the review queue a customer: compared once more, because somebody may have become one in the
@@ -259,6 +265,13 @@ pub async fn accept(
     };
     held.note("review.accept", face_id.as_str(), by).await?;
     committed(app, held, seq).await
+}
+
+/// The removal is committed and on its way; only then its old bytes are overwritten.
+async fn scrub(app: &App) {
+    if let Err(error) = app.db.scrub().await {
+        tracing::warn!(%error, "the database's log could not be emptied after a removal; it is tried with the next one");
+    }
 }
 
 async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {
