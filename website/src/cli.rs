@@ -203,7 +203,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     say(&format!("website listening on http://{} mqtt://{}", website.http, website.mqtt))?;
     if let Some(path) = web::login::first_link(&website.app.db).await? {
         let pages = reachable(website.http);
-        say(&format!("sign in, once and within 24 hours, at http://{pages}{path}"))?;
+        // Whoever started the program may have stopped reading after the addresses: no reason to end.
+        if let Err(error) = say(&format!("sign in, once and within 24 hours, at http://{pages}{path}")) {
+            tracing::warn!(%error, "the first sign-in link has no reader, `website admin link` makes another");
+        }
     }
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let ended = tokio::select! {
