@@ -3,6 +3,7 @@
 //! acknowledges.
 
 mod batch;
+pub mod rest;
 mod speech;
 mod visitors;
 
@@ -97,7 +98,8 @@ impl Daemon {
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
         let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
-        let (status, watched) = watch::channel(speech::status(&identity, &core, &live, &counters, &start, &clock));
+        let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
+        let (status, watched) = watch::channel(first);
         let mut daemon = Self {
             core,
             store,

@@ -43,13 +43,19 @@ impl Daemon {
                 self.mint(basis, &sighting)?;
             }
             (Verdict { decision: Decision::New, .. }, EnrolPolicy::Off) => {
-                if self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) == Arrival::Arrives {
-                    self.count(Seen::Anonymous, Weight::Anonymous, basis, &sighting)?;
-                }
+                self.count_stranger(basis, &sighting)?
             }
             _ => {}
         }
         Ok(answer)
+    }
+
+    /// Where nobody is enrolled, a stay is counted and the face is kept for as long as it lasts, in memory only.
+    fn count_stranger(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
+        match self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) {
+            Arrival::Arrives => self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting),
+            Arrival::Stays => Ok(()),
+        }
     }
 
     /// A face nobody knows becomes one of the edge's own, until the website answers.
