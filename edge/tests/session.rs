@@ -1,5 +1,5 @@
 //! The edge against a real broker, with a small website that says what it holds.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
 mod site;
 
@@ -219,7 +219,7 @@ async fn what_cannot_be_read_is_counted_and_harms_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_and_the_lease_of_the_head_are_kept() {
     let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
-    (site.enrol, site.lease_s) = (EnrolPolicy::Off, 2);
+    (site.policy, site.lease_s) = (EnrolPolicy::Off, 2);
     site.put("ada", "Ada", 1).await;
     site.head().await;
     let edge = site.edge(folder.path()).await;

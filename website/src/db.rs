@@ -39,6 +39,15 @@ pub enum Tx {
     Lite(Transaction<'static, Sqlite>),
 }
 
+/// Whether the database's log was emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrubbed {
+    /// It was, or there is none.
+    All,
+    /// A reader still needs it; the next removal, or the website's end, empties it.
+    ReaderInTheWay,
+}
+
 /// Runs one body on whichever driver a [`Tx`] has; inside, `$conn` is that driver's own connection.
 macro_rules! on {
     ($tx:expr, $conn:ident => $body:expr) => {
@@ -116,15 +125,18 @@ impl Db {
     }
 
     /// Empties SQLite's write-ahead log into the database file, where erased bytes are overwritten: until then the
-    /// log holds pages from before a removal. PostgreSQL's dead rows wait for its vacuum.
+    /// log holds pages from before a removal. Tells whether that was possible; a reader that keeps its snapshot
+    /// prevents it. PostgreSQL's dead rows wait for its vacuum.
     ///
     /// # Errors
-    /// When the database cannot be reached, or a reader kept its snapshot for too long: it is then done with the
-    /// next removal, or when the website stops.
-    pub async fn scrub(&self) -> sqlx::Result<()> {
+    /// When the database cannot be reached.
+    pub async fn scrub(&self) -> sqlx::Result<Scrubbed> {
         match self {
-            Db::Pg(_) => Ok(()),
-            Db::Lite { w, .. } => sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(w).await.map(drop),
+            Db::Pg(_) => Ok(Scrubbed::All),
+            Db::Lite { w, .. } => {
+                let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(w).await?;
+                Ok(if busy == 0 { Scrubbed::All } else { Scrubbed::ReaderInTheWay })
+            }
         }
     }
 

@@ -20,6 +20,7 @@ pub mod settings;
 mod site_key;
 mod start;
 pub mod tables;
+mod tidy;
 pub mod web;
 mod wire;
 

@@ -16,7 +16,7 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Opened, Owed, Store},
-    sync::{Core, Event, Rows},
+    sync::{Core, Event},
 };
 use anyhow::{Context, Result};
 use batch::Batch;
@@ -208,11 +208,6 @@ impl Daemon {
         let ruled = batch.commands.len();
         self.core.apply(event, now, &mut batch.commands);
         self.forget_at_once(&batch.commands[ruled..]);
-    }
-
-    /// The rows, for tests and whoever holds the daemon before it runs.
-    pub fn rows(&self) -> &Rows {
-        self.core.rows()
     }
 
     fn tell(&self, notice: Notice) {

@@ -254,7 +254,7 @@ fn provisional_faces_end_by_removal_by_row_and_by_silence() {
     assert_eq!(pair.tell(Event::Settled(settled(Epoch(9)))), [], "another epoch's word");
     let out = pair.tell(Event::Settled(settled(EPOCH)));
     assert!(
-        out.contains(&Command::EndProvisional(face("silent"), Fate::Nobody)),
+        out.contains(&Command::EndProvisional(face("silent"), Fate::Declined)),
         "stored, verified, no row: {out:?}"
     );
     let removal = pair.change("somebody", None);

@@ -3,8 +3,8 @@
 use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal};
 use edge::{Edge, FaceVector, Identity, Settings, Space, Thresholds};
 use protocol::{
-    Digest, DigestKey, EdgeId, Embedding, Epoch, FaceId, LocationId, Round, RowHash, Seq, SigningKey,
-    StreamId, Topic, UnixMs,
+    Digest, DigestKey, EdgeId, Embedding, Epoch, FaceId, LocationId, PublicKey, Round, RowHash, Seq,
+    SigningKey, SpaceId, StreamId, Topic, UnixMs,
     codec::Message,
     filters,
     message::{
@@ -40,11 +40,12 @@ pub struct Site {
     pub rows: BTreeMap<FaceId, (Seq, RowHash)>,
     pub seq: Seq,
     pub lease_s: u32,
-    pub enrol: EnrolPolicy,
+    pub policy: EnrolPolicy,
     last_removal: Seq,
     client: AsyncClient,
     key: SigningKey,
     edge_key: SigningKey,
+    public: Arc<Mutex<Option<PublicKey>>>,
 }
 
 struct Door;
@@ -113,7 +114,8 @@ impl Site {
         let heard = Arc::new(Mutex::new(Heard { settles: true, ..Heard::default() }));
         let (hears, answers) = (heard.clone(), client.clone());
         let edge_key = SigningKey::from_seed([9; 32]);
-        let public = edge_key.public();
+        let public = Arc::new(Mutex::new(Some(edge_key.public())));
+        let known = public.clone();
         tokio::spawn(async move {
             while let Ok(event) = events.poll().await {
                 let Event::Incoming(Incoming::Publish(publish)) = event else { continue };
@@ -124,8 +126,10 @@ impl Site {
                     }
                     Topic::Report(location, edge) => match Report::decode(&publish.payload).unwrap() {
                         Report::Applied(applied) => {
-                            let applied = applied.verify(&location, &edge, &public).unwrap();
-                            hears.lock().unwrap().report(applied)
+                            let key = *known.lock().unwrap();
+                            key.and_then(|key| {
+                                hears.lock().unwrap().report(applied.verify(&location, &edge, &key).unwrap())
+                            })
                         }
                         other => panic!("{other:?}"),
                     },
@@ -143,12 +147,18 @@ impl Site {
             rows: BTreeMap::new(),
             seq: Seq(0),
             lease_s: 3_600,
-            enrol: EnrolPolicy::Auto,
+            policy: EnrolPolicy::Auto,
             last_removal: Seq(0),
             client,
             key: SigningKey::from_seed([1; 32]),
             edge_key,
+            public,
         }
+    }
+
+    /// The edge makes a key of its own when it joins: its reports are taken without a look.
+    pub fn key_of_joined_edge_is_unknown(&self) {
+        *self.public.lock().unwrap() = None;
     }
 
     pub fn identity(&self) -> Identity {
@@ -178,13 +188,14 @@ impl Site {
 
     /// Changes a customer, without a head.
     pub async fn put(&mut self, id: &str, name: &str, who: u64) {
+        let embedding = Embedding::from_f32(&person(who)).unwrap();
+        self.enrol(id, name, "space".parse().unwrap(), embedding).await;
+    }
+
+    /// Makes a face a customer, or changes one, without a head.
+    pub async fn enrol(&mut self, id: &str, name: &str, space: SpaceId, embedding: Embedding) {
         self.seq = self.seq.next();
-        let customer = Customer {
-            name: name.parse().unwrap(),
-            flag: Flag::None,
-            space: "space".parse().unwrap(),
-            embedding: Embedding::from_f32(&person(who)).unwrap(),
-        };
+        let customer = Customer { name: name.parse().unwrap(), flag: Flag::None, space, embedding };
         self.rows.insert(face(id), (self.seq, digest_key().hash(&face(id), self.seq, &customer)));
         self.publish_change(id, CustomerState::Live(customer)).await;
     }
@@ -219,7 +230,7 @@ impl Site {
             last_removal: self.last_removal,
             issued_at: edge::clock::system(),
             lease_s: self.lease_s,
-            enrol: self.enrol,
+            enrol: self.policy,
             backed_up_at: None,
         };
         let signed = SignedHead::sign(head, &location(), &self.key);
@@ -245,7 +256,8 @@ impl Heard {
         while self.visits.contains_key(&(stream, next)) {
             next += 1;
         }
-        let settled = Settled { epoch: EPOCH, seq: Seq(0), stream, through: next - 1, at: UnixMs(1) };
+        let settled =
+            Settled { epoch: EPOCH, seq: Seq(u64::MAX >> 1), stream, through: next - 1, at: UnixMs(1) };
         (self.settles && next > first_unsettled).then_some(Inbox::Settled(settled))
     }
 

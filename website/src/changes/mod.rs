@@ -6,6 +6,7 @@ pub use held::{Held, Newcomer};
 
 use crate::{
     app::App,
+    db::Scrubbed,
     decide::visit::{self, Verdict},
     faces::Faces,
     tables::{change_log::Verb, customers, review_queue, spaces, visits},
@@ -269,8 +270,12 @@ pub async fn accept(
 
 /// The removal is committed and on its way; only then its old bytes are overwritten.
 async fn scrub(app: &App) {
-    if let Err(error) = app.db.scrub().await {
-        tracing::warn!(%error, "the database's log could not be emptied after a removal; it is tried with the next one");
+    match app.db.scrub().await {
+        Ok(Scrubbed::All) => {}
+        Ok(Scrubbed::ReaderInTheWay) => {
+            tracing::warn!("a reader kept the database's log from being emptied after a removal");
+        }
+        Err(error) => tracing::warn!(%error, "the database's log could not be emptied after a removal"),
     }
 }
 

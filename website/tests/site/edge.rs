@@ -14,7 +14,7 @@ use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS, Su
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::task::AbortHandle;
 use website::{Website, edges::Joined};
@@ -27,6 +27,8 @@ pub struct Told {
     pub inbox: Vec<Inbox>,
     pub connected: u32,
     pub lost: u32,
+    /// When the newest row came in.
+    pub row_at: Option<Instant>,
     digest: Digest,
     live: u64,
 }
@@ -174,6 +176,7 @@ impl Told {
                 self.heads.push(head);
             }
             Topic::Customer(..) => {
+                self.row_at = Some(Instant::now());
                 let change = Change::decode(payload).unwrap();
                 let hash = |change: &Change| match &change.state {
                     CustomerState::Live(content) => {
