@@ -4,7 +4,12 @@ use anyhow::{Context, Result, bail};
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
+
+/// A command is done with the files long before.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Holds a state folder for as long as it lives; the system lets go of it when the process dies, however.
 #[derive(Debug)]
@@ -13,17 +18,22 @@ pub struct StateLock {
 }
 
 impl StateLock {
-    /// Takes the folder.
+    /// Takes the folder, and waits a moment for it: a command that looks into the files has it just as long as it
+    /// looks. Blocks.
     ///
     /// # Errors
-    /// When another process has it, or it cannot be written.
+    /// When another process keeps it, or it cannot be written.
     pub fn take(folder: &Path) -> Result<Self> {
-        match Self::try_take(folder)? {
-            Some(lock) => Ok(lock),
-            None => bail!(
-                "{} is in use by a running edge: stop that one first, or give this one another --state",
-                folder.display()
-            ),
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match Self::try_take(folder)? {
+                Some(lock) => return Ok(lock),
+                None if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+                None => bail!(
+                    "{} is in use by a running edge: stop that one first, or give this one another --state",
+                    folder.display()
+                ),
+            }
         }
     }
 

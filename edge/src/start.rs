@@ -60,7 +60,8 @@ pub struct Edge {
 pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> {
     let Settings { state, space, away } = settings;
     let identity = Arc::new(Identity::load(&state)?);
-    let lock = StateLock::take(&state)?;
+    let folder = state.clone();
+    let lock = tokio::task::spawn_blocking(move || StateLock::take(&folder)).await??;
     let opening = (state.clone(), identity.clone());
     let (mut store, opened) =
         tokio::task::spawn_blocking(move || Store::open(&opening.0, &opening.1.digest_key)).await??;

@@ -37,7 +37,9 @@ impl EdgeBox {
         let state = self.state.path().to_str().unwrap();
         let models = self.models.to_str().unwrap();
         let arguments = ["run", "--state", state, "--models", models].into_iter().chain(more.iter().copied());
-        self.daemon = Some(Program::start("edge", arguments));
+        let daemon = Program::start("edge", arguments);
+        daemon.line(|line| line.starts_with("edge ").then_some(()));
+        self.daemon = Some(daemon);
         until("the edge answers", 60, || match self.status() {
             Ok(_) => Ok(()),
             Err(reason) => Err(format!("{reason}; it said: {}", self.daemon.as_ref().unwrap().said())),

@@ -3,7 +3,7 @@
 use crate::Website;
 use edge::Identity;
 use protocol::{codec::Message, message::*, *};
-use rumqttc::{Client, Connection, Event, MqttOptions, Packet, PublishOptions, QoS};
+use rumqttc::{Client, Connection, Event, MqttOptions, NetworkOptions, Packet, PublishOptions, QoS};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,11 @@ impl Joined {
         options.set_credentials(self.edge.as_str(), self.token.clone());
         options.set_clean_session(false);
         options.set_max_packet_size(256 * 1024, 256 * 1024);
-        Client::builder(options).capacity(1024).build()
+        let (client, mut connection) = Client::builder(options).capacity(1024).build();
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        connection.eventloop.set_network_options(network);
+        (client, connection)
     }
 
     /// Checks a head's signature.
@@ -73,7 +77,7 @@ impl Joined {
         client.subscribe(&topic, QoS::AtLeastOnce).unwrap();
         let payload = receive(&mut connection, |t| t == topic);
         client.disconnect().unwrap();
-        connection.iter().for_each(drop);
+        while let Ok(Ok(_)) = connection.recv() {}
         self.verify(SignedHead::decode(&payload).unwrap()).unwrap()
     }
 
@@ -115,7 +119,7 @@ impl Joined {
             }
         }
         client.disconnect().unwrap();
-        connection.iter().for_each(drop);
+        while let Ok(Ok(_)) = connection.recv() {}
     }
 
     /// The same as the edge's own program keeps it.

@@ -293,6 +293,6 @@ fn say(line: &str) -> anyhow::Result<()> {
 /// Sends the log to stderr, filtered by `REGULARS_LOG` (`info` without it). Call once.
 pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
