@@ -199,6 +199,8 @@ impl ServeArgs {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
+    // Before anybody can know that it runs, and tell it to end.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut website = start(settings, stop.clone()).await?;
     say(&format!("website listening on http://{} mqtt://{}", website.http, website.mqtt))?;
     if let Some(path) = web::login::first_link(&website.app.db).await? {
@@ -208,7 +210,6 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             tracing::warn!(%error, "the first sign-in link has no reader, `website admin link` makes another");
         }
     }
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let ended = tokio::select! {
         ended = website.ended() => ended,
         interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be waited for"),
