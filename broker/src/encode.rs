@@ -111,7 +111,8 @@ fn short(out: &mut BytesMut, first: u8, id: PacketId) {
     out.put_slice(&[first, 2, high, low]);
 }
 
-fn length(out: &mut BytesMut, mut bytes: usize) {
+/// A variable number, such as the bytes that follow.
+pub fn length(out: &mut BytesMut, mut bytes: usize) {
     while bytes > 0x7f {
         out.put_u8(bytes as u8 & 0x7f | 0x80);
         bytes >>= 7;
