@@ -176,7 +176,10 @@ impl Backlog {
                 }
                 Waiting::Message(outgoing) if outgoing.qos == QoS::Zero => {}
                 Waiting::Message(outgoing) => self.push(outgoing),
-                Waiting::Replay(replay) => self.queue.push_back(Waiting::Replay(replay)),
+                Waiting::Replay(mut replay) => {
+                    replay.rewind();
+                    self.queue.push_back(Waiting::Replay(replay));
+                }
             }
         }
         self.behind = true;

@@ -115,7 +115,7 @@ impl<'d> Client<'d> {
         if !may(self.principal, Action::Publish { topic, retain }) {
             return Step::End(End::Refused);
         }
-        if let Delivery::ExactlyOnce(id) = delivery {
+        if let Delivery::Two(id) = delivery {
             match self.session.state().taking_in(id) {
                 TakingIn::New => {}
                 TakingIn::Known => {
@@ -131,9 +131,9 @@ impl<'d> Client<'d> {
     /// Answers a publish that has its place in its lane.
     fn confirm(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::AtMostOnce => {}
-            Delivery::AtLeastOnce(id) => encode::puback(&mut self.out, id),
-            Delivery::ExactlyOnce(id) => {
+            Delivery::Zero => {}
+            Delivery::One(id) => encode::puback(&mut self.out, id),
+            Delivery::Two(id) => {
                 self.session.state().taken_in(id);
                 encode::pubrec(&mut self.out, id);
             }

@@ -38,6 +38,9 @@ pub enum Malformed {
     Protocol,
 }
 
+/// The first byte of every CONNECT.
+const CONNECT: u8 = 0x10;
+
 /// One packet as it lies in the buffer, complete but not understood yet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
@@ -58,6 +61,12 @@ pub enum Greeting<'a> {
     Faulty(Fault),
     /// MQTT, but a version this broker does not serve.
     OtherVersion(u8),
+}
+
+/// Whether these first bytes of a connection can still become a CONNECT: told from the first one, so that who
+/// speaks something else is not waited for.
+pub fn may_be_connect(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| *first == CONNECT)
 }
 
 /// Cuts the first packet off `bytes`; `None` when it has not arrived completely. Lengths are checked before the
@@ -82,7 +91,7 @@ pub fn frame(bytes: &[u8], max_bytes: usize) -> Result<Option<Frame<'_>>, Malfor
 impl<'a> Frame<'a> {
     /// Understands the first packet of a connection, which must be CONNECT.
     pub fn greeting(&self) -> Result<Greeting<'a>, Malformed> {
-        if self.first != 0x10 {
+        if self.first != CONNECT {
             return Err(if self.first >> 4 == 1 { Malformed::Flags } else { Malformed::Type });
         }
         let mut fields = Fields(self.body);
@@ -167,9 +176,9 @@ fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Malformed> {
     let delivery = match qos {
         // A QoS 0 message is never sent again, so it cannot be a duplicate.
         QoS::Zero if flags & 0x08 != 0 => return Err(Malformed::Flags),
-        QoS::Zero => Delivery::AtMostOnce,
-        QoS::One => Delivery::AtLeastOnce(fields.id()?),
-        QoS::Two => Delivery::ExactlyOnce(fields.id()?),
+        QoS::Zero => Delivery::Zero,
+        QoS::One => Delivery::One(fields.id()?),
+        QoS::Two => Delivery::Two(fields.id()?),
     };
     let (payload, properties) = (fields.rest(), Properties::default());
     Ok(Packet::Publish(Publish { topic, payload, retain: flags & 1 != 0, delivery, properties }))
@@ -211,7 +220,7 @@ mod tests {
                     topic: AliasedTopic::Name("a"),
                     payload: b"hi",
                     retain: true,
-                    delivery: Delivery::AtLeastOnce(id),
+                    delivery: Delivery::One(id),
                     properties: Properties::default(),
                 }),
             ),
@@ -221,7 +230,7 @@ mod tests {
                     topic: AliasedTopic::Name("a"),
                     payload: b"",
                     retain: false,
-                    delivery: Delivery::AtMostOnce,
+                    delivery: Delivery::Zero,
                     properties: Properties::default(),
                 }),
             ),

@@ -132,9 +132,9 @@ mod tests {
         for payload_bytes in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
             let payload = vec![b'x'; payload_bytes];
             for (with, delivery) in [
-                (None, Delivery::AtMostOnce),
-                (Some((id, QoS::One, Dup::Again)), Delivery::AtLeastOnce(id)),
-                (Some((id, QoS::Two, Dup::First)), Delivery::ExactlyOnce(id)),
+                (None, Delivery::Zero),
+                (Some((id, QoS::One, Dup::Again)), Delivery::One(id)),
+                (Some((id, QoS::Two, Dup::First)), Delivery::Two(id)),
             ] {
                 let mut out = BytesMut::new();
                 publish(&mut out, "a/é".as_bytes(), &payload, true, with);

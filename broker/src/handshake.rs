@@ -1,7 +1,7 @@
 //! From the first byte of a connection to its CONNACK.
 
 use crate::access::{Action, may};
-use crate::decode::{Greeting, Malformed, frame};
+use crate::decode::{Greeting, Malformed, frame, may_be_connect};
 use crate::door::{Door, Entered};
 use crate::encode::{self, ConnectCode};
 use crate::message::Draft;
@@ -131,6 +131,9 @@ async fn read_hello<S: AsyncRead + Unpin>(
         Turned::Out
     };
     loop {
+        if !may_be_connect(input) {
+            return Err(bad(Malformed::Type));
+        }
         if let Some(frame) = frame(input, door.limits.connect_bytes).map_err(bad)? {
             let hello = match frame.greeting().map_err(bad)? {
                 Greeting::Four(connect) => hello(&connect, peer, door)?,

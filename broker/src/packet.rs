@@ -71,21 +71,21 @@ pub struct Publish<'a> {
 /// How surely a PUBLISH is to arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// QoS 0.
-    AtMostOnce,
-    /// QoS 1.
-    AtLeastOnce(PacketId),
-    /// QoS 2.
-    ExactlyOnce(PacketId),
+    /// At most once.
+    Zero,
+    /// At least once, with its packet id.
+    One(PacketId),
+    /// Exactly once, with its packet id.
+    Two(PacketId),
 }
 
 impl Delivery {
     /// Without the packet id.
     pub fn qos(self) -> QoS {
         match self {
-            Delivery::AtMostOnce => QoS::Zero,
-            Delivery::AtLeastOnce(_) => QoS::One,
-            Delivery::ExactlyOnce(_) => QoS::Two,
+            Delivery::Zero => QoS::Zero,
+            Delivery::One(_) => QoS::One,
+            Delivery::Two(_) => QoS::Two,
         }
     }
 }

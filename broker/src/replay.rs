@@ -21,15 +21,23 @@ pub struct Replay {
     up_to: Counters,
     /// Lanes still to be looked into, the current one last.
     lanes: Vec<Lane>,
-    start: Option<Place>,
+    next: Next,
     page: VecDeque<Arc<Message>>,
+}
+
+/// Where the next page of the current lane begins.
+#[derive(Debug)]
+enum Next {
+    First,
+    At(Place),
+    None,
 }
 
 impl Replay {
     /// All that the filter matches at the lanes' counters `up_to`.
     pub fn new(filter: &str, granted: QoS, up_to: Counters) -> Self {
         let lanes = lanes_of(filter);
-        Self { filter: filter.into(), granted, up_to, lanes, start: None, page: VecDeque::new() }
+        Self { filter: filter.into(), granted, up_to, lanes, next: Next::First, page: VecDeque::new() }
     }
 
     /// The subscription's filter.
@@ -41,20 +49,34 @@ impl Replay {
     pub fn peek(&mut self, lanes: &Lanes) -> Option<QoS> {
         while self.page.is_empty() {
             let lane = *self.lanes.last()?;
+            let start = match &self.next {
+                Next::First => None,
+                Next::At(place) => Some(place),
+                Next::None => {
+                    self.lanes.pop();
+                    self.next = Next::First;
+                    continue;
+                }
+            };
             let wanted = Wanted {
                 filter: &self.filter,
                 above: 0,
                 up_to: self.up_to[lane.index()],
                 clears: Clears::Hidden,
             };
-            let page = lanes.page(lane, &wanted, self.start.as_ref(), PAGE);
+            let page = lanes.page(lane, &wanted, start, PAGE);
             self.page = page.found.into();
-            self.start = page.rest;
-            if self.start.is_none() {
-                self.lanes.pop();
-            }
+            self.next = page.rest.map_or(Next::None, Next::At);
         }
         self.page.front().map(|message| message.qos.min(self.granted))
+    }
+
+    /// Lets go of the page: what is on it may have changed when the client comes back.
+    pub fn rewind(&mut self) {
+        if let Some(message) = self.page.pop_front() {
+            self.next = Next::At(Place::of(message.topic()));
+            self.page = VecDeque::new();
+        }
     }
 
     /// The next message of the page that `peek` looked at.

@@ -13,7 +13,8 @@ use std::sync::Arc;
 pub struct Place(Box<[u8]>);
 
 impl Place {
-    fn of(name: &str) -> Place {
+    /// The place of a topic.
+    pub fn of(name: &str) -> Place {
         Place(key(name, 0xff))
     }
 
@@ -182,7 +183,7 @@ mod tests {
         map
     }
 
-    fn look<'a>(map: &Retained, filter: &'a str, above: u64, clears: Clears) -> Vec<(String, u64)> {
+    fn look(map: &Retained, filter: &str, above: u64, clears: Clears) -> Vec<(String, u64)> {
         let wanted = Wanted { filter, above, up_to: u64::MAX, clears };
         let (mut all, mut start) = (Vec::new(), None);
         loop {

@@ -12,6 +12,7 @@ pub mod random;
 pub mod settings;
 mod site_key;
 pub mod tables;
+mod wire;
 
 pub use app::App;
 pub use settings::Settings;

@@ -55,9 +55,9 @@ fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Fault> {
     let delivery = match qos {
         // A QoS 0 message is never sent again, so it cannot be a duplicate.
         QoS::Zero if flags & 0x08 != 0 => return Err(Malformed::Flags.into()),
-        QoS::Zero => Delivery::AtMostOnce,
-        QoS::One => Delivery::AtLeastOnce(fields.id()?),
-        QoS::Two => Delivery::ExactlyOnce(fields.id()?),
+        QoS::Zero => Delivery::Zero,
+        QoS::One => Delivery::One(fields.id()?),
+        QoS::Two => Delivery::Two(fields.id()?),
     };
     let mut section = Section::read(&mut fields)?;
     let (mut alias, mut properties) = (None, Properties::of_section(section));

@@ -59,10 +59,10 @@ async fn odd_but_allowed_packets_change_nothing() {
     odd.send(&packet(0x50, &[0, 5])).await;
     assert_eq!(odd.packet().await, Some((0x62, vec![0, 5])));
     odd.is_quiet().await;
-    bystander.is_well(&broker).await;
     let mut website = Raw::clean(&broker, "website").await;
     website.publish("store/A/edges/e1/inbox", "still").await;
     assert_eq!(odd.message().await.text(), "still");
+    bystander.is_well(&broker).await;
 }
 
 /// What can be done before a login.

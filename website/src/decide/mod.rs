@@ -3,7 +3,12 @@
 //! Architecture invariant: no clock, no randomness, no I/O in here. The loops fetch, call and store; a
 //! simulator can run the same functions with a world of its own.
 
+pub mod applied;
 pub mod fleet;
 pub mod issue;
 pub mod progress;
+pub mod repair;
+pub mod settle;
+pub mod tombstone;
 pub mod totals;
+pub mod visit;

@@ -1,0 +1,137 @@
+//! What an edge's report proves.
+
+use crate::tables::edges::Alarm;
+use protocol::{
+    Epoch, Seq,
+    message::{Applied, Start},
+};
+
+/// What the website holds of an edge when a report comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The newest start it has reported; zeros before the first.
+    pub start: Start,
+    /// Its newest report's position, in that start.
+    pub position: Option<(Epoch, Seq)>,
+    /// Whether the start that reports now was seen before.
+    pub start_seen: bool,
+}
+
+/// What to do with a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Store it.
+    Store {
+        /// Whether this start is new: then everything before is void.
+        start: StartIs,
+        /// The highest seq the edge has verified.
+        applied: Seq,
+        /// Whether that is more than was known.
+        moved: Moved,
+    },
+    /// It speaks of another history: only its start and its receipts count.
+    OtherEpoch {
+        /// Whether this start is new.
+        start: StartIs,
+    },
+    /// It is of an earlier start and comes late.
+    Late,
+    /// It is of a start that cannot be.
+    Alarm(Alarm),
+}
+
+/// Whether a start is the one known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartIs {
+    /// It is.
+    Known,
+    /// It is new.
+    New,
+}
+
+/// Whether a report says more than was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It does.
+    On,
+    /// It does not.
+    Not,
+}
+
+/// Judges a report. Within one start and epoch the applied seq never goes back. A new start voids what earlier
+/// ones reported: its disk may be an image from before. An unknown start with a counter that is not higher is an
+/// old image, or a clone.
+pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
+    let start = if report.start == held.start {
+        StartIs::Known
+    } else if report.start.count > held.start.count {
+        StartIs::New
+    } else if held.start_seen {
+        return Verdict::Late;
+    } else if report.start.count == held.start.count {
+        return Verdict::Alarm(Alarm::Clone);
+    } else {
+        return Verdict::Alarm(Alarm::OldImage);
+    };
+    // Before its first head an edge has no epoch, and verified nothing in any.
+    if report.epoch != epoch && report.verified != Seq(0) {
+        return Verdict::OtherEpoch { start };
+    }
+    let known = held.position.filter(|(of, _)| start == StartIs::Known && *of == epoch).map(|(_, seq)| seq);
+    let moved = if report.verified > known.unwrap_or(Seq(0)) { Moved::On } else { Moved::Not };
+    Verdict::Store { start, applied: report.verified.max(known.unwrap_or(Seq(0))), moved }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Digest, Nonce, UnixMs, message::SyncState};
+
+    fn start(count: u64, nonce: u64) -> Start {
+        Start { count, nonce: Nonce(nonce) }
+    }
+
+    fn report(start: Start, epoch: u64, verified: u64) -> Applied {
+        Applied {
+            epoch: Epoch(epoch),
+            verified: Seq(verified),
+            digest: Digest::EMPTY,
+            count: 0,
+            state: SyncState::Verified,
+            start,
+            space: "m".parse().unwrap(),
+            at: UnixMs(0),
+            lease_until: UnixMs(0),
+            queued: 0,
+            refused: 0,
+            receipts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_the_current_start_and_epoch_prove_anything() {
+        let store = |start, applied, moved| Verdict::Store { start, applied: Seq(applied), moved };
+        use Moved::{Not, On};
+        use StartIs::{Known, New};
+        // The website holds: start 3 (nonce 33), seq 50 of epoch 7.
+        for (seen, from, epoch, verified, verdict) in [
+            (true, start(3, 33), 7, 60, store(Known, 60, On)),
+            (true, start(3, 33), 7, 50, store(Known, 50, Not)),
+            (true, start(3, 33), 7, 40, store(Known, 50, Not)),
+            (true, start(3, 33), 6, 90, Verdict::OtherEpoch { start: Known }),
+            (false, start(4, 44), 7, 40, store(New, 40, On)),
+            (false, start(4, 44), 7, 0, store(New, 0, Not)),
+            (false, start(4, 44), 0, 0, store(New, 0, Not)),
+            (false, start(4, 44), 6, 90, Verdict::OtherEpoch { start: New }),
+            (true, start(2, 22), 7, 60, Verdict::Late),
+            (false, start(2, 99), 7, 60, Verdict::Alarm(Alarm::OldImage)),
+            (false, start(3, 99), 7, 60, Verdict::Alarm(Alarm::Clone)),
+        ] {
+            let held = Held { start: start(3, 33), position: Some((Epoch(7), Seq(50))), start_seen: seen };
+            let report = report(from, epoch, verified);
+            assert_eq!(judge(&held, &report, Epoch(7)), verdict, "{from:?}, epoch {epoch}, seq {verified}");
+        }
+        let restored = Held { start: start(3, 33), position: Some((Epoch(6), Seq(99))), start_seen: true };
+        assert_eq!(judge(&restored, &report(start(3, 33), 7, 5), Epoch(7)), store(Known, 5, On));
+    }
+}
