@@ -9,3 +9,6 @@ pub mod encode;
 pub mod fault;
 pub mod publish;
 pub mod reason;
+
+#[cfg(test)]
+mod tests;
