@@ -1,8 +1,9 @@
 //! What a session has yet to get. Pure: no lock, no socket, no clock.
 //!
 //! Two kinds of messages, two ways of waiting. A message that was published to be *retained* is in its lane's
-//! map anyway: the session only remembers, for each lane, up to which counter it has dealt with them, and gets
-//! from the map what is above (`CatchUp`). So 40 heartbeats on one topic are one message on return. Any other
+//! map anyway: the session only remembers, for each lane, up to which counter it has dealt with them and up to
+//! which it has left them in the map, and later gets from the map what lies between. So 40 heartbeats on one
+//! topic are one message on return, and nothing overtakes what is still on its way through the router. Any other
 //! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is `Lost`,
 //! and says so at the next CONNECT.
 
@@ -37,6 +38,15 @@ pub enum Offered {
     Lost,
 }
 
+/// The retained messages that were left in the maps: for each lane those above the one counter, up to the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Missed {
+    /// Dealt with up to here.
+    pub above: Counters,
+    /// Left up to here.
+    pub up_to: Counters,
+}
+
 /// Something waiting.
 #[derive(Debug)]
 pub enum Waiting {
@@ -57,7 +67,9 @@ pub struct Backlog {
     mapped: usize,
     /// For each lane the counter up to which retained messages are in the queue or further.
     seen: Counters,
-    /// Retained messages above `seen` have been left in the map.
+    /// For each lane the highest counter of a retained message that was left in the map.
+    left: Counters,
+    /// Retained messages above `seen` have been left in the map, or are about to be.
     behind: bool,
     messages_max: usize,
     bytes_max: usize,
@@ -72,6 +84,7 @@ impl Backlog {
             own_bytes: 0,
             mapped: 0,
             seen: [0; LANES],
+            left: [0; LANES],
             behind: false,
             messages_max: quota.queue_messages,
             bytes_max: quota.queue_bytes,
@@ -107,6 +120,7 @@ impl Backlog {
         }
         if client == Client::Away || self.behind || self.mapped >= self.messages_max {
             self.behind = true;
+            self.left[lane] = counter;
             return Offered::Left;
         }
         self.seen[lane] = counter;
@@ -171,8 +185,9 @@ impl Backlog {
         for waiting in queue {
             match waiting {
                 Waiting::Message(outgoing) if outgoing.message.retain => {
-                    let seen = &mut self.seen[outgoing.message.lane.index()];
-                    *seen = (*seen).min(outgoing.message.counter - 1);
+                    let (lane, counter) = (outgoing.message.lane.index(), outgoing.message.counter);
+                    self.seen[lane] = self.seen[lane].min(counter - 1);
+                    self.left[lane] = self.left[lane].max(counter);
                 }
                 Waiting::Message(outgoing) if outgoing.qos == QoS::Zero => {}
                 Waiting::Message(outgoing) => self.push(outgoing),
@@ -185,13 +200,13 @@ impl Backlog {
         self.behind = true;
     }
 
-    /// Begins to catch up with the maps: returns what has been seen so far. From now on only messages above
-    /// `now` are offered to the queue, behind what `caught_up` will put there.
-    pub fn begin_catch_up(&mut self, now: &Counters) -> Counters {
-        let before = self.seen;
-        Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(now[at]));
+    /// Begins to catch up with the maps: returns what to fetch from them. What is above is offered from now on,
+    /// and goes behind what `caught_up` will put into the queue.
+    pub fn begin_catch_up(&mut self) -> Missed {
+        let above = self.seen;
+        Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(self.left[at]));
         self.behind = false;
-        before
+        Missed { above, up_to: self.seen }
     }
 
     /// What the maps had. Goes before what has been queued since, each lane in its order.
@@ -211,3 +226,6 @@ impl Backlog {
         messages.into_iter().for_each(|outgoing| self.push(outgoing));
     }
 }
+
+#[cfg(test)]
+mod tests;

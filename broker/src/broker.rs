@@ -96,7 +96,11 @@ impl Broker {
             let (door, fail) = (Arc::clone(&door), fail.clone());
             tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::run(door, lane, outlet, fail)));
         }
-        tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::probe(Arc::clone(&door), fail)));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::probe(
+            Arc::clone(&door),
+            dispatch::RHYTHM,
+            fail,
+        )));
         tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
         let accepting = listener::run(listener, Arc::clone(&door), stop.clone(), tasks.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
@@ -113,8 +117,9 @@ impl Broker {
         self.door.counters()
     }
 
-    /// Ends this principal's connections and sessions, with all that waits for them. Who logged in with rights
-    /// that have been revoked must be kicked after the revocation has been stored.
+    /// Ends this principal's connections and sessions, with all that waits for them. Call it after the revocation
+    /// has been stored: a login that was being looked up meanwhile is turned away (CONNACK 3), later ones are the
+    /// `Login`'s business.
     pub fn kick(&self, principal: &Principal) {
         self.door.kick(principal);
     }

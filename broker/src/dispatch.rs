@@ -11,10 +11,19 @@ use tokio::time::{sleep, timeout};
 
 /// Messages after which other tasks get a turn.
 const TURN: u32 = 64;
-/// How often the router is probed, and how long it may take to answer: together less than 10 s.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
-const PROBE_DEADLINE: Duration = Duration::from_secs(6);
 const PROBE_POLL: Duration = Duration::from_millis(20);
+
+/// How the router is probed.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    /// The rest between two probes.
+    pub every: Duration,
+    /// How long a probe may take through all lanes.
+    pub deadline: Duration,
+}
+
+/// A router that has died or is stuck is noticed within 10 s.
+pub const RHYTHM: Rhythm = Rhythm { every: Duration::from_secs(2), deadline: Duration::from_secs(6) };
 
 /// Hands what comes out of a lane to the sessions, until the router dies.
 pub async fn run(door: Arc<Door>, lane: Lane, mut outlet: Outlet, fail: watch::Sender<Option<Failure>>) {
@@ -33,11 +42,11 @@ pub async fn run(door: Arc<Door>, lane: Lane, mut outlet: Outlet, fail: watch::S
 }
 
 /// Sends a sign of life through every lane and waits for it to come out.
-pub async fn probe(door: Arc<Door>, fail: watch::Sender<Option<Failure>>) {
+pub async fn probe(door: Arc<Door>, rhythm: Rhythm, fail: watch::Sender<Option<Failure>>) {
     loop {
-        let failure = match timeout(PROBE_DEADLINE, probe_once(&door)).await {
+        let failure = match timeout(rhythm.deadline, probe_once(&door)).await {
             Ok(Ok(())) => {
-                sleep(PROBE_EVERY).await;
+                sleep(rhythm.every).await;
                 continue;
             }
             Ok(Err(Dead)) => Failure::RouterDied,
@@ -56,4 +65,85 @@ async fn probe_once(door: &Door) -> Result<(), Dead> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::{Arrival, Lanes};
+    use crate::limits::Limits;
+    use crate::message::Message;
+    use crate::packet::QoS;
+    use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused};
+    use crate::router;
+    use crate::state::{Filled, Lifetime};
+    use bytes::BytesMut;
+    use tokio::time::Instant;
+
+    struct Nobody;
+
+    impl Login for Nobody {
+        fn login(&self, _: Credentials) -> LoginFuture<'_> {
+            Box::pin(async { Err(Refused::BadLogin) })
+        }
+    }
+
+    fn door(limits: Limits) -> (Arc<Door>, Vec<Outlet>) {
+        let (inlets, outlets) = router::start().unwrap().into_iter().unzip();
+        let lanes = Lanes::new(inlets, limits.retained, limits.clears);
+        (Arc::new(Door::new(lanes, limits, Arc::new(Nobody))), outlets)
+    }
+
+    async fn failure(mut failure: watch::Receiver<Option<Failure>>) -> Option<Failure> {
+        let failed = timeout(Duration::from_secs(10), failure.wait_for(Option::is_some)).await;
+        failed.unwrap().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_dead_router_is_told_by_the_lanes_and_by_the_probe() {
+        let (door, mut outlets) = door(Limits::default());
+        let (fail, died) = watch::channel(None);
+        let (probe_fail, probed) = watch::channel(None);
+        tokio::spawn(run(Arc::clone(&door), Lane::of_topic("a"), outlets.remove(0), fail));
+        door.lanes.kill_router();
+        assert_eq!(failure(died).await, Some(Failure::RouterDied));
+        let rhythm = Rhythm { every: Duration::ZERO, deadline: Duration::from_secs(5) };
+        tokio::spawn(probe(door, rhythm, probe_fail));
+        assert_eq!(failure(probed).await, Some(Failure::RouterDied));
+    }
+
+    #[tokio::test]
+    async fn a_router_that_passes_nothing_on_is_told_by_the_probe() {
+        let (door, _nobody_reads) = door(Limits::default());
+        let (fail, failed) = watch::channel(None);
+        let rhythm = Rhythm { every: Duration::ZERO, deadline: Duration::from_millis(100) };
+        tokio::spawn(probe(door, rhythm, fail));
+        assert_eq!(failure(failed).await, Some(Failure::RouterStuck));
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_when_messages_are_missing_or_it_has_expired() {
+        let limits = Limits { session_expiry: Duration::ZERO, ..Limits::default() };
+        let (door, _outlets) = door(limits);
+        let mut out = BytesMut::new();
+        for present in [false, true, false] {
+            let entered = door.enter(&Principal::Website, "w", Lifetime::Lasting, Instant::now()).await;
+            let Ok(entered) = entered else { panic!("not let in") };
+            assert_eq!(entered.present, present);
+            let session = Arc::clone(&entered.owned.session);
+            door.subscribe(&session, "store/#", QoS::One);
+            let message = Message::sample("store/b", "x", QoS::One, false, 7);
+            door.dispatch(&Arrival { message: Some(message), counter: 7, gap: false });
+            assert_eq!(door.fill(&session, &mut out), Filled::Enough);
+            if present {
+                door.dispatch(&Arrival { message: None, counter: 9, gap: true });
+                assert_eq!(door.fill(&session, &mut out), Filled::Over);
+            }
+            door.leave(entered.owned);
+        }
+        assert_eq!((door.counters().sessions, door.counters().sessions_lost), (1, 1));
+        sleep(Duration::from_millis(2)).await;
+        door.expire_old();
+        assert_eq!((door.counters().sessions, door.counters().sessions_expired), (0, 1));
+    }
 }

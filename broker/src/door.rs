@@ -16,13 +16,14 @@ use crate::replay::lanes_of;
 use crate::retained::{Clears, Kept, Wanted};
 use crate::router::Dead;
 use crate::session::Session;
-use crate::sessions::{NotOwned, Owned, Sessions};
+use crate::sessions::{HANDOVER, NotOwned, Owned, Sessions};
 use crate::state::{Filled, Lifetime, Subscription};
 use crate::window::Outgoing;
 use bytes::BytesMut;
 use parking_lot::RwLock;
 use std::cmp::Reverse;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Topics looked at under one lock.
 const PAGE: usize = 256;
@@ -71,12 +72,13 @@ impl Door {
         Ok(())
     }
 
-    /// Lets a client in that has logged in: the connection it had ends first.
+    /// Lets a client in whose login was looked up from `asked` on: the connection it had ends first.
     pub async fn enter(
         &self,
         principal: &Principal,
         client_id: &str,
         lifetime: Lifetime,
+        asked: Instant,
     ) -> Result<Entered, NotOwned> {
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
@@ -88,9 +90,10 @@ impl Door {
         if present {
             self.catch_up(&owned.session);
         }
-        if !self.sessions.has(&owned.session) {
-            // Ended from outside between the table and here; what `reset` did after that must not stand.
-            self.reset(&owned.session, Lifetime::Over);
+        // A session that was ended from outside before this point must not stand; one that is ended after it
+        // finds out by itself. The same for a login that was revoked after it had been looked up.
+        if !self.sessions.has(&owned.session) || self.sessions.kicked_since(&principal.identity(), asked) {
+            self.forget(&owned.session);
             return Err(NotOwned::Unavailable);
         }
         Ok(Entered { owned, present })
@@ -163,19 +166,19 @@ impl Door {
         filled
     }
 
-    /// Fetches from the maps what the session has not seen. The maps are locked for a page at a time; what
-    /// changes meanwhile has a counter above `now` and comes live.
+    /// Fetches from the maps what the session has left there. The maps are locked for a page at a time; what
+    /// changes meanwhile has a higher counter and comes live.
     fn catch_up(&self, session: &Session) {
-        let (now, seen, subscriptions) = {
+        let (missed, subscriptions) = {
             let mut state = session.state();
-            let now = self.lanes.counters();
-            (now, state.begin_catch_up(&now), state.subscriptions().to_vec())
+            (state.begin_catch_up(), state.subscriptions().to_vec())
         };
         let mut found = Vec::new();
         for Subscription { filter, granted, since } in &subscriptions {
             for lane in lanes_of(filter) {
-                let above = seen[lane.index()].max(since[lane.index()]);
-                let wanted = Wanted { filter, above, up_to: now[lane.index()], clears: Clears::Told };
+                let above = missed.above[lane.index()].max(since[lane.index()]);
+                let up_to = missed.up_to[lane.index()];
+                let wanted = Wanted { filter, above, up_to, clears: Clears::Told };
                 let mut start = None;
                 loop {
                     let page = self.lanes.page(lane, &wanted, start.as_ref(), PAGE);
@@ -249,7 +252,8 @@ impl Door {
 
     /// Ends every session of a principal, with what waits for it, and its connections.
     pub fn kick(&self, principal: &Principal) {
-        for session in self.sessions.of(&principal.identity()) {
+        let memory = self.limits.login_deadline + HANDOVER;
+        for session in self.sessions.kick(&principal.identity(), memory) {
             self.forget(&session);
         }
     }
@@ -262,7 +266,7 @@ impl Door {
 
     /// Ends the sessions whose clients have been away for too long.
     pub fn expire_old(&self) {
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         for session in self.sessions.expired(self.limits.session_expiry, now) {
             self.expire(&session);
         }

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a client may take to read the CONNACK that refuses it.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -95,6 +95,7 @@ async fn greet<S: AsyncRead + Unpin>(
     };
     let Hello { credentials, lifetime, silence_max, will } = hello;
     let mut client_id = credentials.client_id.clone();
+    let asked = Instant::now();
     let principal = log_in(credentials, door).await?;
     if let Principal::Edge { edge, .. } = &principal
         && edge.as_str() != client_id
@@ -105,7 +106,7 @@ async fn greet<S: AsyncRead + Unpin>(
         client_id = format!("(unnamed {})", UNNAMED.fetch_add(1, Ordering::Relaxed));
     }
     let will = will.map(|will| allowed(will, &principal, door)).transpose()?;
-    match door.enter(&principal, &client_id, lifetime).await {
+    match door.enter(&principal, &client_id, lifetime, asked).await {
         Ok(entered) => Ok(Admitted { principal, entered, will, silence_max, input }),
         Err(NotOwned::Superseded) => Err(Turned::Out),
         Err(NotOwned::Unavailable) => {

@@ -6,12 +6,12 @@
 //! never while waiting. Locks are taken in the order index, session, lane.
 
 use crate::message::{Draft, Envelope, LANES, Lane, Message, open};
-use crate::retained::{Kept, Page, Place, Retained, Wanted};
+use crate::retained::{Kept, Page, Place, Retained, Room, Wanted};
 use crate::router::{Dead, Inlet};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 /// What one lane may have between its stamp and its dispatch. Publishers wait when it is used up.
@@ -25,6 +25,9 @@ pub type Counters = [u64; LANES];
 /// Every lane.
 pub struct Lanes {
     lanes: Vec<OneLane>,
+    /// Retained messages in all maps, and how many there may be.
+    retained: AtomicUsize,
+    retained_max: usize,
 }
 
 struct OneLane {
@@ -49,17 +52,12 @@ impl Lanes {
     /// One lane for each inlet.
     pub fn new(inlets: Vec<Inlet>, retained_max: usize, clears_max: usize) -> Self {
         let lane = |inlet| OneLane {
-            entry: Mutex::new(Entry {
-                inlet,
-                counter: 0,
-                spent: 0,
-                retained: Retained::new(retained_max / LANES, clears_max),
-            }),
+            entry: Mutex::new(Entry { inlet, counter: 0, spent: 0, retained: Retained::new(clears_max) }),
             room: Semaphore::new(IN_TRANSIT_BYTES / UNIT_BYTES),
             dispatched: AtomicU64::new(0),
             returned: AtomicU64::new(0),
         };
-        Self { lanes: inlets.into_iter().map(lane).collect() }
+        Self { lanes: inlets.into_iter().map(lane).collect(), retained: AtomicUsize::new(0), retained_max }
     }
 
     fn of(&self, lane: Lane) -> &OneLane {
@@ -73,7 +71,7 @@ impl Lanes {
         let units = draft.bytes().div_ceil(UNIT_BYTES).min(IN_TRANSIT_BYTES / UNIT_BYTES);
         let units = u32::try_from(units).expect("fewer units than a lane has");
         lane.room.acquire_many(units).await.map_err(|_| Dead)?.forget();
-        lane.entry.lock().push(draft, units)
+        lane.entry.lock().push(draft, units, self)
     }
 
     /// The number of the last message that each lane took in.
@@ -99,7 +97,7 @@ impl Lanes {
 
     /// Retained messages of all lanes.
     pub fn retained(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.entry.lock().retained.len()).sum()
+        self.retained.load(Ordering::Relaxed)
     }
 
     /// A part of a lane's retained messages; see `Retained::page`.
@@ -132,6 +130,14 @@ impl Lanes {
     }
 }
 
+#[cfg(test)]
+impl Lanes {
+    /// Kills the router's thread, as a client could if its bytes reached it.
+    pub fn kill_router(&self) {
+        self.lanes[0].entry.lock().inlet.kill_router();
+    }
+}
+
 /// Something that went into a lane.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamped {
@@ -152,16 +158,27 @@ pub struct Arrival {
 }
 
 impl Entry {
-    fn push(&mut self, draft: Draft, units: u32) -> Result<Stamped, Dead> {
+    fn push(&mut self, draft: Draft, units: u32, lanes: &Lanes) -> Result<Stamped, Dead> {
         self.counter += 1;
         self.spent += u64::from(units);
         let lane = draft.lane;
         let envelope = draft.stamp(self.counter, self.spent);
         let kept = match open(lane, &envelope).map(|opened| opened.envelope) {
-            Some(Envelope::Message(message)) if message.retain => self.retained.set(Arc::new(message)),
+            Some(Envelope::Message(message)) if message.retain => self.retain(message, lanes),
             _ => Kept::Yes,
         };
         self.inlet.push(envelope)?;
         Ok(Stamped { counter: self.counter, kept })
+    }
+
+    fn retain(&mut self, message: Message, lanes: &Lanes) -> Kept {
+        // Lanes that fill up at the same moment may overshoot by one message each.
+        let all = lanes.retained.load(Ordering::Relaxed);
+        let room = if all < lanes.retained_max { Room::Some } else { Room::None };
+        let before = self.retained.len();
+        let kept = self.retained.set(Arc::new(message), room);
+        // Wraps on the way down, as atomics do, and ends at the right sum.
+        lanes.retained.fetch_add(self.retained.len().wrapping_sub(before), Ordering::Relaxed);
+        kept
     }
 }

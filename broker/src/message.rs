@@ -43,6 +43,25 @@ impl Message {
     }
 }
 
+#[cfg(test)]
+impl Message {
+    /// As it would come out of its lane with this counter.
+    pub fn sample(
+        topic: &str,
+        payload: &str,
+        qos: QoS,
+        retain: bool,
+        counter: u64,
+    ) -> std::sync::Arc<Message> {
+        let draft = Draft::message(topic, payload.as_bytes(), qos, retain);
+        let lane = draft.lane;
+        match open(lane, &draft.stamp(counter, 0)).expect("an envelope").envelope {
+            Envelope::Message(message) => message.into(),
+            Envelope::Probe => panic!("a message"),
+        }
+    }
+}
+
 /// Which lane a topic belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(u8);

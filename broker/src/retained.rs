@@ -60,6 +60,15 @@ pub struct Page {
     pub rest: Option<Place>,
 }
 
+/// Whether there is room for one more retained message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// There is.
+    Some,
+    /// Only for changes of those that are there.
+    None,
+}
+
 /// Whether a message was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -76,14 +85,13 @@ pub struct Retained {
     /// Counters and places of the entries that are empty: topics that were cleared.
     cleared: BTreeMap<u64, Place>,
     clears_max: usize,
-    messages_max: usize,
     forgotten: u64,
 }
 
 impl Retained {
-    /// Holds at most so many messages, and beside them so many cleared topics.
-    pub fn new(messages_max: usize, clears_max: usize) -> Self {
-        Self { messages: BTreeMap::new(), cleared: BTreeMap::new(), clears_max, messages_max, forgotten: 0 }
+    /// Remembers at most so many cleared topics.
+    pub fn new(clears_max: usize) -> Self {
+        Self { messages: BTreeMap::new(), cleared: BTreeMap::new(), clears_max, forgotten: 0 }
     }
 
     /// Retained messages, cleared topics not counted.
@@ -97,14 +105,15 @@ impl Retained {
         self.forgotten
     }
 
-    /// Keeps a message that was published to be kept; an empty payload clears the topic.
-    pub fn set(&mut self, message: Arc<Message>) -> Kept {
+    /// Keeps a message that was published to be kept; an empty payload clears the topic. Where there is no room, a
+    /// topic that has no retained message gets none.
+    pub fn set(&mut self, message: Arc<Message>, room: Room) -> Kept {
         let place = Place::of(message.topic());
         let before = self.messages.get(&place).map(|before| (before.payload.is_empty(), before.counter));
         match before {
             // There is nothing to clear, and nobody has seen anything there.
             None if message.payload.is_empty() => return Kept::Yes,
-            None | Some((true, _)) if !message.payload.is_empty() && self.len() >= self.messages_max => {
+            None | Some((true, _)) if !message.payload.is_empty() && room == Room::None => {
                 return Kept::Full;
             }
             Some((true, counter)) => {
@@ -162,23 +171,17 @@ fn range(filter: &str) -> (Option<Place>, Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Draft, Envelope, open};
     use crate::packet::QoS;
     use proptest::prelude::*;
 
     fn message(topic: &str, payload: &str, counter: u64) -> Arc<Message> {
-        let draft = Draft::message(topic, payload.as_bytes(), QoS::One, true);
-        let lane = draft.lane;
-        match open(lane, &draft.stamp(counter, 0)).map(|opened| opened.envelope) {
-            Some(Envelope::Message(message)) => Arc::new(message),
-            _ => panic!("a message"),
-        }
+        Message::sample(topic, payload, QoS::One, true, counter)
     }
 
     fn map(topics: &[&str]) -> Retained {
-        let mut map = Retained::new(1000, 1000);
+        let mut map = Retained::new(1000);
         for (at, topic) in topics.iter().enumerate() {
-            map.set(message(topic, "x", at as u64 + 1));
+            map.set(message(topic, "x", at as u64 + 1), Room::Some);
         }
         map
     }
@@ -213,28 +216,31 @@ mod tests {
 
     #[test]
     fn clears_are_told_to_those_who_were_there_and_forgotten_in_order() {
-        let mut map = Retained::new(10, 2);
+        let mut map = Retained::new(2);
         for (topic, payload, counter) in
             [("a", "x", 1), ("b", "x", 2), ("c", "x", 3), ("d", "x", 4), ("a", "", 5), ("never", "", 6)]
         {
-            assert_eq!(map.set(message(topic, payload, counter)), Kept::Yes);
+            assert_eq!(map.set(message(topic, payload, counter), Room::Some), Kept::Yes);
         }
         assert_eq!(map.len(), 3);
         assert_eq!(look(&map, "+", 0, Clears::Hidden).len(), 3);
         assert_eq!(look(&map, "+", 4, Clears::Told), [("a".to_owned(), 5)]);
-        map.set(message("b", "", 7));
-        map.set(message("a", "back", 8));
+        map.set(message("b", "", 7), Room::Some);
+        map.set(message("a", "back", 8), Room::Some);
         assert_eq!((map.len(), map.forgotten()), (3, 0));
-        map.set(message("c", "", 9));
-        map.set(message("d", "", 10));
+        map.set(message("c", "", 9), Room::Some);
+        map.set(message("d", "", 10), Room::Some);
         assert_eq!((map.len(), map.forgotten()), (1, 7));
         assert_eq!(look(&map, "+", 8, Clears::Told), [("c".to_owned(), 9), ("d".to_owned(), 10)]);
     }
 
     #[test]
     fn a_full_map_takes_no_new_topic_but_changes_and_clears() {
-        let mut map = Retained::new(2, 10);
-        let mut set = |topic, payload, counter| map.set(message(topic, payload, counter));
+        let mut map = Retained::new(10);
+        let mut set = |topic, payload, counter| {
+            let room = if map.len() < 2 { Room::Some } else { Room::None };
+            map.set(message(topic, payload, counter), room)
+        };
         assert_eq!(set("a", "x", 1), Kept::Yes);
         assert_eq!(set("b", "x", 2), Kept::Yes);
         assert_eq!(set("c", "x", 3), Kept::Full);

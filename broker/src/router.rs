@@ -68,6 +68,13 @@ impl Inlet {
         self.send(Packet::Publish(publish, None))
     }
 
+    /// A topic whose first letter takes two bytes makes the router's thread panic.
+    #[cfg(test)]
+    pub fn kill_router(&mut self) {
+        let publish = Publish::new(Bytes::from_static("é".as_bytes()), Bytes::new(), false);
+        self.send(Packet::Publish(publish, None)).expect("the router was alive");
+    }
+
     fn send(&mut self, packet: Packet) -> Result<(), Dead> {
         let mut waiting = self.link.buffer();
         if !waiting.is_empty() {

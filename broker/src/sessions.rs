@@ -6,19 +6,21 @@ use crate::principal::{Identity, Principal};
 use crate::session::{Key, Session, Ticket};
 use crate::state::{Lifetime, State};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
 /// How long a connection may take to leave a session to the next one.
-const HANDOVER: Duration = Duration::from_secs(10);
+pub const HANDOVER: Duration = Duration::from_secs(10);
 
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
     table: Mutex<HashMap<Key, Arc<Session>>>,
+    /// Who was kicked of late, and when.
+    kicked: Mutex<VecDeque<(Instant, Identity)>>,
 }
 
 /// A session in the hands of one connection.
@@ -115,8 +117,25 @@ impl Sessions {
         self.table.lock().get(&session.key).is_some_and(|there| **there == *session)
     }
 
+    /// Notes that a principal is kicked now, and returns its sessions. Kicks older than `memory` are forgotten.
+    pub fn kick(&self, identity: &Identity, memory: Duration) -> Vec<Arc<Session>> {
+        let now = Instant::now();
+        let mut kicked = self.kicked.lock();
+        while kicked.front().is_some_and(|(at, _)| now.duration_since(*at) > memory) {
+            kicked.pop_front();
+        }
+        kicked.push_back((now, identity.clone()));
+        drop(kicked);
+        self.of(identity)
+    }
+
+    /// Whether this principal was kicked at or after that moment: a login looked up before it may be revoked.
+    pub fn kicked_since(&self, identity: &Identity, since: Instant) -> bool {
+        self.kicked.lock().iter().any(|(at, kicked)| *at >= since && kicked == identity)
+    }
+
     /// Every session of this principal.
-    pub fn of(&self, identity: &Identity) -> Vec<Arc<Session>> {
+    fn of(&self, identity: &Identity) -> Vec<Arc<Session>> {
         self.table
             .lock()
             .values()

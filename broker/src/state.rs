@@ -1,6 +1,6 @@
 //! The state of one session: its subscriptions, what it has yet to get, what is in flight. No socket, no clock.
 
-use crate::backlog::{Backlog, Client, Offered, Waiting};
+use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
 use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
 use crate::message::Message;
@@ -161,8 +161,8 @@ impl State {
     }
 
     /// See `Backlog::begin_catch_up`.
-    pub fn begin_catch_up(&mut self, now: &Counters) -> Counters {
-        self.backlog.begin_catch_up(now)
+    pub fn begin_catch_up(&mut self) -> Missed {
+        self.backlog.begin_catch_up()
     }
 
     /// See `Backlog::caught_up`.

@@ -135,15 +135,9 @@ impl Flight {
 mod tests {
     use super::*;
     use crate::decode::frame;
-    use crate::message::{Draft, Envelope, open};
 
     fn outgoing(payload: &str, qos: QoS) -> Outgoing {
-        let draft = Draft::message("t", payload.as_bytes(), qos, false);
-        let lane = draft.lane;
-        match open(lane, &draft.stamp(1, 1)).map(|opened| opened.envelope) {
-            Some(Envelope::Message(message)) => Outgoing { message: Arc::new(message), qos, retain: false },
-            _ => panic!("a message"),
-        }
+        Outgoing { message: Message::sample("t", payload, qos, false, 1), qos, retain: false }
     }
 
     /// What was written, one text a packet: type, flags, and the bytes after the topic.

@@ -1,1 +1,34 @@
-//! edge
+//! The daemon in the store: it sees, recognises, counts, and forgets when told to.
+//!
+//! ```text
+//! pictures -> face -> Sighting -.
+//! broker -> session -> inbound -+-> daemon (sync rules -> store, live gallery) -> reports, visits -> session -> broker
+//! ```
+//!
+//! Architecture invariant: [`sync`] decides and touches nothing, [`daemon`] is one thread and the only writer, and
+//! everybody else hands it [`input::Input`]s. No loop calls another.
+
+pub mod clock;
+pub mod daemon;
+pub mod face;
+pub mod identity;
+pub mod inbound;
+pub mod input;
+pub mod live;
+pub mod lock;
+pub mod notice;
+pub mod presence;
+pub mod session;
+pub mod socket;
+pub mod start;
+pub mod status;
+pub mod store;
+pub mod sync;
+
+pub use face::{Decision, FaceVector, Grade, Thresholds};
+pub use identity::Identity;
+pub use input::Sighting;
+pub use live::{Answer, Space, Verdict, Who};
+pub use notice::Notice;
+pub use start::{Edge, Eyepiece, Settings, start};
+pub use status::Status;

@@ -1,6 +1,8 @@
 use crate::raw::{Hello, Raw, publish};
-use crate::support::{Bystander, edge, start, until};
-use broker::Principal;
+use crate::support::{Bystander, edge, start, start_asking, until};
+use broker::{Credentials, Limits, Login, LoginFuture, Principal};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn a_refused_filter_gets_0x80_and_the_others_are_granted() {
@@ -85,4 +87,35 @@ async fn a_kicked_edge_is_gone_with_what_waited_for_it() {
     until("only one session is left", || broker.counters().sessions == 1).await;
     assert!(!Raw::persistent(&broker, "e1").await.session_present);
     assert!(!Raw::persistent(&broker, "b1").await.session_present);
+}
+
+/// A login that is answered only when the test says so.
+#[derive(Default)]
+struct Slow {
+    asked: Notify,
+    answer: Notify,
+}
+
+impl Login for Slow {
+    fn login(&self, _: Credentials) -> LoginFuture<'_> {
+        Box::pin(async {
+            self.asked.notify_one();
+            self.answer.notified().await;
+            Ok(edge("A", "e1"))
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_was_looked_up_before_a_kick_is_turned_away() {
+    let login = Arc::new(Slow::default());
+    let broker = start_asking(Limits::default(), login.clone()).await;
+    for (kicked, code) in [(edge("A", "e1"), 3), (edge("A", "e2"), 0), (edge("B", "e1"), 0)] {
+        let address = broker.address();
+        let connecting = tokio::spawn(async move { Hello::of("e1").say(address).await.1 });
+        login.asked.notified().await;
+        broker.kick(&kicked);
+        login.answer.notify_one();
+        assert_eq!(connecting.await.unwrap(), Some((0, code)), "{kicked:?}");
+    }
 }

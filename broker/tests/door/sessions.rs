@@ -27,10 +27,16 @@ async fn forty_heartbeats_and_one_removal_are_one_change_and_one_head() {
         website.publish_retained("store/A/customers", &format!("heartbeat {beat}")).await;
     }
     website.publish_retained("store/A/customers/f8", "").await;
+    // Once another edge has the last message, all before it have left the router.
+    let mut witness = Raw::clean(&broker, "e2").await;
+    witness.subscribe("store/A/customers/+", 1).await;
+    witness.messages(99).await;
+    website.publish("store/A/customers/none", "for the witness").await;
+    assert_eq!(witness.message().await.text(), "for the witness");
 
     let mut edge = Raw::persistent(&broker, "e1").await;
     assert!(edge.session_present);
-    let got = edge.messages(3).await;
+    let got = edge.messages(4).await;
     let got: Vec<_> = got.iter().map(|got| (got.topic.as_str(), got.text(), got.retain, got.dup)).collect();
     assert_eq!(
         got,
@@ -38,6 +44,7 @@ async fn forty_heartbeats_and_one_removal_are_one_change_and_one_head() {
             ("store/A/customers/f7", "removed", false, false),
             ("store/A/customers", "heartbeat 39", false, false),
             ("store/A/customers/f8", "", false, false),
+            ("store/A/customers/none", "for the witness", false, false),
         ]
     );
     edge.is_quiet().await;

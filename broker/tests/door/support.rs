@@ -40,9 +40,13 @@ impl Login for Doorman {
 }
 
 pub async fn start_with(limits: Limits) -> Broker {
+    start_asking(limits, Arc::new(Doorman)).await
+}
+
+pub async fn start_asking(limits: Limits, login: Arc<dyn Login>) -> Broker {
     let config =
         Config { listen: "127.0.0.1:0".parse().unwrap(), plaintext: Plaintext::LoopbackOnly, limits };
-    Broker::start(config, Arc::new(Doorman)).await.unwrap()
+    Broker::start(config, login).await.unwrap()
 }
 
 pub async fn start() -> Broker {

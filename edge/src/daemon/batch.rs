@@ -1,0 +1,132 @@
+//! Carrying out: gallery, files, probe, receipts, acknowledgements, in the order that makes every kill harmless.
+
+use super::Daemon;
+use crate::{
+    notice::Notice,
+    store::Carried,
+    sync::{Command, Fate},
+};
+use anyhow::{Context, Result};
+use protocol::message::Receipt;
+use rumqttc::ManualAck;
+
+/// What has been ruled on and not carried out.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) inputs: usize,
+    pub(super) commands: Vec<Command>,
+    pub(super) acks: Vec<(ManualAck, u64)>,
+}
+
+impl Daemon {
+    /// What must be forgotten leaves the live gallery before anything else happens: nobody is recognised while a file
+    /// is being written.
+    pub(super) fn forget_at_once(&mut self, ruled: &[Command]) {
+        for command in ruled {
+            match command {
+                Command::Remove { key, merged_into } => {
+                    self.live.remove(&key.face_id);
+                    self.tell(Notice::Forgotten { face_id: key.face_id.clone(), seq: key.seq });
+                    match merged_into {
+                        Some(into) => self.presence.merged(&key.face_id, into),
+                        None => self.presence.forget(&key.face_id),
+                    }
+                }
+                Command::Drop { face_id, as_of } => {
+                    self.live.remove(face_id);
+                    self.presence.forget(face_id);
+                    self.tell(Notice::Forgotten { face_id: face_id.clone(), seq: *as_of });
+                }
+                Command::EndProvisional(face_id, Fate::Nobody) => {
+                    self.live.remove(face_id);
+                    self.presence.forget(face_id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Commits what was ruled, then lets the gallery know it, empties the logs after an erasure, probes, writes the
+    /// receipts, and acknowledges.
+    pub(super) fn carry_out(&mut self, batch: Batch) -> Result<()> {
+        let Batch { inputs: _, commands, acks } = batch;
+        if !commands.is_empty() || self.core.standing() != self.store.outbox.standing() {
+            self.commit(&commands)?;
+        }
+        if let Some(link) = &self.link {
+            acks.into_iter().for_each(|(ack, number)| link.ack(ack, number));
+        }
+        for command in &commands {
+            match command {
+                Command::Verified(seq, total) => {
+                    self.tell(Notice::Verified { seq: *seq, digest: total.digest, count: total.count });
+                }
+                Command::MarkSettled(keys, _) => self.tell(Notice::Settled { visits: keys.len() }),
+                Command::SubscribeAnew => {
+                    tracing::warn!("the rows differ from the website's: subscribing anew");
+                    self.tell(Notice::SubscribesAnew);
+                    self.anew.notify_one();
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commands: &[Command]) -> Result<()> {
+        let standing = self.core.standing();
+        let durable = self.store.outbox.standing();
+        let lease = self.core.lease();
+        let carried = self
+            .store
+            .cache
+            .carry_out(commands, &standing, &durable, lease)
+            .context("the cache cannot be written; what came was not acknowledged and will come again")?;
+        self.learn(commands, &carried);
+        if carried.erased {
+            self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
+        }
+        let receipts = self.probe(&carried);
+        self.store
+            .outbox
+            .carry_out(commands, &receipts, &standing)
+            .context("the outbox cannot be written; what came was not acknowledged and will come again")?;
+        if carried.erased {
+            self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
+        }
+        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
+        if let Some((lease, _)) = lease {
+            self.clock.at_least(lease.issued_at);
+        }
+        self.live.renew(lease.map(|(lease, _)| lease));
+        Ok(())
+    }
+
+    /// What is stored enters the gallery, unless the same batch has replaced or removed it.
+    fn learn(&self, commands: &[Command], carried: &Carried) {
+        for command in commands {
+            if let Command::Put(put) = command
+                && self.core.rows().get(&put.face_id).is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
+            {
+                self.live.put(&put.face_id, &put.customer);
+                self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });
+            }
+        }
+        for (face_id, row) in &carried.adopted {
+            if self.core.rows().get(face_id).is_some() {
+                self.live.put(face_id, &row.customer);
+                self.tell(Notice::Learned { face_id: face_id.clone(), seq: row.seq });
+            }
+        }
+    }
+
+    /// Asks the gallery for every removed face with the very vector it had.
+    fn probe(&self, carried: &Carried) -> Vec<Receipt> {
+        let removed_at = self.clock.now();
+        let probe = |(owed, face): &(crate::store::Owed, Option<_>)| {
+            let probe = self.live.probe(&owed.key.face_id, face.as_ref());
+            Receipt { key: owed.key.clone(), removed_at, probe }
+        };
+        carried.removed.iter().map(probe).collect()
+    }
+}

@@ -1,0 +1,220 @@
+//! The daemon's thread: the only one that writes to the store, the live gallery and the core. It takes what has come
+//! in, lets the core rule, carries out what follows in the order that makes every kill harmless, and only then
+//! acknowledges.
+
+mod batch;
+mod speech;
+mod visitors;
+
+use crate::{
+    clock::Clock,
+    identity::Identity,
+    input::{Input, Link},
+    live::Live,
+    notice::Notice,
+    presence::Presence,
+    status::Status,
+    store::{Opened, Owed, Store},
+    sync::{Core, Event, Rows},
+};
+use anyhow::{Context, Result};
+use batch::Batch;
+use protocol::{
+    StreamId, UnixMs,
+    message::{Probe, Receipt, Start},
+};
+use std::sync::Arc;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How many inputs are carried out together at most.
+const BATCH_MAX: usize = 1_024;
+
+/// Everything the thread owns.
+#[derive(Debug)]
+pub struct Daemon {
+    core: Core,
+    store: Store,
+    live: Arc<Live>,
+    clock: Arc<Clock>,
+    identity: Arc<Identity>,
+    presence: Presence,
+    start: Start,
+    link: Option<Link>,
+    anew: Arc<Notify>,
+    notices: broadcast::Sender<Notice>,
+    status: watch::Sender<Status>,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    refused: u64,
+    lost_visits: u64,
+    trouble: Option<String>,
+    cache_lost: Option<String>,
+}
+
+/// What a daemon is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    /// The open store.
+    pub store: Store,
+    /// What was in it.
+    pub opened: Opened,
+    /// Whom it recognises.
+    pub live: Arc<Live>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Who is in the store.
+    pub presence: Presence,
+    /// Which start this is.
+    pub start: Start,
+    /// The number space of this start's visits.
+    pub stream: StreamId,
+    /// Wakes the session when it has to subscribe anew.
+    pub anew: Arc<Notify>,
+    /// Where to tell what happens.
+    pub notices: broadcast::Sender<Notice>,
+}
+
+impl Daemon {
+    /// Fills the gallery from the store, writes the receipts that a kill has kept back, and is ready.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn load(parts: Parts) -> Result<(Self, watch::Receiver<Status>)> {
+        let Parts { identity, store, opened, live, clock, presence, start, stream, anew, notices } = parts;
+        let Opened { loaded, customers, own, owed, starts: _, lost_visits, cache_lost } = opened;
+        for (face_id, row) in &customers {
+            live.put(face_id, &row.customer);
+        }
+        for (face_id, own) in &own {
+            live.put_own(face_id, &own.space, &own.embedding);
+        }
+        let core = Core::load(loaded, stream, clock.now());
+        live.renew(core.lease().map(|(lease, _)| lease));
+        let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
+        let (status, watched) = watch::channel(speech::status(&identity, &core, &live, &counters, &start, &clock));
+        let mut daemon = Self {
+            core,
+            store,
+            live,
+            clock,
+            identity,
+            presence,
+            start,
+            link: None,
+            anew,
+            notices,
+            status,
+            counters,
+        };
+        daemon.write_owed(owed)?;
+        Ok((daemon, watched))
+    }
+
+    /// Receipts of removals that were durable before a kill. Their vectors are gone, so the probe can only ask whether
+    /// the gallery, which was filled from what is left, has the face.
+    fn write_owed(&mut self, owed: Vec<Owed>) -> Result<()> {
+        let removed_at = self.clock.now();
+        let receipts: Vec<Receipt> = owed
+            .into_iter()
+            .map(|Owed { key, held }| {
+                let probe = match (self.live.contains(&key.face_id), held) {
+                    (true, _) => Probe::StillFound,
+                    (false, true) => Probe::Gone,
+                    (false, false) => Probe::NeverHeld,
+                };
+                Receipt { key, removed_at, probe }
+            })
+            .collect();
+        let standing = self.core.standing();
+        self.store.outbox.carry_out(&[], &receipts, &standing).context("receipts cannot be written")?;
+        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
+        Ok(())
+    }
+
+    /// Takes in what comes until it is stopped, or nothing can come any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written: what was not carried out was not acknowledged either, and comes again.
+    pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: &CancellationToken) -> Result<()> {
+        while let Some(first) = inputs.blocking_recv() {
+            if stop.is_cancelled() {
+                break;
+            }
+            let mut batch = Batch::default();
+            self.take(first, &mut batch)?;
+            while batch.inputs < BATCH_MAX
+                && let Ok(next) = inputs.try_recv()
+            {
+                self.take(next, &mut batch)?;
+            }
+            self.carry_out(batch)?;
+            self.speak()?;
+            self.tell_status();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, input: Input, batch: &mut Batch) -> Result<()> {
+        batch.inputs += 1;
+        let now = self.clock.now();
+        match input {
+            Input::Said { said: Ok(event), ack, link } => {
+                self.apply(event, now, batch);
+                batch.acks.extend(ack.map(|ack| (ack, link)));
+            }
+            Input::Said { said: Err(refusal), ack, link } => {
+                self.counters.refused += 1;
+                tracing::warn!(%refusal, "a message was not taken in");
+                batch.acks.extend(ack.map(|ack| (ack, link)));
+            }
+            Input::Began(link, past) => {
+                self.link = Some(link);
+                self.counters.trouble = None;
+                self.apply(Event::SessionBegan(past), now, batch);
+                self.tell(Notice::Connected);
+            }
+            Input::Over { link, why } => {
+                if self.link.as_ref().is_some_and(|ours| ours.number() == link) {
+                    self.link = None;
+                    self.tell(Notice::Disconnected);
+                }
+                self.counters.trouble = Some(why);
+                self.apply(Event::SessionEnded, now, batch);
+            }
+            Input::Tick => self.apply(Event::Tick, now, batch),
+            Input::Seen(sighting, asker) => {
+                // The decision and its basis are on what is stored.
+                let carried = std::mem::take(batch);
+                self.carry_out(carried)?;
+                let answer = self.see(sighting)?;
+                if let Some(asker) = asker {
+                    // Whoever asked may have gone.
+                    let _ = asker.send(answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event, now: UnixMs, batch: &mut Batch) {
+        let ruled = batch.commands.len();
+        self.core.apply(event, now, &mut batch.commands);
+        self.forget_at_once(&batch.commands[ruled..]);
+    }
+
+    /// The rows, for tests and whoever holds the daemon before it runs.
+    pub fn rows(&self) -> &Rows {
+        self.core.rows()
+    }
+
+    fn tell(&self, notice: Notice) {
+        // Nobody has to listen.
+        let _ = self.notices.send(notice);
+    }
+}

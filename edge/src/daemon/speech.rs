@@ -1,0 +1,110 @@
+//! What the edge says: reports, visits, and how it is.
+
+use super::{Counters, Daemon};
+use crate::{clock, clock::Clock, identity::Identity, live::Live, notice::Notice, status::Status, sync::Core};
+use anyhow::{Context, Result};
+use protocol::{
+    Topic, UnixMs,
+    codec::Message,
+    message::{Applied, Report, SignedApplied, Start, Visit},
+};
+
+impl Daemon {
+    /// Says what is due: a report, and as many visits as may be in flight.
+    pub(super) fn speak(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        if self.link.is_none() {
+            return Ok(());
+        }
+        if self.core.report(now) {
+            self.report(now);
+        }
+        let due = self.core.visits_to_send(now);
+        let Some(link) = &self.link else { return Ok(()) };
+        let Identity { location, edge, .. } = &*self.identity;
+        let topic = Topic::Visits(location.clone(), edge.clone()).to_string();
+        for (key, first_unsettled) in due {
+            let Some(stored) = self.store.outbox.visit(key).context("the outbox cannot be read")? else { continue };
+            let visit = Visit {
+                stream: key.stream,
+                n: key.n,
+                first_unsettled,
+                at: stored.at,
+                sent_at: clock::system(),
+                seen: stored.seen,
+                basis: stored.basis,
+            };
+            link.publish(&topic, visit.encode());
+        }
+        Ok(())
+    }
+
+    fn report(&self, now: UnixMs) {
+        let (Some(link), Some(epoch)) = (&self.link, self.core.standing().epoch) else { return };
+        let Identity { location, edge, key, .. } = &*self.identity;
+        let topic = Topic::Report(location.clone(), edge.clone()).to_string();
+        let verified = self.core.rows().floor();
+        for receipts in self.core.receipts().pages() {
+            let count = receipts.len();
+            let applied = Applied {
+                epoch,
+                verified,
+                digest: self.core.rows().total().digest,
+                count: self.core.rows().total().count,
+                state: self.core.state(now),
+                start: self.start,
+                space: self.live.space().id.clone(),
+                at: clock::system(),
+                lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
+                queued: self.core.outbox().waiting() as u64,
+                refused: self.counters.refused,
+                receipts,
+            };
+            let signed = SignedApplied::sign(applied, location, edge, key);
+            link.publish(&topic, Report::Applied(Box::new(signed)).encode());
+            self.tell(Notice::Reported { verified, receipts: count });
+        }
+    }
+
+    pub(super) fn tell_status(&self) {
+        let connected = self.link.is_some();
+        let status = status(&self.identity, &self.core, &self.live, &self.counters, &self.start, &self.clock);
+        self.status.send_replace(Status { connected, ..status });
+    }
+}
+
+pub(super) fn status(
+    identity: &Identity,
+    core: &Core,
+    live: &Live,
+    counters: &Counters,
+    start: &Start,
+    clock: &Clock,
+) -> Status {
+    let now = clock.now();
+    Status {
+        edge: identity.edge.to_string(),
+        location: identity.location.to_string(),
+        location_name: identity.location_name.clone(),
+        running: true,
+        connected: false,
+        trouble: counters.trouble.clone(),
+        state: core.state(now),
+        epoch: core.standing().epoch.map(|epoch| epoch.to_string()),
+        verified: core.standing().floor.0,
+        digest: core.rows().total().digest.to_string(),
+        customers: core.rows().total().count,
+        recognised: live.len(),
+        provisional: core.provisional().len(),
+        now,
+        lease_until: core.lease().map(|(lease, _)| lease.until()),
+        enrol: core.lease().map(|(_, enrol)| enrol),
+        visits_waiting: core.outbox().waiting(),
+        visits_lost: counters.lost_visits,
+        receipts_waiting: core.receipts().len(),
+        refused: counters.refused,
+        subscribed_anew: core.refill().attempts(),
+        cache_lost: counters.cache_lost.clone(),
+        starts: start.count,
+    }
+}

@@ -1,0 +1,94 @@
+//! From a face to a visit.
+
+use super::Daemon;
+use crate::{
+    face::Decision,
+    input::Sighting,
+    live::{Answer, Verdict, Who},
+    notice::Notice,
+    presence::Arrival,
+    store::{NewVisit, OwnFace},
+    sync::{Command, Provisional, Weight},
+};
+use anyhow::{Context, Result};
+use protocol::{
+    FaceId,
+    message::{Basis, EnrolPolicy, Seen, Similarity},
+};
+
+impl Daemon {
+    /// Decides on a face under the lease, and counts the visit when a stay begins.
+    pub(super) fn see(&mut self, sighting: Sighting) -> Result<Answer> {
+        let now = self.clock.now();
+        let Ok(answer) = self.live.decide(sighting.vector.as_slice(), sighting.grade, now) else {
+            tracing::error!("a face of another model was shown to this edge, and not looked at");
+            return Ok(Answer::NoLease);
+        };
+        let (Answer::Decided(verdict), Some((lease, enrol)), Some(epoch)) =
+            (&answer, self.core.lease(), self.core.standing().epoch)
+        else {
+            return Ok(answer);
+        };
+        let basis = Basis { epoch, verified: self.core.standing().floor, staleness_s: lease.age_s(now) };
+        match (verdict, enrol) {
+            (Verdict { decision: Decision::Known, who: Some(who), similarity }, _) => {
+                let Who { face_id, .. } = who;
+                if self.presence.seen(face_id, sighting.at) == Arrival::Arrives {
+                    let similarity = similarity.unwrap_or(Similarity(0));
+                    let seen = Seen::Known { face_id: face_id.clone(), similarity };
+                    self.count(seen, Weight::Known, basis, &sighting)?;
+                }
+            }
+            (Verdict { decision: Decision::New, .. }, EnrolPolicy::Auto | EnrolPolicy::Approve) => {
+                self.mint(basis, &sighting)?;
+            }
+            (Verdict { decision: Decision::New, .. }, EnrolPolicy::Off) => {
+                if self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) == Arrival::Arrives {
+                    self.count(Seen::Anonymous, Weight::Anonymous, basis, &sighting)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(answer)
+    }
+
+    /// A face nobody knows becomes one of the edge's own, until the website answers.
+    fn mint(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).context("the system gives no random numbers")?;
+        let face_id = FaceId::from_random(random);
+        let space = self.live.space().id.clone();
+        let embedding = sighting.vector.to_embedding();
+        self.presence.seen(&face_id, sighting.at);
+        let seen = Seen::New { face_id: face_id.clone(), space: space.clone(), embedding: embedding.clone() };
+        self.count(seen, Weight::New(face_id.clone()), basis, sighting)?;
+        // The visit first: a face without one would wait for an answer for ever.
+        let rule = Provisional { basis: (basis.epoch, basis.verified), settled: None };
+        let own = OwnFace { rule, space, embedding };
+        self.store.cache.mint(&face_id, &own).context("the cache cannot be written")?;
+        self.live.put_own(&face_id, &own.space, &own.embedding);
+        Ok(())
+    }
+
+    fn count(&mut self, seen: Seen, weight: Weight, basis: Basis, sighting: &Sighting) -> Result<()> {
+        let face_id = match &seen {
+            Seen::Known { face_id, .. } | Seen::New { face_id, .. } => Some(face_id.clone()),
+            Seen::Anonymous => None,
+        };
+        let mut commands = Vec::new();
+        let key = self.core.visit(weight, (basis.epoch, basis.verified), &mut commands);
+        let lost: Vec<_> = commands
+            .iter()
+            .filter_map(|command| if let Command::ForgetVisits(keys) = command { Some(keys) } else { None })
+            .flatten()
+            .copied()
+            .collect();
+        let visit = NewVisit { key, at: sighting.at, seen, basis };
+        self.store.outbox.add(&visit, &lost).context("the visit cannot be written")?;
+        self.counters.lost_visits += lost.len() as u64;
+        self.forget_at_once(&commands);
+        self.carry_out(super::Batch { commands, ..super::Batch::default() })?;
+        self.tell(Notice::Counted { face_id });
+        Ok(())
+    }
+}

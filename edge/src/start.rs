@@ -1,0 +1,214 @@
+//! Starting an edge inside a process, and the handle on it.
+
+use crate::{
+    clock::Clock,
+    daemon::{Daemon, Parts},
+    face::{FaceVector, Grade},
+    identity::Identity,
+    inbound::Ears,
+    input::{Input, Sighting},
+    live::{Answer, Live, Space},
+    lock::StateLock,
+    notice::Notice,
+    presence::Presence,
+    session::Session,
+    socket,
+    status::Status,
+    store::Store,
+};
+use anyhow::{Context, Result, anyhow};
+use protocol::{Nonce, StreamId, UnixMs, message::Start};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Inputs that wait for the daemon's thread at most; beyond it the session waits, and with it the broker.
+const INPUTS_MAX: usize = 4_096;
+const NOTICES_MAX: usize = 16_384;
+const TICK: Duration = Duration::from_millis(200);
+
+/// What an edge is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder with its identity and its databases.
+    pub state: PathBuf,
+    /// How its model sees.
+    pub space: Space,
+    /// A stay ends so long after the last sighting.
+    pub away: Duration,
+}
+
+/// A running edge.
+#[derive(Debug)]
+pub struct Edge {
+    inputs: mpsc::Sender<Input>,
+    live: Arc<Live>,
+    clock: Arc<Clock>,
+    status: watch::Receiver<Status>,
+    notices: broadcast::Sender<Notice>,
+    tasks: JoinSet<Result<()>>,
+    stop: CancellationToken,
+}
+
+/// Starts the edge of a state folder that has joined. It runs until `stop` is cancelled.
+///
+/// # Errors
+/// One sentence: when the folder has no identity, is in use, or its files are of a newer program.
+pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> {
+    let Settings { state, space, away } = settings;
+    let identity = Arc::new(Identity::load(&state)?);
+    let lock = StateLock::take(&state)?;
+    let opening = (state.clone(), identity.clone());
+    let (mut store, opened) =
+        tokio::task::spawn_blocking(move || Store::open(&opening.0, &opening.1.digest_key)).await??;
+    if let Some(why) = &opened.cache_lost {
+        tracing::warn!(%why, "the cache was given up and will be filled again");
+    }
+    let start = Start { count: store.outbox.started()?, nonce: Nonce(random()?) };
+    let clock = Arc::new(Clock::start(opened.loaded.standing.issued_at));
+    let live = Arc::new(Live::new(space));
+    let presence = Presence::new(i64::try_from(away.as_millis())?, live.space().thresholds.matches);
+    let (notices, _) = broadcast::channel(NOTICES_MAX);
+    let (inputs, taken) = mpsc::channel(INPUTS_MAX);
+    let anew = Arc::new(Notify::new());
+    let parts = Parts {
+        identity: identity.clone(),
+        store,
+        opened,
+        live: live.clone(),
+        clock: clock.clone(),
+        presence,
+        start,
+        stream: StreamId(random()?),
+        anew: anew.clone(),
+        notices: notices.clone(),
+    };
+    let (daemon, status) = tokio::task::spawn_blocking(move || Daemon::load(parts)).await??;
+
+    let mut tasks = JoinSet::new();
+    let ends = stop.clone();
+    tasks.spawn_blocking(move || {
+        let ended = daemon.run(taken, &ends);
+        drop(lock);
+        ends.cancel();
+        ended
+    });
+    let ears = Ears {
+        location: identity.location.clone(),
+        edge: identity.edge.clone(),
+        site_key: identity.site_key,
+        digest_key: identity.digest_key.clone(),
+    };
+    let session =
+        Session { identity, ears, start: start.count, inputs: inputs.clone(), anew, stop: stop.clone() };
+    tasks.spawn(async move {
+        session.run().await;
+        Ok(())
+    });
+    tasks.spawn(tick(inputs.clone(), stop.clone()));
+    tasks.spawn(socket::serve(state, live.clone(), clock.clone(), status.clone(), stop.clone()));
+    Ok(Edge { inputs, live, clock, status, notices, tasks, stop })
+}
+
+impl Edge {
+    /// How the edge is.
+    pub fn status(&self) -> Status {
+        Status { now: self.clock.now(), ..self.status.borrow().clone() }
+    }
+
+    /// Asks the live gallery about a face that is well seen, without counting anything.
+    ///
+    /// # Errors
+    /// When the vector is not of this edge's model.
+    pub fn decide(&self, vector: &[f32]) -> Result<Answer> {
+        Ok(self.live.decide(vector, Grade::Enrol, self.clock.now())?)
+    }
+
+    /// Shows a face to the edge: it decides, and counts the visit when a stay begins.
+    ///
+    /// # Errors
+    /// When the edge has stopped.
+    pub async fn see(&self, vector: FaceVector, grade: Grade, at: UnixMs) -> Result<Answer> {
+        let (asker, answer) = oneshot::channel();
+        let seen = Input::Seen(Sighting { vector, grade, at }, Some(asker));
+        self.inputs.send(seen).await.map_err(|_| anyhow!("the edge has stopped"))?;
+        answer.await.context("the edge has stopped")
+    }
+
+    /// Where sightings go in; the same as [`Edge::see`], for whoever does not wait for the answer.
+    pub fn eyes(&self) -> Eyepiece {
+        Eyepiece(self.inputs.clone())
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// How the edge is, to be waited on.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Stops the edge, and waits until it has said goodbye.
+    ///
+    /// # Errors
+    /// When it had stopped by itself before, with the reason.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.ended().await
+    }
+
+    /// Waits until the edge has ended: by `stop`, or because it cannot go on.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub async fn ended(mut self) -> Result<()> {
+        drop(self.inputs);
+        let mut first = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            self.stop.cancel();
+            let ended = ended.context("a task of the edge panicked").and_then(|ended| ended);
+            first = first.and(ended);
+        }
+        first
+    }
+}
+
+/// A way in for sightings.
+#[derive(Debug, Clone)]
+pub struct Eyepiece(mpsc::Sender<Input>);
+
+impl Eyepiece {
+    /// Shows a face to the edge, and waits for its answer on the calling thread.
+    ///
+    /// # Errors
+    /// When the edge has stopped.
+    pub fn show(&self, sighting: Sighting) -> Result<Answer> {
+        let (asker, answer) = oneshot::channel();
+        self.0.blocking_send(Input::Seen(sighting, Some(asker))).map_err(|_| anyhow!("the edge has stopped"))?;
+        answer.blocking_recv().context("the edge has stopped")
+    }
+}
+
+async fn tick(inputs: mpsc::Sender<Input>, stop: CancellationToken) -> Result<()> {
+    let mut ticks = tokio::time::interval(TICK);
+    while !stop.is_cancelled() {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => {}
+        }
+        // The last one wakes the daemon's thread to see that it is over. A full queue needs no waking.
+        if let Err(mpsc::error::TrySendError::Closed(_)) = inputs.try_send(Input::Tick) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn random() -> Result<u64> {
+    getrandom::u64().map_err(|error| anyhow!("the system gives no random numbers: {error}"))
+}

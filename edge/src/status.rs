@@ -1,0 +1,110 @@
+//! How the edge is, in numbers and in words.
+
+use protocol::{
+    UnixMs,
+    message::{EnrolPolicy, SyncState},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Everything people and programs may want to know of an edge. Holds no name and no face.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The edge.
+    pub edge: String,
+    /// Its location.
+    pub location: String,
+    /// The location's name for people.
+    pub location_name: String,
+    /// Whether a daemon runs on the state folder.
+    pub running: bool,
+    /// Whether the broker is connected.
+    pub connected: bool,
+    /// Why not, in words.
+    pub trouble: Option<String>,
+    /// Where it stands with the website's rows.
+    pub state: SyncState,
+    /// The epoch, 16 hexadecimal digits.
+    pub epoch: Option<String>,
+    /// The highest verified seq.
+    pub verified: u64,
+    /// The digest of the rows as they are, 32 hexadecimal digits.
+    pub digest: String,
+    /// How many rows.
+    pub customers: u64,
+    /// How many faces are recognised: rows of the edge's own model and its own new faces.
+    pub recognised: usize,
+    /// New faces the website has not answered for.
+    pub provisional: usize,
+    /// The edge's clock.
+    pub now: UnixMs,
+    /// Until when recognition goes on without a newer head.
+    pub lease_until: Option<UnixMs>,
+    /// What becomes of a new face.
+    pub enrol: Option<EnrolPolicy>,
+    /// Visits the website has not stored.
+    pub visits_waiting: usize,
+    /// Visits lost because too many waited.
+    pub visits_lost: u64,
+    /// Receipts of removals the website has not stored.
+    pub receipts_waiting: usize,
+    /// Messages that could not be read, since the start.
+    pub refused: u64,
+    /// How often the edge has subscribed anew since its rows were last right, because they differ.
+    pub subscribed_anew: u32,
+    /// Why the cache was given up at the start.
+    pub cache_lost: Option<String>,
+    /// How often the edge has started.
+    pub starts: u64,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "edge {} of {} ({})", self.edge, self.location_name, self.location)?;
+        match (self.running, self.connected, &self.trouble) {
+            (false, ..) => writeln!(f, "not running: this is what its files say")?,
+            (true, true, _) => writeln!(f, "running, connected to the website")?,
+            (true, false, Some(why)) => writeln!(f, "running, not connected: {why}")?,
+            (true, false, None) => writeln!(f, "running, not connected yet")?,
+        }
+        let sync = match self.state {
+            SyncState::Filling => "no verified state yet: it recognises nobody",
+            SyncState::Verified => "in step with the website",
+            SyncState::Differs => "differs from the website",
+            SyncState::Expired => "its lease is over: it recognises nobody until the website is heard again",
+        };
+        write!(f, "{sync}; {} customers, verified at seq {}", self.customers, self.verified)?;
+        match self.subscribed_anew {
+            0 => writeln!(f)?,
+            times => writeln!(f, "; it has subscribed anew {times} times to be filled again")?,
+        }
+        if let Some(why) = &self.cache_lost {
+            writeln!(f, "its cache was given up at the start: {why}")?;
+        }
+        if let Some(until) = self.lease_until {
+            let left_s = until.since(self.now) / 1000;
+            match left_s {
+                1.. => writeln!(f, "recognition may go on for {} without the website", span(left_s))?,
+                _ => writeln!(f, "the lease ended {} ago", span(-left_s))?,
+            }
+        }
+        writeln!(f, "{} faces recognised, {} of them new and not confirmed", self.recognised, self.provisional)?;
+        write!(f, "{} visits and {} receipts wait for the website", self.visits_waiting, self.receipts_waiting)?;
+        if self.visits_lost > 0 {
+            write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
+        }
+        if self.refused > 0 {
+            write!(f, "; {} messages could not be read", self.refused)?;
+        }
+        Ok(())
+    }
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} seconds"),
+        ..7_200 => format!("{} minutes", seconds / 60),
+        ..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

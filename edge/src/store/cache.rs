@@ -1,0 +1,168 @@
+//! `cache.db`: what the website has said. Always rebuildable.
+
+use super::{
+    Opened, OpenError,
+    customers::{self, StoredRow},
+    dropped, lease, open,
+    provisional::{self, OwnFace},
+    removals::{self, Owed},
+};
+use crate::sync::{Command, Fate, Lease, Row, Standing};
+use protocol::{DigestKey, Embedding, FaceId, SpaceId, message::EnrolPolicy};
+use rusqlite::{Connection, Transaction};
+use std::path::{Path, PathBuf};
+
+const FORMS: [&[&str]; 1] =
+    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM]];
+
+/// The open file.
+#[derive(Debug)]
+pub struct Cache {
+    db: Connection,
+    file: PathBuf,
+}
+
+/// What a batch of commands brought out of the store.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Removals, and the face each had here.
+    pub removed: Vec<(Owed, Option<(SpaceId, Embedding)>)>,
+    /// Rows taken over, for the gallery.
+    pub adopted: Vec<(FaceId, StoredRow)>,
+    /// Whether a face was deleted, so that the log must be emptied.
+    pub erased: bool,
+}
+
+impl Cache {
+    /// Opens or makes the file.
+    pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
+        let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
+        let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+        Ok(Self { db: open::open(file, &forms)?, file: file.to_owned() })
+    }
+
+    /// Reads everything. The hash of every row is computed from its content, not believed: a damaged row shows in the
+    /// digest.
+    pub(super) fn load(&self, key: &DigestKey) -> Result<Opened, OpenError> {
+        let wrong = |error| OpenError::of(&self.file, error);
+        let (customers, damaged) = customers::load(&self.db).map_err(wrong)?;
+        if damaged > 0 {
+            tracing::warn!(rows = damaged, "rows of the cache are damaged and will be fetched again");
+        }
+        let own = provisional::load(&self.db).map_err(wrong)?;
+        let mut opened = Opened { owed: removals::load(&self.db).map_err(wrong)?, ..Opened::default() };
+        opened.loaded.dropped = dropped::load(&self.db).map_err(wrong)?;
+        opened.loaded.lease = lease::load(&self.db).map_err(wrong)?;
+        opened.loaded.provisional = own.iter().map(|(id, own)| (id.clone(), own.rule)).collect();
+        opened.loaded.rows = customers
+            .iter()
+            .map(|(id, StoredRow { epoch, seq, customer })| {
+                (id.clone(), Row { epoch: *epoch, seq: *seq, hash: key.hash(id, *seq, customer) })
+            })
+            .collect();
+        Ok(Opened { customers, own, ..opened })
+    }
+
+    /// Carries out what concerns this file, in order and in one transaction, together with the standing and the lease
+    /// that result. Receipts of earlier removals are in the outbox by now; so is the standing `durable`, and only what
+    /// that one's floor has passed is forgotten.
+    pub fn carry_out(
+        &mut self,
+        commands: &[Command],
+        standing: &Standing,
+        durable: &Standing,
+        lease: Option<(Lease, EnrolPolicy)>,
+    ) -> rusqlite::Result<Carried> {
+        let tx = self.db.transaction()?;
+        let mut carried = Carried::default();
+        removals::clear(&tx)?;
+        for command in commands {
+            carry_out(&tx, command, standing, &mut carried)?;
+        }
+        if durable.epoch == standing.epoch {
+            dropped::forget_up_to(&tx, durable)?;
+        }
+        if let Some((lease, enrol)) = lease {
+            lease::put(&tx, lease, enrol)?;
+        }
+        tx.commit()?;
+        Ok(carried)
+    }
+
+    /// Keeps a face that was just minted.
+    pub fn mint(&mut self, face_id: &FaceId, own: &OwnFace) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        provisional::put(&tx, face_id, own)?;
+        tx.commit()
+    }
+
+    /// Makes sure that nothing deleted is left in any file of this database.
+    pub fn empty_log(&self) -> rusqlite::Result<()> {
+        open::empty_log(&self.db)
+    }
+
+    pub(super) fn clear_stage(&mut self) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        customers::clear_stage(&tx)?;
+        tx.commit()
+    }
+}
+
+fn carry_out(
+    tx: &Transaction<'_>,
+    command: &Command,
+    standing: &Standing,
+    carried: &mut Carried,
+) -> rusqlite::Result<()> {
+    match command {
+        Command::Put(put) => {
+            dropped::forget(tx, &put.face_id)?;
+            customers::put(tx, put)
+        }
+        Command::Remove { key, merged_into: _ } => {
+            let customer = customers::take(tx, &key.face_id)?;
+            let own = provisional::take(tx, &key.face_id)?;
+            customers::unstage(tx, &key.face_id)?;
+            dropped::remember(tx, &key.face_id, key.epoch, key.seq)?;
+            let face = customer.or(own);
+            let owed = Owed { key: key.clone(), held: face.is_some() };
+            removals::note(tx, &owed)?;
+            carried.erased = true;
+            carried.removed.push((owed, face));
+            Ok(())
+        }
+        Command::Drop { face_id, as_of } => {
+            carried.erased |= customers::take(tx, face_id)?.is_some();
+            match standing.epoch {
+                Some(epoch) => dropped::remember(tx, face_id, epoch, *as_of),
+                None => Ok(()),
+            }
+        }
+        Command::Stage(put) => customers::stage(tx, put),
+        Command::Unstage(face_id) => {
+            carried.erased = true;
+            customers::unstage(tx, face_id)
+        }
+        Command::Adopt(faces) => {
+            for face_id in faces {
+                dropped::forget(tx, face_id)?;
+                carried.adopted.extend(customers::adopt(tx, face_id)?);
+            }
+            Ok(())
+        }
+        Command::ClearStage => customers::clear_stage(tx),
+        Command::AdoptEpoch(epoch) => customers::adopt_epoch(tx, *epoch),
+        Command::EndProvisional(face_id, fate) => {
+            let held = provisional::take(tx, face_id)?.is_some();
+            carried.erased |= held && *fate == Fate::Nobody;
+            Ok(())
+        }
+        Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),
+        Command::MarkSettled(..)
+        | Command::ForgetVisits(_)
+        | Command::Unsettle
+        | Command::ForgetReceipts(_)
+        | Command::Verified(..)
+        | Command::SubscribeAnew => Ok(()),
+    }
+}

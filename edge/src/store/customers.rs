@@ -1,0 +1,139 @@
+//! The tables `customers` and `staged`: the website's rows in use, and those collected beside them.
+
+use crate::sync::Put;
+use protocol::{
+    Embedding, Epoch, FaceId, Name, Seq, SpaceId,
+    message::{Customer, Flag},
+};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+pub(super) const FORM: &str = "
+    CREATE TABLE customers (
+        face_id   TEXT NOT NULL PRIMARY KEY,
+        epoch     INTEGER NOT NULL,
+        seq       INTEGER NOT NULL,
+        name      TEXT NOT NULL,
+        flag      TEXT NOT NULL,
+        space     TEXT NOT NULL,
+        embedding BLOB NOT NULL,
+        row_hash  BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE staged (
+        face_id   TEXT NOT NULL PRIMARY KEY,
+        epoch     INTEGER NOT NULL,
+        seq       INTEGER NOT NULL,
+        name      TEXT NOT NULL,
+        flag      TEXT NOT NULL,
+        space     TEXT NOT NULL,
+        embedding BLOB NOT NULL,
+        row_hash  BLOB NOT NULL
+    ) STRICT;
+";
+
+/// A customer as it stands in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The history `seq` counts in.
+    pub epoch: Epoch,
+    /// The seq of the last change.
+    pub seq: Seq,
+    /// The content.
+    pub customer: Customer,
+}
+
+pub(super) fn put(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
+    insert(tx, "INSERT OR REPLACE INTO customers
+        (face_id, epoch, seq, name, flag, space, embedding, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", put)
+}
+
+pub(super) fn stage(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
+    insert(tx, "INSERT OR REPLACE INTO staged
+        (face_id, epoch, seq, name, flag, space, embedding, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", put)
+}
+
+fn insert(tx: &Transaction<'_>, sql: &str, put: &Put) -> rusqlite::Result<()> {
+    let Put { face_id, epoch, seq, hash, customer: Customer { name, flag, space, embedding } } = put;
+    tx.prepare_cached(sql)?.execute(params![
+        face_id.as_str(),
+        epoch.0 as i64,
+        seq.0 as i64,
+        name.as_str(),
+        flag.as_str(),
+        space.as_str(),
+        embedding.as_bytes(),
+        hash.to_bytes(),
+    ])?;
+    Ok(())
+}
+
+/// Deletes a row and answers with the face it held.
+pub(super) fn take(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
+    let face = tx
+        .prepare_cached("SELECT space, embedding FROM customers WHERE face_id = ?1")?
+        .query_row([face_id.as_str()], face)
+        .optional()?;
+    tx.prepare_cached("DELETE FROM customers WHERE face_id = ?1")?.execute([face_id.as_str()])?;
+    Ok(face.flatten())
+}
+
+/// Reads the face columns; `None` when they are damaged.
+pub(super) fn face(row: &Row<'_>) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
+    let space = row.get_ref(0)?.as_str()?.parse().ok();
+    let embedding = Embedding::from_bytes(row.get_ref(1)?.as_blob()?).ok();
+    Ok(space.zip(embedding))
+}
+
+pub(super) fn unstage(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM staged WHERE face_id = ?1")?.execute([face_id.as_str()]).map(|_| ())
+}
+
+pub(super) fn clear_stage(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM staged")?.execute([]).map(|_| ())
+}
+
+/// Takes a staged row over, and answers with it.
+pub(super) fn adopt(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<Option<(FaceId, StoredRow)>> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO customers (face_id, epoch, seq, name, flag, space, embedding, row_hash)
+         SELECT face_id, epoch, seq, name, flag, space, embedding, row_hash FROM staged WHERE face_id = ?1",
+    )?
+    .execute([face_id.as_str()])?;
+    tx.prepare_cached(
+        "SELECT face_id, epoch, seq, name, flag, space, embedding FROM customers WHERE face_id = ?1",
+    )?
+    .query_row([face_id.as_str()], stored)
+    .optional()
+    .map(Option::flatten)
+}
+
+pub(super) fn adopt_epoch(tx: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE customers SET epoch = ?1")?.execute([epoch.0 as i64]).map(|_| ())
+}
+
+/// Every row; damaged ones are left out, and counted.
+pub(super) fn load(db: &Connection) -> rusqlite::Result<(Vec<(FaceId, StoredRow)>, usize)> {
+    let mut query = db.prepare("SELECT face_id, epoch, seq, name, flag, space, embedding FROM customers")?;
+    let mut rows = Vec::new();
+    let mut damaged = 0;
+    for row in query.query_map([], stored)? {
+        match row? {
+            Some(row) => rows.push(row),
+            None => damaged += 1,
+        }
+    }
+    Ok((rows, damaged))
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Option<(FaceId, StoredRow)>> {
+    let parsed = || {
+        let face_id = row.get_ref(0).ok()?.as_str().ok()?.parse().ok()?;
+        let epoch = Epoch(row.get::<_, i64>(1).ok()? as u64);
+        let seq = Seq(row.get::<_, i64>(2).ok()? as u64);
+        let name: Name = row.get_ref(3).ok()?.as_str().ok()?.parse().ok()?;
+        let flag: Flag = row.get_ref(4).ok()?.as_str().ok()?.parse().ok()?;
+        let space = row.get_ref(5).ok()?.as_str().ok()?.parse().ok()?;
+        let embedding = Embedding::from_bytes(row.get_ref(6).ok()?.as_blob().ok()?).ok()?;
+        Some((face_id, StoredRow { epoch, seq, customer: Customer { name, flag, space, embedding } }))
+    };
+    Ok(parsed())
+}

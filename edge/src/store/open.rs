@@ -1,0 +1,130 @@
+//! Opening a database file: its settings, its version.
+
+use rusqlite::{Connection, ErrorCode};
+use std::{fs, io, path::Path, time::Duration};
+
+/// Every setting with its reason.
+const SETTINGS: &str = "
+    -- Nobody else reads these files: so a checkpoint can always empty the log, and a removal is really one.
+    PRAGMA locking_mode = EXCLUSIVE;
+    -- One sequential write a commit, and a kill at any moment leaves the last commit.
+    PRAGMA journal_mode = WAL;
+    -- An acknowledged change, a visit and a receipt survive a power cut.
+    PRAGMA synchronous = FULL;
+    -- What is deleted is overwritten, in its page and in free pages.
+    PRAGMA secure_delete = ON;
+    -- No temporary file ever holds a face.
+    PRAGMA temp_store = MEMORY;
+    -- The schema of a tampered file runs nothing.
+    PRAGMA trusted_schema = OFF;
+";
+
+/// Why a database file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer program has changed its form.
+    #[error("{file} was written by a newer edge (version {found}, this one knows {known}): update this program")]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// Another process has it.
+    #[error("{0} is in use by another program: stop that one first")]
+    InUse(String),
+    /// Its content is no database, or no longer one.
+    #[error("{file} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What the check says.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("{file} cannot be used: {source}")]
+    Other {
+        /// The file.
+        file: String,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// Sorts an error that came while `file` was used.
+    pub(super) fn of(file: &Path, source: rusqlite::Error) -> Self {
+        let file = file.display().to_string();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse(file),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { file, reason: source.to_string() }
+            }
+            _ => Self::Other { file, source },
+        }
+    }
+
+    /// Whether the file's content is at fault.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
+/// Opens a file, checks it, and brings it to the newest form: `forms[n]` leads from version n to n + 1.
+pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Connection, OpenError> {
+    let wrong = |error| OpenError::of(file, error);
+    let mut db = Connection::open(file).map_err(wrong)?;
+    private(file).map_err(|e| wrong(rusqlite::Error::ToSqlConversionFailure(Box::new(e))))?;
+    db.busy_timeout(Duration::from_secs(2)).map_err(wrong)?;
+    db.set_prepared_statement_cache_capacity(64);
+    db.execute_batch(SETTINGS).map_err(wrong)?;
+    let known = forms.len() as i64;
+    let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrong)?;
+    if found > known {
+        return Err(OpenError::Newer { file: file.display().to_string(), found, known });
+    }
+    let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
+    if verdict != "ok" {
+        return Err(OpenError::Damaged { file: file.display().to_string(), reason: verdict });
+    }
+    let from = usize::try_from(found).unwrap_or(0);
+    for (version, form) in (1_i64..).zip(forms).skip(from) {
+        let tx = db.transaction().map_err(wrong)?;
+        tx.execute_batch(form).map_err(wrong)?;
+        tx.pragma_update(None, "user_version", version).map_err(wrong)?;
+        tx.commit().map_err(wrong)?;
+    }
+    Ok(db)
+}
+
+/// Moves the log into the file and empties it, so that nothing deleted is left in it.
+pub(super) fn empty_log(db: &Connection) -> rusqlite::Result<()> {
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(5), None)) }
+}
+
+/// Removes a database file and what belongs to it.
+pub(super) fn remove(file: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn private(file: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! `outbox.db`: what only this edge knows.
+
+use super::{
+    OpenError, Opened, open, receipts, standing,
+    visits::{self, NewVisit, StoredVisit},
+};
+use crate::sync::{Command, Fate, Standing, VisitKey};
+use protocol::message::Receipt;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+
+const FORMS: [&[&str]; 1] = [&[visits::FORM, receipts::FORM, standing::FORM]];
+
+/// The open file.
+#[derive(Debug)]
+pub struct OutboxDb {
+    db: Connection,
+    file: PathBuf,
+    standing: Standing,
+}
+
+impl OutboxDb {
+    pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
+        let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
+        let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+        let db = open::open(file, &forms).map_err(|error| match error {
+            OpenError::Damaged { file, reason } => OpenError::Damaged {
+                file,
+                reason: format!("{reason}; its visits cannot be had again: move it away and join this edge anew"),
+            },
+            other => other,
+        })?;
+        Ok(Self { db, file: file.to_owned(), standing: Standing::default() })
+    }
+
+    pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
+        let wrong = |error| OpenError::of(&self.file, error);
+        let row = standing::load(&self.db).map_err(wrong)?;
+        opened.loaded.standing = row.standing;
+        opened.loaded.receipts = receipts::load(&self.db).map_err(wrong)?;
+        opened.loaded.visits = visits::load(&self.db).map_err(wrong)?;
+        opened.starts = row.starts;
+        opened.lost_visits = row.lost_visits;
+        self.standing = row.standing;
+        Ok(())
+    }
+
+    /// Counts a start, and answers with its number.
+    pub fn started(&mut self) -> rusqlite::Result<u64> {
+        let tx = self.db.transaction()?;
+        let starts = standing::started(&tx)?;
+        tx.commit()?;
+        Ok(starts)
+    }
+
+    /// The standing as it is stored.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Carries out what concerns this file, with the receipts and the standing that result. Nothing is written when
+    /// nothing is new.
+    pub fn carry_out(
+        &mut self,
+        commands: &[Command],
+        new: &[Receipt],
+        now: &Standing,
+    ) -> rusqlite::Result<()> {
+        let concerned = commands.iter().any(concerns) || !new.is_empty() || *now != self.standing;
+        if !concerned {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        for command in commands {
+            match command {
+                Command::MarkSettled(keys, at) => keys.iter().try_for_each(|key| visits::mark(&tx, *key, *at))?,
+                Command::ForgetVisits(keys) => {
+                    keys.iter().try_for_each(|key| visits::forget(&tx, *key))?;
+                }
+                Command::Unsettle => visits::unsettle(&tx)?,
+                Command::ForgetReceipts(keys) => keys.iter().try_for_each(|key| receipts::forget(&tx, key))?,
+                Command::Remove { key, .. } => visits::scrub(&tx, &key.face_id)?,
+                Command::EndProvisional(face_id, Fate::Nobody) => visits::scrub(&tx, face_id)?,
+                _ => {}
+            }
+        }
+        new.iter().try_for_each(|receipt| receipts::add(&tx, receipt))?;
+        standing::put(&tx, now)?;
+        tx.commit()?;
+        self.standing = *now;
+        Ok(())
+    }
+
+    /// Keeps a visit; `lost` ones had to go for it.
+    pub fn add(&mut self, visit: &NewVisit, lost: &[VisitKey]) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        lost.iter().try_for_each(|key| visits::forget(&tx, *key))?;
+        if !lost.is_empty() {
+            standing::lost(&tx, lost.len() as u64)?;
+        }
+        visits::add(&tx, visit)?;
+        tx.commit()
+    }
+
+    /// A visit, if it is still there.
+    pub fn visit(&self, key: VisitKey) -> rusqlite::Result<Option<StoredVisit>> {
+        visits::get(&self.db, key)
+    }
+
+    /// Makes sure that nothing deleted is left in any file of this database.
+    pub fn empty_log(&self) -> rusqlite::Result<()> {
+        open::empty_log(&self.db)
+    }
+}
+
+fn concerns(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::MarkSettled(..)
+            | Command::ForgetVisits(_)
+            | Command::Unsettle
+            | Command::ForgetReceipts(_)
+            | Command::Remove { .. }
+            | Command::EndProvisional(_, Fate::Nobody)
+    )
+}

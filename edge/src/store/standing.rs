@@ -1,0 +1,58 @@
+//! The table `standing`: how far the edge has verified, and how often it has started. One row.
+
+use crate::sync::Standing;
+use protocol::{Epoch, Seq, UnixMs};
+use rusqlite::{Connection, Transaction, params};
+
+pub(super) const FORM: &str = "
+    CREATE TABLE standing (
+        one         INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+        epoch       INTEGER,
+        floor       INTEGER NOT NULL,
+        issued_at   INTEGER,
+        starts      INTEGER NOT NULL,
+        lost_visits INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO standing (one, epoch, floor, issued_at, starts, lost_visits) VALUES (1, NULL, 0, NULL, 0, 0);
+";
+
+/// The row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandingRow {
+    /// What the rules know.
+    pub standing: Standing,
+    /// How often the edge has started.
+    pub starts: u64,
+    /// Visits lost because too many waited.
+    pub lost_visits: u64,
+}
+
+pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
+    let Standing { epoch, floor, issued_at } = standing;
+    tx.prepare_cached("UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3")?
+        .execute(params![epoch.map(|e| e.0 as i64), floor.0 as i64, issued_at.map(|at| at.0)])
+        .map(|_| ())
+}
+
+pub(super) fn started(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
+    tx.query_row("UPDATE standing SET starts = starts + 1 RETURNING starts", [], |row| row.get::<_, i64>(0))
+        .map(|starts| starts as u64)
+}
+
+pub(super) fn lost(tx: &Transaction<'_>, visits: u64) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE standing SET lost_visits = lost_visits + ?1")?.execute([visits as i64]).map(|_| ())
+}
+
+pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {
+    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits FROM standing", [], |row| {
+        Ok(StandingRow {
+            standing: Standing {
+                epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
+                floor: Seq(row.get::<_, i64>(1)? as u64),
+                issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
+            },
+            starts: row.get::<_, i64>(3)? as u64,
+            lost_visits: row.get::<_, i64>(4)? as u64,
+        })
+    })
+}

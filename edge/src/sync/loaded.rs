@@ -1,0 +1,38 @@
+//! What a core starts from.
+
+use super::{lease::Lease, outbox::Entry, provisional::Provisional, rows::Row};
+use protocol::{
+    Epoch, FaceId, Seq, UnixMs,
+    message::{EnrolPolicy, Receipt},
+};
+use std::collections::HashMap;
+
+/// What an edge must not forget of its own standing, not even when the cache is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The location's epoch, once a head has told it.
+    pub epoch: Option<Epoch>,
+    /// The highest verified seq.
+    pub floor: Seq,
+    /// When the newest head seen was signed.
+    pub issued_at: Option<UnixMs>,
+}
+
+/// Everything a core starts from, as it was stored.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// See there.
+    pub standing: Standing,
+    /// The live rows.
+    pub rows: HashMap<FaceId, Row>,
+    /// What was dropped and not passed by the floor yet.
+    pub dropped: HashMap<FaceId, (Epoch, Seq)>,
+    /// The lease of the newest verified head, and that head's enrol policy; a lost cache has voided it.
+    pub lease: Option<(Lease, EnrolPolicy)>,
+    /// The edge's own faces.
+    pub provisional: HashMap<FaceId, Provisional>,
+    /// Removals the website has not acknowledged.
+    pub receipts: Vec<Receipt>,
+    /// Visits, oldest first.
+    pub visits: Vec<Entry>,
+}

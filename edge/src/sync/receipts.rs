@@ -1,0 +1,69 @@
+//! Receipts of removals that the website has not said it holds.
+
+use protocol::message::{PAGE_ITEMS, Receipt, ReceiptKey};
+
+/// How many pages a report has at most; what is left follows when these are stored.
+const PAGES_MAX: usize = 8;
+
+/// Waiting receipts, oldest first. They leave only when the website has stored them, so no kill can lose one.
+#[derive(Debug, Clone, Default)]
+pub struct Receipts(Vec<Receipt>);
+
+impl Receipts {
+    /// As they were stored.
+    pub fn load(receipts: Vec<Receipt>) -> Self {
+        Self(receipts)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One more; of the same removal the first is kept.
+    pub fn add(&mut self, receipt: Receipt) {
+        if !self.0.iter().any(|waiting| waiting.key == receipt.key) {
+            self.0.push(receipt);
+        }
+    }
+
+    /// The website holds these; answers with those that waited. A receipt is exactly its face, epoch and seq.
+    pub fn stored(&mut self, keys: &[ReceiptKey]) -> Vec<ReceiptKey> {
+        self.0.extract_if(.., |waiting| keys.contains(&waiting.key)).map(|receipt| receipt.key).collect()
+    }
+
+    /// The receipts for a report, in pages; at least one page, which may be empty.
+    pub fn pages(&self) -> Vec<Vec<Receipt>> {
+        if self.0.is_empty() {
+            return vec![Vec::new()];
+        }
+        self.0.chunks(PAGE_ITEMS).take(PAGES_MAX).map(<[Receipt]>::to_vec).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Epoch, Seq, UnixMs, message::Probe};
+
+    fn receipt(n: u64) -> Receipt {
+        let key = ReceiptKey { face_id: format!("face_{n}").parse().unwrap(), epoch: Epoch(1), seq: Seq(n) };
+        Receipt { key, removed_at: UnixMs(0), probe: Probe::Gone }
+    }
+
+    #[test]
+    fn receipts_wait_until_exactly_they_are_stored() {
+        let mut receipts = Receipts::load((0..700).map(receipt).collect());
+        receipts.add(receipt(3));
+        assert_eq!(receipts.pages().iter().map(Vec::len).collect::<Vec<_>>(), [320, 320, 60]);
+        let other_epoch = ReceiptKey { epoch: Epoch(2), ..receipt(5).key };
+        let stored = receipts.stored(&[receipt(4).key, other_epoch, receipt(9999).key]);
+        assert_eq!((stored, receipts.len()), (vec![receipt(4).key], 699));
+        assert_eq!(Receipts::default().pages(), [vec![]], "an empty report is still a report");
+    }
+}
