@@ -1,11 +1,12 @@
 //! The retained messages of a new subscription, fetched from the maps a page at a time, so that any number of
 //! them costs a session no more than a page.
 
+use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
-use crate::message::{Lane, Message};
-use crate::packet::QoS;
+use crate::message::{Lane, Message, Publisher};
+use crate::outgoing::Outgoing;
+use crate::packet::{Options, QoS};
 use crate::retained::{Clears, Place, Wanted};
-use crate::window::Outgoing;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ const PAGE: usize = 256;
 /// Where a replay has come to. It survives its connection.
 #[derive(Debug)]
 pub struct Replay {
-    filter: Box<str>,
-    granted: QoS,
+    filter: Filter,
+    options: Options,
+    subscriber: Publisher,
     /// The lanes' counters at the subscription: what is above comes live.
     up_to: Counters,
     /// Lanes still to be looked into, the current one last.
@@ -35,19 +37,28 @@ enum Next {
 
 impl Replay {
     /// All that the filter matches at the lanes' counters `up_to`.
-    pub fn new(filter: &str, granted: QoS, up_to: Counters) -> Self {
-        let lanes = lanes_of(filter);
-        Self { filter: filter.into(), granted, up_to, lanes, next: Next::First, page: VecDeque::new() }
+    pub fn new(filter: Filter, options: Options, subscriber: Publisher, up_to: Counters) -> Self {
+        let lanes = lanes_of(filter.pattern());
+        Self { filter, options, subscriber, up_to, lanes, next: Next::First, page: VecDeque::new() }
     }
 
     /// The subscription's filter.
-    pub fn filter(&self) -> &str {
+    pub fn filter(&self) -> &Filter {
         &self.filter
     }
 
     /// The QoS of the next message, if there is one; fetches a page when needed.
     pub fn peek(&mut self, lanes: &Lanes) -> Option<QoS> {
-        while self.page.is_empty() {
+        let now = lanes.now();
+        loop {
+            let options = self.options;
+            while let Some(message) = self.page.front() {
+                let own = options.no_local && message.publisher == self.subscriber;
+                if !own && !message.is_expired(now) {
+                    return Some(message.qos.min(options.qos));
+                }
+                self.page.pop_front();
+            }
             let lane = *self.lanes.last()?;
             let start = match &self.next {
                 Next::First => None,
@@ -59,7 +70,7 @@ impl Replay {
                 }
             };
             let wanted = Wanted {
-                filter: &self.filter,
+                filter: self.filter.pattern(),
                 above: 0,
                 up_to: self.up_to[lane.index()],
                 clears: Clears::Hidden,
@@ -68,7 +79,6 @@ impl Replay {
             self.page = page.found.into();
             self.next = page.rest.map_or(Next::None, Next::At);
         }
-        self.page.front().map(|message| message.qos.min(self.granted))
     }
 
     /// Lets go of the page: what is on it may have changed when the client comes back.
@@ -81,8 +91,7 @@ impl Replay {
 
     /// The next message of the page that `peek` looked at.
     pub fn take(&mut self) -> Option<Outgoing> {
-        let message = self.page.pop_front()?;
-        Some(Outgoing { qos: message.qos.min(self.granted), message, retain: true })
+        Some(Outgoing::retained(self.page.pop_front()?, &self.options))
     }
 }
 

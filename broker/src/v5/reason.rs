@@ -93,6 +93,15 @@ reasons! {
 }
 
 impl AckReason {
+    /// Why a message was not taken, in words.
+    pub fn text(self) -> Option<&'static str> {
+        match self {
+            AckReason::NotAuthorised => Some("this login may not publish there"),
+            AckReason::TopicName => Some("the topic is longer or deeper than this broker allows"),
+            _ => None,
+        }
+    }
+
     /// Whether the message was taken.
     pub fn is_success(self) -> bool {
         (self as u8) < 0x80
