@@ -147,8 +147,7 @@ impl Backlog {
 
     /// Forgets the retained messages of a subscription that has ended.
     pub fn end_replay(&mut self, filter: &str) {
-        let is_its =
-            |waiting: &Waiting| matches!(waiting, Waiting::Replay(replay) if replay.filter().text() == filter);
+        let is_its = |waiting: &Waiting| matches!(waiting, Waiting::Replay(replay) if replay.filter().text() == filter);
         self.queue.retain(|waiting| !is_its(waiting));
     }
 

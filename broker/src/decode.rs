@@ -38,6 +38,9 @@ pub enum Malformed {
     Protocol,
 }
 
+/// A DISCONNECT of MQTT 3.1.1.
+const GOODBYE: Farewell = Farewell { will: FarewellWill::Forget, session_expiry_s: None };
+
 /// The first byte of every CONNECT.
 const CONNECT: u8 = 0x10;
 
@@ -99,7 +102,9 @@ impl<'a> Frame<'a> {
         let version = fields.byte()?;
         match (name, version) {
             ("MQTT", 4) => Ok(Greeting::Connect(connect(fields)?)),
-            ("MQTT", 5) => Ok(crate::v5::connect::connect(fields).map_or_else(Greeting::Faulty, Greeting::Connect)),
+            ("MQTT", 5) => {
+                Ok(crate::v5::connect::connect(fields).map_or_else(Greeting::Faulty, Greeting::Connect))
+            }
             ("MQTT" | "MQIsdp", other) => Ok(Greeting::OtherVersion(other)),
             _ => Err(Malformed::Protocol),
         }

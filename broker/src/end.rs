@@ -35,7 +35,9 @@ impl End {
     /// What the client is told, in protocols that have a word for it: the reason, and a text for people.
     pub fn told(self) -> Option<(DisconnectReason, String)> {
         let (reason, text) = match self {
-            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Refused | End::NotReading => return None,
+            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Refused | End::NotReading => {
+                return None;
+            }
             End::Malformed(fault) => return Some((fault.reason(), fault.to_string())),
             End::Silent => (DisconnectReason::KeepAlive, "nothing came for one and a half keep-alives"),
             End::TakenOver => (DisconnectReason::TakenOver, "this client id has connected again"),

@@ -7,6 +7,7 @@ use crate::lane::Arrival;
 use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::outgoing::{Outgoing, Route};
+use crate::packet::QoS;
 use crate::replay::lanes_of;
 use crate::retained::{Clears, Wanted};
 use crate::session::Session;
@@ -68,7 +69,9 @@ impl Door {
                 }
             }
         }
-        self.tally.dropped.add();
+        if message.qos > QoS::Zero {
+            self.tally.dropped.add();
+        }
     }
 
     /// A session that has run over goes; if its client is here, its connection finds out by itself.
@@ -86,8 +89,13 @@ impl Door {
         let now = self.lanes.now();
         let filled = loop {
             let filled = session.state().fill(&self.lanes, out, now, &mut sent);
-            if filled != Filled::Behind {
-                break filled;
+            match filled {
+                Filled::Behind => {}
+                Filled::Later => {
+                    session.wake.notify_one();
+                    break filled;
+                }
+                Filled::Enough | Filled::Over => break filled,
             }
             if !session.state().is_complete(&self.lanes.forgotten()) {
                 session.state().lose();

@@ -1,4 +1,44 @@
 //! An MQTT broker to be embedded: rumqttd's router as the live bus, behind our own door.
+//!
+//! rumqttd's router is a good engine for passing messages on in memory. Everything that a socket can touch is
+//! ours: packets are decoded into a closed set before anything acts on them, logins and rights are asked for,
+//! retained messages and the backlog of sessions are kept here.
+//!
+//! ```text
+//! socket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
+//!           decode        may()     one lock, one order           live bus   index      backlog    encode
+//!                                                                                       window
+//! ```
+//!
+//! # Lanes
+//!
+//! The broker's channels are a few fixed *lanes*. A topic's first two levels choose its lane, so everything of one
+//! location under one root (customers, head, inboxes, visits) is in one order; a filter whose first two levels are
+//! plain concerns one lane, any other all of them. Each lane is one link, one topic and one filter of the router,
+//! made at start, through which all of its messages pass as opaque envelopes. Why so few, and not a link for each
+//! client and a channel for each location:
+//!
+//! - What kills or poisons rumqttd's router is clients coming and going, and what they name: topics that are not
+//!   ASCII, client ids, shared subscriptions, wills, acks out of order, events for a slot that has been given to
+//!   somebody else. None of that reaches it here: after start it sees no connect, no disconnect, no subscribe, no
+//!   ack, and four topics.
+//! - Its costs that grow for ever (a log for each filter, a scan for each topic or filter never seen before, a
+//!   meter for each topic and link, 48 KB for each link) do not grow: its logs stay below 13 MB together, however
+//!   many locations there are.
+//! - A slow reader cannot be outrun by the router's log, because the only readers are the lanes' own dispatchers,
+//!   which never wait for a client; a lane lets in less than its log holds. A counter in every envelope proves it,
+//!   and should one be missing all the same, every session starts anew (*session present* = 0).
+//!
+//! # Where messages wait
+//!
+//! A message that is published to be retained waits in its lane's map, once, whoever waits for it: a session only
+//! remembers up to which number it has dealt with them. A client that was away, or reads too slowly, gets from the
+//! map what it has missed, in its order, each topic once. Any other message waits in the session's own queue, which
+//! is bounded; when that runs over, the session ends and the client is told so by *session present* = 0.
+//!
+//! Architecture invariants: no byte that a client chose is interpreted by the router. No lock is held while a
+//! socket is written, and no client is waited for by another. Everything a client can make grow has a limit in
+//! [`Limits`] and a counter in [`Counters`].
 
 mod access;
 mod backlog;
@@ -35,6 +75,7 @@ mod sessions;
 mod state;
 mod topic;
 mod v5;
+mod welcome;
 mod wills;
 mod window;
 

@@ -146,7 +146,13 @@ pub struct Draft {
 
 impl Draft {
     /// Wraps a message. The topic has been checked.
-    pub fn message(topic: &str, payload: &[u8], qos: QoS, retain: bool, properties: &Properties<'_>) -> Draft {
+    pub fn message(
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        properties: &Properties<'_>,
+    ) -> Draft {
         let lasting = properties.lasting_bytes();
         let mut draft = Draft::new(Lane::of_topic(topic), HEADER + topic.len() + lasting + payload.len());
         draft.expiry_s = properties.expiry_s;
@@ -261,7 +267,10 @@ mod tests {
             assert_eq!(message.publisher, Publisher(5));
         }
         for lane in Lane::all() {
-            assert_eq!(open(lane, &Draft::probe(lane).stamp(1, 1, Moment::of_ms(1))).unwrap().envelope, Envelope::Probe);
+            assert_eq!(
+                open(lane, &Draft::probe(lane).stamp(1, 1, Moment::of_ms(1))).unwrap().envelope,
+                Envelope::Probe
+            );
         }
         assert!(open(Lane(0), &Bytes::from_static(b"short")).is_none());
     }

@@ -32,13 +32,13 @@ struct Five {
     aliases: Given,
 }
 
-/// What became of a message.
+/// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// It is in the outbox.
     Yes,
-    /// It is larger than the client can take.
-    TooLarge,
+    /// It is not: the client could not take it.
+    No,
 }
 
 impl Outbox {
@@ -124,10 +124,10 @@ impl Outbox {
     }
 
     /// DISCONNECT, which MQTT 3.1.1 servers do not send.
-    pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) {
-        if let Voice::Five(five) = &self.voice {
-            five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
-        }
+    pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) -> Written {
+        let Voice::Five(five) = &self.voice else { return Written::No };
+        five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
+        Written::Yes
     }
 
     /// Gives back memory that is not needed.
@@ -171,7 +171,7 @@ impl Five {
             outbound.alias = Named::Fully;
         }
         if outbound.bytes() > self.packet_bytes {
-            return Written::TooLarge;
+            return Written::No;
         }
         outbound.write(bytes);
         if let Named::Defining(alias) = outbound.alias {

@@ -215,6 +215,8 @@ impl<'a> Properties<'a> {
 
 /// Writes bytes behind their length.
 pub fn put_binary(out: &mut impl BufMut, bytes: &[u8]) {
-    out.put_u16(u16::try_from(bytes.len()).expect("no text or binary on the wire is longer than 65,535 bytes"));
+    out.put_u16(
+        u16::try_from(bytes.len()).expect("no text or binary on the wire is longer than 65,535 bytes"),
+    );
     out.put_slice(bytes);
 }

@@ -12,6 +12,19 @@ use std::sync::Arc;
 
 /// Topics looked at under one lock.
 const PAGE: usize = 256;
+/// Pages looked at before others get a turn: a filter may match few of many topics.
+const PAGES: usize = 8;
+
+/// What a replay has next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peek {
+    /// A message, with this QoS.
+    Message(QoS),
+    /// Nothing found yet: to be asked again, when others have had their turn.
+    Later,
+    /// Nothing more.
+    End,
+}
 
 /// Where a replay has come to. It survives its connection.
 #[derive(Debug)]
@@ -47,19 +60,19 @@ impl Replay {
         &self.filter
     }
 
-    /// The QoS of the next message, if there is one; fetches a page when needed.
-    pub fn peek(&mut self, lanes: &Lanes) -> Option<QoS> {
-        let now = lanes.now();
+    /// What comes next; fetches pages when needed.
+    pub fn peek(&mut self, lanes: &Lanes) -> Peek {
+        let (now, mut pages) = (lanes.now(), 0);
+        let Options { no_local, qos, .. } = self.options;
         loop {
-            let options = self.options;
             while let Some(message) = self.page.front() {
-                let own = options.no_local && message.publisher == self.subscriber;
+                let own = no_local && message.publisher == self.subscriber;
                 if !own && !message.is_expired(now) {
-                    return Some(message.qos.min(options.qos));
+                    return Peek::Message(message.qos.min(qos));
                 }
                 self.page.pop_front();
             }
-            let lane = *self.lanes.last()?;
+            let Some(&lane) = self.lanes.last() else { return Peek::End };
             let start = match &self.next {
                 Next::First => None,
                 Next::At(place) => Some(place),
@@ -69,6 +82,10 @@ impl Replay {
                     continue;
                 }
             };
+            if pages == PAGES {
+                return Peek::Later;
+            }
+            pages += 1;
             let wanted = Wanted {
                 filter: self.filter.pattern(),
                 above: 0,

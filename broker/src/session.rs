@@ -3,8 +3,8 @@
 use crate::backlog::{Client, Offered};
 use crate::message::Publisher;
 use crate::outgoing::Outgoing;
-use crate::principal::{Identity, Principal};
 use crate::packet::QoS;
+use crate::principal::{Identity, Principal};
 use crate::state::State;
 use crate::wills::Place;
 use parking_lot::{Mutex, MutexGuard};

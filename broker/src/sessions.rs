@@ -169,9 +169,7 @@ impl Sessions {
     pub fn expired(&self, now: Instant) -> Vec<Arc<Session>> {
         let table = self.table.lock();
         let expired = |session: &&Arc<Session>| {
-            session.state().client() == Client::Away
-                && session.is_expired(now)
-                && session.try_own().is_some()
+            session.state().client() == Client::Away && session.is_expired(now) && session.try_own().is_some()
         };
         table.values().filter(expired).map(Arc::clone).collect()
     }

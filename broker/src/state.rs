@@ -9,12 +9,15 @@ use crate::message::{Message, Publisher};
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
 use crate::packet::{Options, PacketId, QoS, SendRetained};
-use crate::replay::{Replay, lanes_of};
+use crate::replay::{Peek, Replay, lanes_of};
 use crate::window::Window;
 use std::collections::HashSet;
 
 /// Bytes ready to be written at which no more messages are added.
 pub const OUT_BYTES: usize = 64 << 10;
+
+/// Messages that are not sent after all, because they are too late or too large, before others get a turn.
+const SKIPPED_AT_ONCE: usize = 1_000;
 
 /// One subscription.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct Subscription {
 pub enum Filled {
     /// All there is, or as much as fits for now.
     Enough,
+    /// There may be more, but it is the turn of others.
+    Later,
     /// It is time to catch up with the maps, and to fill again.
     Behind,
     /// The session cannot go on: a queue has run over, or it was ended from outside.
@@ -105,12 +110,14 @@ impl State {
     /// Whether nothing that its subscriptions could have brought has been forgotten: `forgotten` are the lanes'
     /// counters of the last cleared topic that the maps do not remember.
     pub fn is_complete(&self, forgotten: &Counters) -> bool {
-        self.subscriptions.iter().filter(|subscription| subscription.filter.group().is_none()).all(|subscription| {
-            lanes_of(subscription.filter.pattern())
-                .into_iter()
-                .map(|lane| lane.index())
-                .all(|lane| forgotten[lane] <= self.backlog.seen()[lane].max(subscription.since[lane]))
-        })
+        self.subscriptions.iter().filter(|subscription| subscription.filter.group().is_none()).all(
+            |subscription| {
+                lanes_of(subscription.filter.pattern())
+                    .into_iter()
+                    .map(|lane| lane.index())
+                    .all(|lane| forgotten[lane] <= self.backlog.seen()[lane].max(subscription.since[lane]))
+            },
+        )
     }
 
     /// The client is here, on a new connection, and takes `receive_max` messages at once.
@@ -214,6 +221,7 @@ impl State {
         if matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) {
             return Filled::Over;
         }
+        let mut skipped = 0;
         while out.bytes.len() < OUT_BYTES {
             if self.window.send_again(out, self.in_flight, now) {
                 continue;
@@ -221,46 +229,50 @@ impl State {
             if self.backlog.is_behind() {
                 return Filled::Behind;
             }
-            let Some(outgoing) = self.next(lanes) else { break };
-            if outgoing.message.is_expired(now) {
-                continue;
-            }
-            let written = match outgoing.qos {
-                QoS::Zero => out.publish(&outgoing, None, now),
-                QoS::One | QoS::Two => self.window.send(outgoing, out, now),
+            let outgoing = match self.next(lanes) {
+                Next::Message(outgoing) => outgoing,
+                Next::Later => return Filled::Later,
+                Next::Nothing => break,
             };
-            match written {
-                Written::Yes => sent.delivered += 1,
-                Written::TooLarge => sent.too_large += 1,
+            if !outgoing.message.is_expired(now) {
+                let written = match outgoing.qos {
+                    QoS::Zero => out.publish(&outgoing, None, now),
+                    QoS::One | QoS::Two => self.window.send(outgoing, out, now),
+                };
+                if written == Written::Yes {
+                    sent.delivered += 1;
+                    continue;
+                }
+                sent.too_large += 1;
+            }
+            skipped += 1;
+            if skipped == SKIPPED_AT_ONCE {
+                return Filled::Later;
             }
         }
         Filled::Enough
     }
 
     /// The next message that fits into the window.
-    fn next(&mut self, lanes: &Lanes) -> Option<Outgoing> {
-        let room = self.window.len() < self.in_flight;
+    fn next(&mut self, lanes: &Lanes) -> Next {
+        let room = |window: &Window, qos| qos == QoS::Zero || window.len() < self.in_flight;
         loop {
-            let qos = match self.backlog.first()? {
-                Waiting::Message(outgoing) => outgoing.qos,
-                Waiting::Replay(replay) => match replay.peek(lanes) {
-                    Some(qos) => qos,
-                    None => {
-                        self.backlog.take_first();
-                        continue;
-                    }
+            match self.backlog.first() {
+                None => return Next::Nothing,
+                Some(Waiting::Message(outgoing)) if !room(&self.window, outgoing.qos) => {
+                    return Next::Nothing;
+                }
+                Some(Waiting::Message(_)) => {}
+                Some(Waiting::Replay(replay)) => match replay.peek(lanes) {
+                    Peek::Message(qos) if !room(&self.window, qos) => return Next::Nothing,
+                    Peek::Message(_) => return replay.take().map_or(Next::Later, Next::Message),
+                    Peek::Later => return Next::Later,
+                    Peek::End => {}
                 },
-            };
-            if qos != QoS::Zero && !room {
-                return None;
             }
-            if let Some(Waiting::Replay(replay)) = self.backlog.first() {
-                return replay.take();
+            if let Some(Waiting::Message(outgoing)) = self.backlog.take_first() {
+                return Next::Message(outgoing);
             }
-            return match self.backlog.take_first() {
-                Some(Waiting::Message(outgoing)) => Some(outgoing),
-                Some(Waiting::Replay(_)) | None => None,
-            };
         }
     }
 
@@ -304,6 +316,13 @@ impl State {
     pub fn released(&mut self, id: PacketId) -> bool {
         self.received.remove(&id)
     }
+}
+
+/// What may be sent next.
+enum Next {
+    Message(Outgoing),
+    Later,
+    Nothing,
 }
 
 /// What to do with a QoS 2 publish of the client.

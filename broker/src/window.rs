@@ -85,7 +85,7 @@ impl Window {
         }
         flight.again = false;
         self.waiting -= 1;
-        if flight.write(Dup::Again, out, now) == Written::TooLarge {
+        if flight.write(Dup::Again, out, now) == Written::No {
             self.flights.remove(at);
         }
         true
@@ -230,7 +230,7 @@ mod tests {
         let terms = |bytes| Terms { packet_bytes: NonZeroU32::new(bytes), ..Terms::default() };
         let (mut window, mut out) = (Window::default(), Outbox::new(Dialect::Five(terms(12)), 0));
         assert_eq!(window.send(outgoing("1234", QoS::One), &mut out, now()), Written::Yes);
-        assert_eq!(window.send(outgoing("12345", QoS::One), &mut out, now()), Written::TooLarge);
+        assert_eq!(window.send(outgoing("12345", QoS::One), &mut out, now()), Written::No);
         assert_eq!((window.len(), out.bytes.len()), (1, 12));
         // The client comes back and can take even less.
         let mut out = Outbox::new(Dialect::Five(terms(11)), 0);

@@ -96,7 +96,9 @@ mod tests {
     fn a_stay_is_counted_once_and_ends_after_the_last_sighting() {
         let face: FaceId = "ada".parse().unwrap();
         let mut presence = Presence::new(1_000, 0.5);
-        for (at, expected) in [(0, Arrives), (10, Stays), (900, Stays), (1_899, Stays), (2_899, Arrives), (2_000, Stays)] {
+        for (at, expected) in
+            [(0, Arrives), (10, Stays), (900, Stays), (1_899, Stays), (2_899, Arrives), (2_000, Stays)]
+        {
             assert_eq!(presence.seen(&face, UnixMs(at)), expected, "at {at}");
         }
     }

@@ -126,9 +126,8 @@ async fn client(
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => {
-            serde_json::to_value(Status { now: clock.now(), ..status.borrow().clone() }).map_err(io::Error::other)?
-        }
+        Ok(Request::Status) => serde_json::to_value(Status { now: clock.now(), ..status.borrow().clone() })
+            .map_err(io::Error::other)?,
         Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
             Ok(answers) => serde_json::json!({ "answers": answers }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
@@ -165,7 +164,9 @@ pub fn answer(live: &Live, clock: &Clock, space: &SpaceId, faces: &[Asked]) -> R
 pub fn ask(folder: &Path, request: &Request) -> Result<Option<serde_json::Value>> {
     let mut stream = match UnixStream::connect(folder.join(NAME)) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error).context("the running edge cannot be asked"),
     };
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -173,7 +174,8 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Option<serde_json::Value>
     stream.write_all(format!("{}\n", serde_json::to_string(request)?).as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the running edge does not answer")?;
-    let reply: serde_json::Value = serde_json::from_str(&line).context("the running edge's answer cannot be read")?;
+    let reply: serde_json::Value =
+        serde_json::from_str(&line).context("the running edge's answer cannot be read")?;
     match reply.get("error").and_then(serde_json::Value::as_str) {
         Some(error) => bail!("{error}"),
         None => Ok(Some(reply)),

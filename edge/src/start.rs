@@ -189,7 +189,9 @@ impl Eyepiece {
     /// When the edge has stopped.
     pub fn show(&self, sighting: Sighting) -> Result<Answer> {
         let (asker, answer) = oneshot::channel();
-        self.0.blocking_send(Input::Seen(sighting, Some(asker))).map_err(|_| anyhow!("the edge has stopped"))?;
+        self.0
+            .blocking_send(Input::Seen(sighting, Some(asker)))
+            .map_err(|_| anyhow!("the edge has stopped"))?;
         answer.blocking_recv().context("the edge has stopped")
     }
 }

@@ -88,8 +88,16 @@ impl fmt::Display for Status {
                 _ => writeln!(f, "the lease ended {} ago", span(-left_s))?,
             }
         }
-        writeln!(f, "{} faces recognised, {} of them new and not confirmed", self.recognised, self.provisional)?;
-        write!(f, "{} visits and {} receipts wait for the website", self.visits_waiting, self.receipts_waiting)?;
+        writeln!(
+            f,
+            "{} faces recognised, {} of them new and not confirmed",
+            self.recognised, self.provisional
+        )?;
+        write!(
+            f,
+            "{} visits and {} receipts wait for the website",
+            self.visits_waiting, self.receipts_waiting
+        )?;
         if self.visits_lost > 0 {
             write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
         }

@@ -1,6 +1,6 @@
 //! What every part of the website shares.
 
-use crate::{db::Db, edges::Throttle, settings::Settings, site_key};
+use crate::{counters::Counters, db::Db, edges::Throttle, settings::Settings, site_key};
 use anyhow::Context;
 use protocol::SigningKey;
 use std::{
@@ -25,6 +25,8 @@ pub struct App {
     pub revoked: Notify,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
+    /// What happened since the start.
+    pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
     pub connected: watch::Sender<bool>,
     /// The broker's address, once it is bound.
@@ -53,6 +55,7 @@ impl App {
             changed: Notify::new(),
             revoked: Notify::new(),
             throttle: Throttle::default(),
+            counters: Counters::default(),
             connected: watch::Sender::new(false),
             mqtt: OnceLock::new(),
             http: OnceLock::new(),

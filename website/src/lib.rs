@@ -2,17 +2,28 @@
 
 pub mod app;
 pub mod changes;
+pub mod cli;
 pub mod clock;
 mod column;
+pub mod counters;
 pub mod db;
 pub mod decide;
 pub mod edges;
+mod faces;
+mod http;
+mod ingest;
 pub mod locations;
+mod mqtt_login;
+mod publisher;
 pub mod random;
+mod session;
 pub mod settings;
 mod site_key;
+mod start;
 pub mod tables;
 mod wire;
 
 pub use app::App;
+pub use mqtt_login::{MqttUserError, add_mqtt_user};
 pub use settings::Settings;
+pub use start::{Website, start};

@@ -69,6 +69,7 @@ pub async fn add(app: &App, new: NewLocation, by: &Actor) -> Result<Location, Lo
         issued_at: now,
         publish_round: 0,
         published: Seq(0),
+        published_head: UnixMs(0),
         announced: Seq(0),
         created_at: now,
         id: new.id,

@@ -27,8 +27,15 @@ pub struct Welcome {
 
 /// Lets a client in.
 pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
-    let Welcome { session_present, session_expiry_s, receive_max, packet_bytes, alias_max, client_id, keep_alive_s } =
-        welcome;
+    let Welcome {
+        session_present,
+        session_expiry_s,
+        receive_max,
+        packet_bytes,
+        alias_max,
+        client_id,
+        keep_alive_s,
+    } = welcome;
     let mut properties = BytesMut::new();
     if let Some(seconds) = session_expiry_s {
         properties.put_u8(0x11);

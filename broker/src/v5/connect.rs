@@ -19,7 +19,14 @@ pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {
     let will = if has_will {
         let qos = QoS::from_bits(qos).ok_or(Malformed::Value)?;
         let (delay_s, properties) = will_properties(Section::read(&mut fields)?)?;
-        Some(WillPacket { topic: fields.text()?, payload: fields.binary()?, qos, retain, delay_s, properties })
+        Some(WillPacket {
+            topic: fields.text()?,
+            payload: fields.binary()?,
+            qos,
+            retain,
+            delay_s,
+            properties,
+        })
     } else {
         None
     };
@@ -27,16 +34,7 @@ pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {
     let password = if flags & 0x40 != 0 { Some(fields.binary()?) } else { None };
     fields.end()?;
     let (dialect, clean_start) = (Dialect::Five(terms), flags & 0x02 != 0);
-    Ok(Connect {
-        dialect,
-        client_id,
-        clean_start,
-        session_expiry_s,
-        keep_alive_s,
-        will,
-        username,
-        password,
-    })
+    Ok(Connect { dialect, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
 }
 
 fn terms(mut section: Section<'_>) -> Result<(u32, Terms), Fault> {

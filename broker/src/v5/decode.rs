@@ -75,7 +75,13 @@ fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Fault> {
         (name, Some(alias)) => AliasedTopic::Defines(name, alias),
         (name, None) => AliasedTopic::Name(name),
     };
-    Ok(Packet::Publish(Publish { topic, payload: fields.rest(), retain: flags & 1 != 0, delivery, properties }))
+    Ok(Packet::Publish(Publish {
+        topic,
+        payload: fields.rest(),
+        retain: flags & 1 != 0,
+        delivery,
+        properties,
+    }))
 }
 
 /// The reason of an acknowledgement: left out, it is `default`; so may be the properties behind it.

@@ -91,7 +91,8 @@ impl Text<'_> {
         variable_bytes(self.property_bytes()) + self.property_bytes()
     }
 
-    fn put(&self, out: &mut BytesMut) {
+    /// Writes that section.
+    pub fn put(&self, out: &mut BytesMut) {
         length(out, self.property_bytes());
         out.put_u8(0x1f);
         put_binary(out, self.0.as_bytes());

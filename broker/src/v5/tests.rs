@@ -10,7 +10,9 @@ use crate::packet::{
     Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons,
     SendRetained, Subscribe, Terms, WillPacket,
 };
-use crate::properties::{Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties};
+use crate::properties::{
+    Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties,
+};
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -35,7 +37,11 @@ fn short_packets_are_understood() {
         (0x40, b"\x00\x07", Packet::PubAck(id(), AckReason::Success)),
         (0x40, b"\x00\x07\x10", Packet::PubAck(id(), AckReason::NoSubscribers)),
         (0x50, b"\x00\x07\x97\x00", Packet::PubRec(id(), AckReason::Quota)),
-        (0x50, b"\x00\x07\x00\x0b\x1f\x00\x01r\x26\x00\x01a\x00\x01b", Packet::PubRec(id(), AckReason::Success)),
+        (
+            0x50,
+            b"\x00\x07\x00\x0b\x1f\x00\x01r\x26\x00\x01a\x00\x01b",
+            Packet::PubRec(id(), AckReason::Success),
+        ),
         (0x62, b"\x00\x07\x92", Packet::PubRel(id(), ReleaseReason::UnknownId)),
         (0x70, b"\x00\x07", Packet::PubComp(id(), ReleaseReason::Success)),
         (0xa2, b"\x00\x07\x00\x00\x01#\x00\x01a", Packet::Unsubscribe(id(), vec!["#", "a"])),
@@ -77,7 +83,9 @@ fn publish_has_properties() {
     let body = b"\x00\x01a\x00\x07\x2d\x01\x01\x26\x00\x01k\x00\x01v\x02\x00\x00\x00\x09\x03\x00\x01t\
         \x08\x00\x01r\x26\x00\x01k\x00\x01w\x09\x00\x01c\x23\x00\x05hi";
     let body = [&body[..5], &[body.len() as u8 - 8], &body[6..]].concat();
-    let Ok(Packet::Publish(publish)) = read(0x3b, &body) else { panic!("a PUBLISH: {:?}", read(0x3b, &body)) };
+    let Ok(Packet::Publish(publish)) = read(0x3b, &body) else {
+        panic!("a PUBLISH: {:?}", read(0x3b, &body))
+    };
     let Properties { format, expiry_s, content_type, response_topic, correlation, user } = publish.properties;
     assert_eq!(publish.topic, AliasedTopic::Defines("a", Alias::new(5).unwrap()));
     assert_eq!((publish.payload, publish.retain, publish.delivery), (&b"hi"[..], true, Delivery::One(id())));
@@ -85,7 +93,9 @@ fn publish_has_properties() {
     assert_eq!((content_type, response_topic, correlation), (Some("t"), Some("r"), Some(&b"c"[..])));
     assert_eq!(user.pairs().collect::<Vec<_>>(), [("k", "v"), ("k", "w")]);
     let short = read(0x30, b"\x00\x00\x03\x23\x00\x05");
-    let Ok(Packet::Publish(Publish { topic: AliasedTopic::Alias(alias), .. })) = short else { panic!("an alias") };
+    let Ok(Packet::Publish(Publish { topic: AliasedTopic::Alias(alias), .. })) = short else {
+        panic!("an alias")
+    };
     assert_eq!(alias.get(), 5);
 }
 
@@ -115,7 +125,13 @@ fn what_the_standard_forbids_is_told_with_its_reason() {
         ("identifier in PUBLISH", 0x30, b"\x00\x01a\x02\x0b\x01", Fault::Forbidden, Protocol),
         ("format 2", 0x30, b"\x00\x01a\x02\x01\x02", Fault::Forbidden, Protocol),
         ("wildcard to answer to", 0x30, b"\x00\x01a\x05\x08\x00\x02a+", Fault::Forbidden, Protocol),
-        ("user name not UTF-8", 0x30, b"\x00\x01a\x07\x26\x00\x01\xff\x00\x01v", malformed(Malformed::Text), Bytes),
+        (
+            "user name not UTF-8",
+            0x30,
+            b"\x00\x01a\x07\x26\x00\x01\xff\x00\x01v",
+            malformed(Malformed::Text),
+            Bytes,
+        ),
         ("no filter", 0x82, b"\x00\x07\x00", Fault::Forbidden, Protocol),
         ("identifier 0", 0x82, b"\x00\x07\x02\x0b\x00\x00\x01a\x00", Fault::Forbidden, Protocol),
         ("two identifiers", 0x82, b"\x00\x07\x04\x0b\x01\x0b\x02\x00\x01a\x00", Fault::Repeated, Protocol),
@@ -179,7 +195,8 @@ fn connect_has_terms_and_a_will_with_properties() {
         username: None,
         password: Some(b"p"),
     };
-    let bytes = b"\x6e\x00\x00\x16\x11\xff\xff\xff\xff\x21\x00\x0a\x27\x00\x00\x01\x00\x22\x00\x03\x17\x00\x19\x01\
+    let bytes =
+        b"\x6e\x00\x00\x14\x11\xff\xff\xff\xff\x21\x00\x0a\x27\x00\x00\x01\x00\x22\x00\x03\x17\x00\x19\x01\
         \x00\x01c\x09\x18\x00\x00\x00\x05\x03\x00\x01t\x00\x01w\x00\x04gone\x00\x01p";
     assert_eq!(greet(bytes), Greeting::Connect(all));
 }

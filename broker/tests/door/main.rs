@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod client_library;
 mod hostile;
 mod login;
 mod order;

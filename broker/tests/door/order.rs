@@ -110,6 +110,7 @@ async fn a_reader_that_stops_reading_is_dropped_alone() {
         sent += 1;
     }
     website.publish_retained("store/A/customers", "head").await;
-    reading.await.unwrap().is_quiet().await;
+    let mut reader = reading.await.unwrap();
+    reader.is_quiet().await;
     assert_eq!(broker.counters().clients, 2);
 }

@@ -43,6 +43,10 @@ async fn every_retained_customer_arrives_in_a_window_of_ten_and_the_head_last() 
     }
     edge.is_quiet().await;
     assert_eq!(broker.counters().retained, 3_003, "with the other store's, and the broker's own");
+    // One of many.
+    website.subscribe("store/+/customers", 1).await;
+    assert_eq!(website.message().await.topic, "store/A/customers");
+    website.is_quiet().await;
 }
 
 #[tokio::test]

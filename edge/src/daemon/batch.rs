@@ -106,7 +106,11 @@ impl Daemon {
     fn learn(&self, commands: &[Command], carried: &Carried) {
         for command in commands {
             if let Command::Put(put) = command
-                && self.core.rows().get(&put.face_id).is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
+                && self
+                    .core
+                    .rows()
+                    .get(&put.face_id)
+                    .is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
             {
                 self.live.put(&put.face_id, &put.customer);
                 self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });

@@ -97,7 +97,8 @@ impl Daemon {
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
         let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
-        let (status, watched) = watch::channel(speech::status(&identity, &core, &live, &counters, &start, &clock));
+        let (status, watched) =
+            watch::channel(speech::status(&identity, &core, &live, &counters, &start, &clock));
         let mut daemon = Self {
             core,
             store,

@@ -1,7 +1,9 @@
 //! What the edge says: reports, visits, and how it is.
 
 use super::{Counters, Daemon};
-use crate::{clock, clock::Clock, identity::Identity, live::Live, notice::Notice, status::Status, sync::Core};
+use crate::{
+    clock, clock::Clock, identity::Identity, live::Live, notice::Notice, status::Status, sync::Core,
+};
 use anyhow::{Context, Result};
 use protocol::{
     Topic, UnixMs,
@@ -24,7 +26,9 @@ impl Daemon {
         let Identity { location, edge, .. } = &*self.identity;
         let topic = Topic::Visits(location.clone(), edge.clone()).to_string();
         for (key, first_unsettled) in due {
-            let Some(stored) = self.store.outbox.visit(key).context("the outbox cannot be read")? else { continue };
+            let Some(stored) = self.store.outbox.visit(key).context("the outbox cannot be read")? else {
+                continue;
+            };
             let visit = Visit {
                 stream: key.stream,
                 n: key.n,

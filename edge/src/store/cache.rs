@@ -1,7 +1,7 @@
 //! `cache.db`: what the website has said. Always rebuildable.
 
 use super::{
-    Opened, OpenError,
+    OpenError, Opened,
     customers::{self, StoredRow},
     dropped, lease, open,
     provisional::{self, OwnFace},

@@ -18,7 +18,8 @@ CREATE TABLE spaces (
 );
 
 -- A location with its counters: seq, count, digest and last_removal change in the transaction that changes a customer.
--- published_seq is what the broker has acknowledged in publish_round (a new round publishes everything again),
+-- published_seq and published_head (the issued_at of a head) are what the broker has acknowledged in publish_round
+-- (a new round publishes everything again),
 -- announced_seq what people's mirror has been told once.
 CREATE TABLE locations (
     id TEXT COLLATE "C" PRIMARY KEY,
@@ -36,6 +37,7 @@ CREATE TABLE locations (
     issued_at BIGINT NOT NULL,
     publish_round BIGINT NOT NULL,
     published_seq BIGINT NOT NULL,
+    published_head BIGINT NOT NULL,
     announced_seq BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );

@@ -18,7 +18,8 @@ CREATE TABLE spaces (
 ) STRICT;
 
 -- A location with its counters: seq, count, digest and last_removal change in the transaction that changes a customer.
--- published_seq is what the broker has acknowledged in publish_round (a new round publishes everything again),
+-- published_seq and published_head (the issued_at of a head) are what the broker has acknowledged in publish_round
+-- (a new round publishes everything again),
 -- announced_seq what people's mirror has been told once.
 CREATE TABLE locations (
     id TEXT NOT NULL PRIMARY KEY,
@@ -36,6 +37,7 @@ CREATE TABLE locations (
     issued_at INTEGER NOT NULL,
     publish_round INTEGER NOT NULL,
     published_seq INTEGER NOT NULL,
+    published_head INTEGER NOT NULL,
     announced_seq INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;

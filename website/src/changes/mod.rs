@@ -6,11 +6,13 @@ pub use held::{Held, Newcomer};
 
 use crate::{
     app::App,
-    tables::{change_log::Verb, customers, review_queue, visits},
+    decide::visit::{self, Verdict},
+    faces::Faces,
+    tables::{change_log::Verb, customers, review_queue, spaces, visits},
 };
 use protocol::{
     FaceId, LocationId, Name, Seq, UnixMs,
-    message::{Customer as Content, Flag},
+    message::{Customer as Content, EnrolPolicy, Flag},
 };
 use std::fmt;
 
@@ -217,6 +219,46 @@ pub async fn refuse(
     visits::anonymise(&mut held.tx, location, face_id).await?;
     held.note("review.refuse", face_id.as_str(), by).await?;
     held.commit().await
+}
+
+/// Makes a face of the review queue a customer: compared once more, because somebody may have become one in the
+/// meantime; whom it equals it is merged into.
+///
+/// # Errors
+/// When it does not wait.
+pub async fn accept(
+    app: &App,
+    location: &LocationId,
+    face_id: &FaceId,
+    by: &Actor,
+) -> Result<Changed, ChangeError> {
+    let mut held = Held::begin(&app.db, location).await?;
+    let waiting = review_queue::get(&mut held.tx, location, face_id).await?;
+    let waiting = waiting.ok_or_else(|| ChangeError::NotWaiting(face_id.clone()))?;
+    let space = spaces::get(&mut held.tx, &waiting.space).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let nearest = Faces::default().nearest(&mut held.tx, &held.location, &space, &waiting.embedding).await?;
+    let nearest = nearest.as_ref().map(|(face_id, similarity)| (face_id, *similarity));
+    let verdict = visit::new_after_search(nearest, &space, EnrolPolicy::Auto);
+    review_queue::delete(&mut held.tx, location, face_id).await?;
+    let (count, last) = visits::of_face(&mut held.tx, location, face_id).await?;
+    let seq = match verdict {
+        Verdict::MergeInto(winner) => {
+            customers::count_visits(&mut held.tx, location, &winner, count, last).await?;
+            held.merge_unborn(face_id, &winner, by).await?
+        }
+        other => {
+            let duplicate_of = if let Verdict::Enrol { duplicate_of } = other { duplicate_of } else { None };
+            let content = Content {
+                name: Name::default(),
+                flag: Flag::None,
+                space: waiting.space,
+                embedding: waiting.embedding,
+            };
+            held.enrol(Newcomer { face_id, content, seen: (count, last), duplicate_of }, by).await?
+        }
+    };
+    held.note("review.accept", face_id.as_str(), by).await?;
+    committed(app, held, seq).await
 }
 
 async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {

@@ -5,7 +5,8 @@
 pub fn through(first_unsettled: u64, stored: &[u64]) -> Option<u64> {
     // Numbers begin at 1.
     let first = first_unsettled.max(1);
-    let run = stored.iter().skip_while(|n| **n < first).zip(first..).take_while(|(n, want)| **n == *want);
+    let run =
+        stored.iter().skip_while(|n| **n < first).zip(first..=u64::MAX).take_while(|(n, want)| **n == *want);
     run.map(|(n, _)| *n).last()
 }
 

@@ -53,6 +53,8 @@ pub enum Reason {
     UnknownSpace,
     /// A new face of another dimension than its space has.
     WrongDimension,
+    /// The database refused the content.
+    Refused,
 }
 
 impl Reason {
@@ -62,6 +64,7 @@ impl Reason {
             Reason::IdTaken => "id_taken",
             Reason::UnknownSpace => "unknown_space",
             Reason::WrongDimension => "wrong_dimension",
+            Reason::Refused => "refused",
         }
     }
 }

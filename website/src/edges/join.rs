@@ -89,10 +89,6 @@ pub async fn join(app: &App, request: &JoinRequest, peer: IpAddr) -> Result<Join
     if matches!(result, Err(JoinError::UnknownCode | JoinError::Expired)) {
         app.throttle.failed(peer, now);
     }
-    if result.is_ok() {
-        // A box that was this edge before has lost its token: its session is to end.
-        app.revoked.notify_one();
-    }
     result
 }
 

@@ -133,13 +133,20 @@ pub async fn newest(tx: &mut Tx, location: &LocationId, limit: u32) -> sqlx::Res
     rows.into_iter().map(Entry::try_from).collect()
 }
 
-/// The changes after `seq` up to `through`, in order.
-pub async fn between(tx: &mut Tx, location: &LocationId, seq: Seq, through: Seq) -> sqlx::Result<Vec<Entry>> {
+/// The newest `limit` changes after `seq` up to `through`, in order.
+pub async fn between(
+    tx: &mut Tx,
+    location: &LocationId,
+    seq: Seq,
+    through: Seq,
+    limit: u32,
+) -> sqlx::Result<Vec<Entry>> {
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
         "SELECT seq, epoch, face_id, verb, actor, at FROM change_log \
-         WHERE location = $1 AND seq > $2 AND seq <= $3 ORDER BY seq")
-        .bind(location.as_str()).bind(seq.0 as i64).bind(through.0 as i64).fetch_all(conn).await)?;
-    rows.into_iter().map(Entry::try_from).collect()
+         WHERE location = $1 AND seq > $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4")
+        .bind(location.as_str()).bind(seq.0 as i64).bind(through.0 as i64).bind(i64::from(limit))
+        .fetch_all(conn).await)?;
+    rows.into_iter().rev().map(Entry::try_from).collect()
 }
 
 /// Lets go of changes made before `before`.

@@ -32,6 +32,8 @@ pub struct Location {
     pub publish_round: i64,
     /// The highest seq that the broker has acknowledged in this round.
     pub published: Seq,
+    /// The date of the newest head that the broker has acknowledged in this round.
+    pub published_head: UnixMs,
     /// The highest seq that stood on `view/<location>/changes` once.
     pub announced: Seq,
     /// When it was added.
@@ -64,6 +66,7 @@ struct Row {
     issued_at: i64,
     publish_round: i64,
     published_seq: i64,
+    published_head: i64,
     announced_seq: i64,
     created_at: i64,
 }
@@ -90,6 +93,7 @@ impl TryFrom<Row> for Location {
             issued_at: UnixMs(row.issued_at),
             publish_round: row.publish_round,
             published: Seq(row.published_seq as u64),
+            published_head: UnixMs(row.published_head),
             announced: Seq(row.announced_seq as u64),
             created_at: UnixMs(row.created_at),
         })
@@ -100,7 +104,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, digest_key, \
-             last_removal, issued_at, publish_round, published_seq, announced_seq, created_at FROM locations ",
+             last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
+             created_at FROM locations ",
             $rest
         )
     };
@@ -110,8 +115,8 @@ macro_rules! select {
 pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO locations (id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, \
-         digest_key, last_removal, issued_at, publish_round, published_seq, announced_seq, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING")
+         digest_key, last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
+         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING")
         .bind(location.id.as_str())
         .bind(location.name.as_str())
         .bind(location.time_zone.name())
@@ -127,6 +132,7 @@ pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
         .bind(location.issued_at.0)
         .bind(location.publish_round)
         .bind(location.published.0 as i64)
+        .bind(location.published_head.0)
         .bind(location.announced.0 as i64)
         .bind(location.created_at.0)
         .execute(conn).await.map(|done| done.rows_affected() == 1))
@@ -177,25 +183,40 @@ pub async fn set_totals(
         .execute(conn).await.map(drop))
 }
 
-/// Dates a new head of unchanged counters: `now`, or one millisecond after the last one if that is later.
-pub async fn date_head(tx: &mut Tx, id: &LocationId, now: UnixMs) -> sqlx::Result<()> {
+/// Dates a new head of every location: `now`, or one millisecond after its last one if that is later.
+pub async fn date_heads(tx: &mut Tx, now: UnixMs) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
-        "UPDATE locations SET issued_at = CASE WHEN issued_at >= $2 THEN issued_at + 1 ELSE $2 END WHERE id = $1")
-        .bind(id.as_str()).bind(now.0).execute(conn).await.map(drop))
+        "UPDATE locations SET issued_at = CASE WHEN issued_at >= $1 THEN issued_at + 1 ELSE $1 END")
+        .bind(now.0).execute(conn).await.map(drop))
+}
+
+/// The locations of which the broker has not acknowledged everything, by id.
+pub async fn due(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        select!("WHERE seq > published_seq OR issued_at > published_head ORDER BY id")).fetch_all(conn).await)?;
+    rows.into_iter().map(Location::try_from).collect()
 }
 
 /// Stores how far the broker has acknowledged in `round`; only forwards, and nothing when a new round has begun.
-pub async fn set_published(tx: &mut Tx, id: &LocationId, round: i64, published: Seq) -> sqlx::Result<()> {
+pub async fn set_published(
+    tx: &mut Tx,
+    id: &LocationId,
+    round: i64,
+    published: Seq,
+    head: UnixMs,
+) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
-        "UPDATE locations SET published_seq = $3, \
+        "UPDATE locations SET published_seq = CASE WHEN published_seq < $3 THEN $3 ELSE published_seq END, \
+         published_head = CASE WHEN published_head < $4 THEN $4 ELSE published_head END, \
          announced_seq = CASE WHEN announced_seq < $3 THEN $3 ELSE announced_seq END \
-         WHERE id = $1 AND publish_round = $2 AND published_seq < $3")
-        .bind(id.as_str()).bind(round).bind(published.0 as i64).execute(conn).await.map(drop))
+         WHERE id = $1 AND publish_round = $2")
+        .bind(id.as_str()).bind(round).bind(published.0 as i64).bind(head.0).execute(conn).await.map(drop))
 }
 
 /// The broker has lost everything: all of it is to be published again.
 pub async fn unpublish_all(tx: &mut Tx) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE locations SET published_seq = 0, publish_round = publish_round + 1")
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET published_seq = 0, published_head = 0, publish_round = publish_round + 1")
         .execute(conn).await.map(drop))
 }
 
@@ -219,7 +240,8 @@ pub struct LocationSettings {
 pub async fn set_settings(tx: &mut Tx, id: &LocationId, settings: &LocationSettings) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "UPDATE locations SET name = $2, time_zone = $3, enrol = $4, names_in_view = $5, lease_s = $6, \
-         published_seq = 0, publish_round = publish_round + 1, issued_at = issued_at + 1 WHERE id = $1")
+         published_seq = 0, published_head = 0, publish_round = publish_round + 1, \
+         issued_at = issued_at + 1 WHERE id = $1")
         .bind(id.as_str())
         .bind(settings.name.as_str())
         .bind(settings.time_zone.name())

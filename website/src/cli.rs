@@ -1,0 +1,258 @@
+//! The command line. Everything but `serve` works on the same database beside a running website.
+
+use crate::{
+    app::App,
+    changes::Actor,
+    edges,
+    locations::{self, NewLocation},
+    random,
+    settings::{HostPort, Plaintext, Settings},
+    start,
+};
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use protocol::{EdgeId, LocationId, message::EnrolPolicy};
+use std::{
+    io::{IsTerminal, Read, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The source of truth for a fleet of stores.
+#[derive(Debug, Parser)]
+#[command(name = "website", version)]
+pub struct Cli {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// The data folder: the signing key, and the database unless it is elsewhere.
+    #[arg(long, env = "REGULARS_DATA", default_value = "regulars-data", global = true, value_name = "DIR")]
+    data: PathBuf,
+    /// postgres://... or sqlite:FILE; without it the data folder's website.db.
+    #[arg(long, env = "REGULARS_DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve pages, the HTTP API and the broker until stopped.
+    Serve(ServeArgs),
+    /// Locations: sets of edges that share one gallery.
+    #[command(subcommand)]
+    Location(LocationCommand),
+    /// Edges: the boxes in the stores.
+    #[command(subcommand)]
+    Edge(EdgeCommand),
+    /// People who may read view/ over MQTT.
+    #[command(subcommand)]
+    MqttUser(MqttUserCommand),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Where pages and the HTTP API listen; port 0 takes a free one.
+    #[arg(long, env = "REGULARS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where the broker listens; port 0 takes a free one.
+    #[arg(long, env = "REGULARS_MQTT_LISTEN", default_value = "127.0.0.1:1883", value_name = "ADDRESS")]
+    mqtt_listen: SocketAddr,
+    /// Listen beyond this machine without encryption: the network is trusted.
+    #[arg(long, env = "REGULARS_ALLOW_PLAINTEXT")]
+    allow_plaintext: bool,
+    /// The broker's address as edges reach it; without it the host they joined at.
+    #[arg(long, env = "REGULARS_MQTT_PUBLIC", value_name = "HOST:PORT")]
+    mqtt_public: Option<HostPort>,
+    /// How often every location's head is dated and published again, in seconds.
+    #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    heartbeat_s: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum LocationCommand {
+    /// Add a location.
+    Add {
+        /// Its id, as it will stand in topics: letters, digits, `_` and `-`.
+        id: LocationId,
+        /// As people call it.
+        #[arg(long)]
+        name: String,
+        /// An IANA name, for example Europe/Berlin.
+        #[arg(long)]
+        time_zone: String,
+        /// What becomes of a face seen for the first time: auto, approve or off. There is no default, because in
+        /// many places enrolling faces without consent is unlawful.
+        #[arg(long)]
+        enrol: EnrolPolicy,
+    },
+    /// List the locations.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum EdgeCommand {
+    /// Add an edge to a location and get the code with which its box joins.
+    Add {
+        /// The location.
+        location: LocationId,
+        /// As people call the edge.
+        name: String,
+        /// Where in the store it hangs.
+        #[arg(long, default_value = "")]
+        place: String,
+        /// Print the code and nothing else.
+        #[arg(long)]
+        print_code: bool,
+    },
+    /// List a location's edges.
+    List {
+        /// The location.
+        location: LocationId,
+    },
+    /// Shut an edge out for good.
+    Revoke {
+        /// The location.
+        location: LocationId,
+        /// The edge's id.
+        edge: EdgeId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MqttUserCommand {
+    /// Add a person, or give one a new password: the one on stdin, or without one there a new one, printed once.
+    Add {
+        /// The login name.
+        name: String,
+    },
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// With one sentence that says what was refused and what to do.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let settings = Settings { database_url: self.store.database_url, ..Settings::new(self.store.data) };
+        match self.command {
+            Command::Serve(args) => serve(args.into_settings(settings)).await,
+            Command::Location(command) => location(&*App::open(settings).await?, command).await,
+            Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
+            Command::MqttUser(command) => mqtt_user(&*App::open(settings).await?, command).await,
+        }
+    }
+}
+
+impl ServeArgs {
+    fn into_settings(self, base: Settings) -> Settings {
+        Settings {
+            listen: self.listen,
+            mqtt_listen: self.mqtt_listen,
+            database_url: base.database_url,
+            data: base.data,
+            plaintext: if self.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly },
+            mqtt_public: self.mqtt_public,
+            heartbeat: Duration::from_secs(self.heartbeat_s),
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut website = start(settings, stop.clone()).await?;
+    say(&format!("website listening on http://{} mqtt://{}", website.http, website.mqtt))?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let ended = tokio::select! {
+        ended = website.ended() => ended,
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be waited for"),
+        _ = terminate.recv() => Ok(()),
+    };
+    website.stop().await;
+    ended
+}
+
+async fn location(app: &App, command: LocationCommand) -> anyhow::Result<()> {
+    match command {
+        LocationCommand::Add { id, name, time_zone, enrol } => {
+            let new = NewLocation { id, name, time_zone, enrol };
+            let location = locations::add(app, new, &Actor::command_line()).await?;
+            say(&format!("added location {}", location.id))
+        }
+        LocationCommand::List => {
+            for location in locations::list(app).await? {
+                say(&format!(
+                    "{}\t{}\t{}\t{}\t{} customers\tseq {}",
+                    location.id,
+                    location.name,
+                    location.time_zone,
+                    location.enrol,
+                    location.totals.count,
+                    location.totals.seq
+                ))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn edge(app: &App, command: EdgeCommand) -> anyhow::Result<()> {
+    match command {
+        EdgeCommand::Add { location, name, place, print_code } => {
+            let added = edges::add(app, &location, &name, &place, &Actor::command_line()).await?;
+            match print_code {
+                true => say(&added.code),
+                false => say(&format!(
+                    "added edge {}; its box joins within 15 minutes with {}",
+                    added.edge, added.code
+                )),
+            }
+        }
+        EdgeCommand::List { location } => {
+            for status in edges::list(app, &location).await? {
+                say(&format!("{}\t{}\t{}", status.edge.id, status.edge.name, status.standing))?;
+            }
+            Ok(())
+        }
+        EdgeCommand::Revoke { location, edge } => {
+            edges::revoke(app, &location, &edge, &Actor::command_line()).await?;
+            say(&format!("revoked edge {edge}"))
+        }
+    }
+}
+
+async fn mqtt_user(app: &App, command: MqttUserCommand) -> anyhow::Result<()> {
+    let MqttUserCommand::Add { name } = command;
+    let stdin = std::io::stdin();
+    let mut given = String::new();
+    if !stdin.is_terminal() {
+        stdin.lock().take(4096).read_to_string(&mut given).context("the password on stdin is not text")?;
+    }
+    match given.trim_end_matches(['\r', '\n']) {
+        "" => {
+            let password = random::token();
+            crate::add_mqtt_user(app, &name, &password).await?;
+            say(&password)
+        }
+        password => Ok(crate::add_mqtt_user(app, &name, password).await?),
+    }
+}
+
+/// Writes one line to stdout; a reader that has gone away is an error and no panic.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
+}
+
+/// Sends the log to stderr, filtered by `REGULARS_LOG` (`info` without it). Call once.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

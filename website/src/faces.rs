@@ -1,0 +1,94 @@
+//! Who a new face is most like: the live faces of each location in memory, caught up by seq under its lock.
+
+use crate::{
+    db::Tx,
+    tables::{
+        customers::{self, State},
+        locations::Location,
+        spaces::Space,
+    },
+};
+use gallery::Gallery;
+use protocol::{Embedding, Epoch, FaceId, LocationId, Seq, SpaceId};
+use std::collections::HashMap;
+
+/// Faces kept over all locations; beyond that the other locations' are read again when needed.
+const FACES_MAX: usize = 1_000_000;
+const PAGE: u32 = 1_000;
+
+/// The galleries in use.
+#[derive(Debug, Default)]
+pub(crate) struct Faces(HashMap<(LocationId, SpaceId), Cached>);
+
+#[derive(Debug)]
+struct Cached {
+    epoch: Epoch,
+    seq: Seq,
+    gallery: Gallery<FaceId>,
+}
+
+impl Faces {
+    /// The live customer of `space` most like `face`, and the cosine. The transaction holds the location's lock,
+    /// so nobody can be enrolled beside this.
+    pub(crate) async fn nearest(
+        &mut self,
+        tx: &mut Tx,
+        location: &Location,
+        space: &Space,
+        face: &Embedding,
+    ) -> sqlx::Result<Option<(FaceId, f32)>> {
+        let cached = self.caught_up(tx, location, space).await?;
+        let found = cached.gallery.nearest(&face.to_f32(), 1).unwrap_or_default().pop();
+        let Some(found) = found else { return Ok(None) };
+        let row = customers::get(tx, &location.id, &found.key).await?;
+        if row.is_some_and(|row| row.live().is_some()) {
+            return Ok(Some((found.key, found.similarity)));
+        }
+        // Its tombstone was cleared while this gallery slept: the rows are the truth.
+        self.forget(&location.id);
+        let cached = self.caught_up(tx, location, space).await?;
+        let found = cached.gallery.nearest(&face.to_f32(), 1).unwrap_or_default().pop();
+        Ok(found.map(|found| (found.key, found.similarity)))
+    }
+
+    /// Lets go of a location's faces: what was read may never have been committed.
+    pub(crate) fn forget(&mut self, location: &LocationId) {
+        self.0.retain(|(id, _), _| id != location);
+    }
+
+    async fn caught_up(
+        &mut self,
+        tx: &mut Tx,
+        location: &Location,
+        space: &Space,
+    ) -> sqlx::Result<&mut Cached> {
+        let key = (location.id.clone(), space.id.clone());
+        if self.0.values().map(|cached| cached.gallery.len()).sum::<usize>() > FACES_MAX {
+            self.0.retain(|other, _| *other == key);
+        }
+        let new =
+            || Cached { epoch: location.totals.epoch, seq: Seq(0), gallery: Gallery::new(space.dimension) };
+        let cached = self.0.entry(key).or_insert_with(new);
+        if cached.epoch != location.totals.epoch || cached.seq > location.totals.seq {
+            *cached = new();
+        }
+        while cached.seq < location.totals.seq {
+            let rows = customers::newer_than(tx, &location.id, cached.seq, PAGE).await?;
+            for row in &rows {
+                match &row.state {
+                    State::Live(live) if live.content.space == space.id => {
+                        // Another dimension than its space has cannot have been stored.
+                        let _ = cached.gallery.upsert(row.face_id.clone(), &live.content.embedding);
+                    }
+                    _ => {
+                        cached.gallery.remove(&row.face_id);
+                    }
+                }
+            }
+            let last = rows.len() < PAGE as usize;
+            cached.seq =
+                if last { location.totals.seq } else { rows.last().map_or(cached.seq, |row| row.seq) };
+        }
+        Ok(cached)
+    }
+}

@@ -1,0 +1,55 @@
+//! An edge differs, and is told how.
+
+use super::{Ingest, Sender};
+use crate::{
+    decide::repair,
+    tables::{customers, locations},
+    wire,
+};
+use protocol::{
+    Topic,
+    codec::Message,
+    message::{Inbox, Repair, Want},
+};
+
+impl Ingest {
+    /// Answers with the rosters of the buckets that differ, read in one snapshot; an edge in another history gets
+    /// the head.
+    pub(super) async fn answer_repair(&self, sender: &Sender, asked: &Repair) -> sqlx::Result<()> {
+        let mut tx = self.app.db.read().await?;
+        if self.active(&mut tx, sender).await?.is_none() {
+            return Ok(());
+        }
+        let Some(location) = locations::get(&mut tx, &sender.location).await? else { return Ok(()) };
+        let rows = customers::hashes(&mut tx, &sender.location).await?;
+        self.app.counters.repairs.one();
+        match repair::rosters(asked, &location.totals, &rows) {
+            Some(pages) => pages.into_iter().for_each(|page| self.tell(sender, &Inbox::Roster(page))),
+            None => {
+                let head = wire::signed_head(&location, &self.app.key).encode();
+                if self.link.publish(&Topic::Head(location.id), head).is_err() {
+                    self.link.give_up();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers with the rows an edge lacks.
+    pub(super) async fn answer_want(&self, sender: &Sender, want: &Want) -> sqlx::Result<()> {
+        let mut tx = self.app.db.read().await?;
+        if self.active(&mut tx, sender).await?.is_none() {
+            return Ok(());
+        }
+        let Some(location) = locations::get(&mut tx, &sender.location).await? else { return Ok(()) };
+        let Some(round) = repair::wants(want, &location.totals) else { return Ok(()) };
+        for face_id in &want.faces {
+            let row = customers::get(&mut tx, &sender.location, face_id).await?;
+            let known = row.map(|row| wire::change(location.totals.epoch, &row));
+            let change = repair::wanted(face_id, known, &location.totals);
+            self.tell(sender, &Inbox::Change { round, change });
+        }
+        self.app.counters.wanted.more(want.faces.len() as u64);
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! What edges say of themselves.
+
+use super::{Ingest, Sender, presence};
+use crate::{
+    clock,
+    db::Tx,
+    decide::applied::{self, Held, Moved, StartIs, Verdict},
+    tables::{edge_progress, edge_reports, edge_starts, edges, edges::Alarm, locations, receipts},
+};
+use protocol::{
+    Epoch, Seq, UnixMs,
+    message::{Applied, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied},
+};
+
+impl Ingest {
+    /// Stores reports and presence in one transaction, then answers. Repairs and wants are answered from a
+    /// snapshot of their own.
+    pub(super) async fn store_reports(
+        &mut self,
+        reports: &[(Sender, Report)],
+        presences: &[(Sender, presence::Said)],
+    ) -> sqlx::Result<()> {
+        let mut answers = Vec::new();
+        let signed = reports.iter().any(|(_, report)| matches!(report, Report::Applied(_)));
+        if signed || !presences.is_empty() {
+            let (mut tx, now) = (self.app.db.write().await?, clock::now());
+            for (sender, report) in reports {
+                if let Report::Applied(signed) = report {
+                    answers.extend(self.store_applied(&mut tx, sender, signed, now).await?);
+                }
+            }
+            for (sender, said) in presences {
+                self.store_presence(&mut tx, sender, said, now).await?;
+            }
+            tx.commit().await?;
+        }
+        for (sender, receipts) in answers {
+            self.tell(&sender, &Inbox::ReceiptsStored(receipts));
+        }
+        for (sender, report) in reports {
+            match report {
+                Report::Applied(_) => {}
+                Report::Repair(repair) => self.answer_repair(sender, repair).await?,
+                Report::Want(want) => self.answer_want(sender, want).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_applied(
+        &self,
+        tx: &mut Tx,
+        sender: &Sender,
+        signed: &SignedApplied,
+        now: UnixMs,
+    ) -> sqlx::Result<Option<(Sender, ReceiptsStored)>> {
+        let Some((edge, key)) = self.active(tx, sender).await? else { return Ok(None) };
+        let Ok(report) = signed.clone().verify(&sender.location, &sender.edge, &key) else {
+            self.app.counters.bad_signatures.one();
+            tracing::warn!(edge = %sender.edge, "a report with a wrong signature was left alone");
+            return Ok(None);
+        };
+        let Some(location) = locations::get(tx, &sender.location).await? else { return Ok(None) };
+        edges::set_seen(tx, &sender.edge, now, report.at).await?;
+        let position = edge_reports::get(tx, &sender.edge).await?;
+        let held = Held {
+            start: edge.start,
+            position: position.map(|position| (position.epoch, position.applied)),
+            start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
+        };
+        let epoch = location.totals.epoch;
+        match applied::judge(&held, &report, epoch) {
+            Verdict::Store { start, applied, moved } => {
+                self.begin(tx, sender, &report, start, now).await?;
+                edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;
+                if moved == Moved::On {
+                    edge_progress::insert(tx, &sender.edge, epoch, applied, now).await?;
+                }
+            }
+            Verdict::OtherEpoch { start } => {
+                self.app.counters.void_reports.one();
+                self.begin(tx, sender, &report, start, now).await?;
+            }
+            Verdict::Late => self.app.counters.void_reports.one(),
+            Verdict::Alarm(alarm) => {
+                self.app.counters.void_reports.one();
+                edges::set_alarm(tx, &sender.edge, alarm).await?;
+                edge_reports::delete(tx, &sender.edge).await?;
+                return Ok(None);
+            }
+        }
+        for receipt in &report.receipts {
+            self.store_receipt(tx, sender, receipt, now).await?;
+        }
+        let keys = report.receipts.iter().map(|receipt| receipt.key.clone()).collect();
+        Ok((!report.receipts.is_empty()).then(|| (sender.clone(), ReceiptsStored { receipts: keys })))
+    }
+
+    async fn begin(
+        &self,
+        tx: &mut Tx,
+        sender: &Sender,
+        report: &Applied,
+        start: StartIs,
+        now: UnixMs,
+    ) -> sqlx::Result<()> {
+        if start == StartIs::Known {
+            return Ok(());
+        }
+        edges::set_start(tx, &sender.edge, report.start).await?;
+        edge_starts::insert(tx, &sender.edge, report.start, now).await?;
+        edge_reports::delete(tx, &sender.edge).await
+    }
+
+    async fn store_receipt(
+        &self,
+        tx: &mut Tx,
+        sender: &Sender,
+        receipt: &Receipt,
+        now: UnixMs,
+    ) -> sqlx::Result<()> {
+        receipts::insert(tx, &sender.edge, receipt, now).await?;
+        if receipt.probe == Probe::StillFound {
+            tracing::error!(edge = %sender.edge, "an edge still finds a removed face");
+            edges::set_alarm(tx, &sender.edge, Alarm::StillFound).await?;
+        }
+        Ok(())
+    }
+
+    /// The edge behind a message, if it has joined, is not revoked, and belongs to the location it writes for.
+    pub(super) async fn active(
+        &self,
+        tx: &mut Tx,
+        sender: &Sender,
+    ) -> sqlx::Result<Option<(edges::Edge, protocol::PublicKey)>> {
+        let edge = edges::get(tx, &sender.edge).await?;
+        let edge = edge.filter(|edge| edge.location == sender.location && edge.revoked_at.is_none());
+        let found = edge.and_then(|edge| {
+            let key = edge.joined.as_ref()?.public_key;
+            Some((edge, key))
+        });
+        if found.is_none() {
+            self.app.counters.not_ours.one();
+            tracing::warn!(edge = %sender.edge, "a message of an edge that is not active here was left alone");
+        }
+        Ok(found)
+    }
+}
+
+fn row(report: &Applied, epoch: Epoch, applied: Seq, now: UnixMs) -> edge_reports::Report {
+    edge_reports::Report {
+        epoch,
+        applied,
+        digest: report.digest,
+        count: report.count,
+        state: report.state,
+        reported_at: report.at,
+        received_at: now,
+        lease_until: report.lease_until,
+        queued: report.queued,
+        refused: report.refused,
+    }
+}

@@ -1,0 +1,126 @@
+//! Who may connect to the broker: the website itself, edges by their token, people by their password.
+
+use crate::{app::App, clock, edges, session, tables};
+use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
+use broker::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use protocol::EdgeId;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+/// Passwords checked at once: each costs 19 MiB and tens of milliseconds by design.
+const CHECKS_AT_ONCE: usize = 2;
+
+/// The broker's door asks this.
+pub(crate) struct Logins {
+    app: Arc<App>,
+    website_secret: String,
+    checks: Semaphore,
+}
+
+impl Logins {
+    /// `website_secret` is random and lives as long as the process.
+    pub(crate) fn new(app: Arc<App>, website_secret: String) -> Logins {
+        Logins { app, website_secret, checks: Semaphore::new(CHECKS_AT_ONCE) }
+    }
+
+    async fn check(&self, credentials: Credentials) -> Result<Principal, Refused> {
+        let (Some(name), Some(password)) = (credentials.username, credentials.password) else {
+            return Err(Refused::NotAllowed);
+        };
+        if name == session::NAME {
+            let right = bool::from(password.ct_eq(self.website_secret.as_bytes()));
+            return if right && credentials.peer.ip().is_loopback() {
+                Ok(Principal::Website)
+            } else {
+                Err(Refused::BadLogin)
+            };
+        }
+        match name.parse::<EdgeId>() {
+            Ok(edge) => match self.edge(&edge, &password).await? {
+                Some(principal) if credentials.client_id == edge.as_str() => Ok(principal),
+                Some(_) => Err(Refused::NotAllowed),
+                None => self.person(name, password).await,
+            },
+            Err(_) => self.person(name, password).await,
+        }
+    }
+
+    /// The edge, when there is one of this name; people's names are tried only when there is none.
+    async fn edge(&self, edge: &EdgeId, token: &[u8]) -> Result<Option<Principal>, Refused> {
+        let mut tx = self.app.db.read().await.map_err(unavailable)?;
+        let known = tables::edges::credentials(&mut tx, edge).await.map_err(unavailable)?;
+        let Some((location, hash)) = known else { return Ok(None) };
+        let token = std::str::from_utf8(token).map_err(|_| Refused::BadLogin)?;
+        let right = bool::from(edges::hash(token).ct_eq(&hash));
+        if right {
+            Ok(Some(Principal::Edge { location, edge: edge.clone() }))
+        } else {
+            Err(Refused::BadLogin)
+        }
+    }
+
+    async fn person(&self, name: String, password: Vec<u8>) -> Result<Principal, Refused> {
+        let mut tx = self.app.db.read().await.map_err(unavailable)?;
+        let hash = tables::mqtt_users::password_hash(&mut tx, &name).await.map_err(unavailable)?;
+        drop(tx);
+        let hash = hash.ok_or(Refused::BadLogin)?;
+        let _turn = self.checks.acquire().await.map_err(|_| Refused::Unavailable)?;
+        let checked = tokio::task::spawn_blocking(move || verify(&password, &hash)).await;
+        match checked {
+            Ok(true) => Ok(Principal::Ops { name, scope: Scope::All }),
+            Ok(false) => Err(Refused::BadLogin),
+            Err(_) => Err(Refused::Unavailable),
+        }
+    }
+}
+
+impl Login for Logins {
+    fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
+        Box::pin(self.check(credentials))
+    }
+}
+
+fn unavailable(error: sqlx::Error) -> Refused {
+    tracing::error!(%error, "a login at the broker could not be checked");
+    Refused::Unavailable
+}
+
+fn verify(password: &[u8], hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+}
+
+/// Why a person was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum MqttUserError {
+    /// No name to log in with.
+    #[error("a login name is 1 to 64 letters, digits, `_`, `-`, `.` and `@`, and not `website`")]
+    BadName,
+    /// Too easy to guess.
+    #[error("a password has at least 12 characters")]
+    ShortPassword,
+    /// The password could not be hashed.
+    #[error("the password could not be hashed")]
+    Hash,
+    /// The database did not do it.
+    #[error("the database did not store it: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Lets a person read `view/` over MQTT, or gives that person a new password.
+///
+/// # Errors
+/// When the name or the password is refused.
+pub async fn add_mqtt_user(app: &App, name: &str, password: &str) -> Result<(), MqttUserError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);
+    if name.is_empty() || name.len() > 64 || name == session::NAME || !name.chars().all(fits) {
+        return Err(MqttUserError::BadName);
+    }
+    if password.chars().count() < 12 {
+        return Err(MqttUserError::ShortPassword);
+    }
+    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| MqttUserError::Hash)?;
+    let mut tx = app.db.write().await?;
+    tables::mqtt_users::upsert(&mut tx, name, &hash.to_string(), clock::now()).await?;
+    Ok(tx.commit().await?)
+}

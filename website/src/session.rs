@@ -1,0 +1,181 @@
+//! The website's own MQTT session: one task that polls and forwards, and a handle that never waits.
+//!
+//! Architecture invariant: nothing here waits for the database, and whoever publishes never waits for the poll
+//! task: awaiting the client inside its own poll loop can block both for ever.
+
+use protocol::{Topic, filters};
+use rumqttc::{
+    AckMode, AsyncClient, ClientError, ConnectionError, Event, EventLoop, Incoming, ManualAck, MqttOptions,
+    PublishNotice, PublishOptions, QoS, SubscribeFilter,
+};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The client id and user name of the website at the broker's door.
+pub(crate) const NAME: &str = "website";
+
+const KEEP_ALIVE_S: u16 = 15;
+/// Pings make an event at least this often; without one the connection is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(40);
+/// Requests that wait for the poll task: well above what publisher and ingest ever have outstanding.
+const REQUESTS_MAX: usize = 32 * 1024;
+/// Publishes on the wire without an acknowledgement.
+const IN_FLIGHT: u16 = 200;
+/// The longest message is a page of a roster or a report, 40 KiB.
+const PACKET_BYTES_MAX: usize = 64 * 1024;
+const BACK_OFF_MS: (u64, u64) = (50, 5_000);
+
+/// What the publisher must know of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// It is up, and the broker remembers this session, the retained messages with it.
+    Resumed,
+    /// It is up, and the broker knows nothing.
+    New,
+    /// It is down.
+    Lost,
+}
+
+/// A message that came in.
+pub(crate) struct Arrival {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    ack: Option<ManualAck>,
+    connection: u64,
+}
+
+/// Sends without waiting.
+#[derive(Clone)]
+pub(crate) struct Link {
+    client: AsyncClient,
+    connection: Arc<AtomicU64>,
+    stuck: Arc<Notify>,
+}
+
+impl Link {
+    /// Queues a message, retained where the topic says so; the notice tells when the broker has it.
+    pub(crate) fn publish(&self, topic: &Topic, payload: Vec<u8>) -> Result<PublishNotice, ClientError> {
+        let options = PublishOptions::at_least_once().retain(topic.retained());
+        self.client.try_publish_tracked(topic.to_string(), payload, options)
+    }
+
+    /// Tells the broker that the effect of a message is stored. A message of an earlier connection comes again
+    /// and is acknowledged then.
+    pub(crate) fn ack(&self, arrival: &Arrival) {
+        let current = self.connection.load(Ordering::Acquire) == arrival.connection;
+        if let (true, Some(ack)) = (current, &arrival.ack)
+            && self.client.try_manual_ack(ack.clone()).is_err()
+        {
+            // Without the acknowledgement the message comes again with the next connection.
+            self.give_up();
+        }
+    }
+
+    /// Gives the connection up: nothing moves on it any more.
+    pub(crate) fn give_up(&self) {
+        self.stuck.notify_one();
+    }
+}
+
+/// A session that is not connected yet.
+pub(crate) fn open(address: SocketAddr, secret: &str) -> (Link, EventLoop) {
+    let mut options = MqttOptions::new(NAME, (address.ip().to_string(), address.port()));
+    options
+        .set_credentials(NAME, secret.to_owned())
+        .set_clean_session(false)
+        .set_keep_alive(KEEP_ALIVE_S)
+        .set_ack_mode(AckMode::Manual)
+        .set_inflight(IN_FLIGHT)
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let (client, mut events) = AsyncClient::builder(options).capacity(REQUESTS_MAX).build();
+    let mut network = events.network_options();
+    // Nagle's algorithm and delayed acknowledgements together hold a small message back for 40 ms.
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    (Link { client, connection: Arc::default(), stuck: Arc::default() }, events)
+}
+
+/// Polls until `stop`: forwards what comes in, connects again after a loss.
+pub(crate) async fn run(
+    link: Link,
+    mut events: EventLoop,
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    connections: mpsc::UnboundedSender<Connection>,
+    connected: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
+    let mut back_off_ms = BACK_OFF_MS.0;
+    while let Some(next) = next(&mut events, &link, &stop).await {
+        match next {
+            Next::Event(Event::Incoming(Incoming::ConnAck(answer))) => {
+                back_off_ms = BACK_OFF_MS.0;
+                link.connection.fetch_add(1, Ordering::AcqRel);
+                if !answer.session_present {
+                    subscribe(&link);
+                }
+                let connection = if answer.session_present { Connection::Resumed } else { Connection::New };
+                let _ = connections.send(connection);
+                connected.send_replace(true);
+            }
+            Next::Event(Event::Incoming(Incoming::Publish(publish))) => {
+                let ack = link.client.prepare_ack(&publish);
+                let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+                let connection = link.connection.load(Ordering::Acquire);
+                // The broker's window towards us bounds this queue.
+                let _ = arrivals.send(Arrival { topic, payload: publish.payload.into(), ack, connection });
+            }
+            Next::Event(_) => {}
+            Next::Lost(reason) => {
+                connected.send_replace(false);
+                let _ = connections.send(Connection::Lost);
+                tracing::warn!(reason, back_off_ms, "the broker's connection is lost");
+                let jitter = crate::random::number() % (back_off_ms / 2);
+                let wait = sleep(Duration::from_millis(back_off_ms + jitter));
+                stop.run_until_cancelled(wait).await;
+                back_off_ms = (back_off_ms * 2).min(BACK_OFF_MS.1);
+            }
+        }
+    }
+    let _ = link.client.try_disconnect_now();
+    let _ = timeout(Duration::from_secs(1), async { while events.poll().await.is_ok() {} }).await;
+}
+
+enum Next {
+    Event(Event),
+    Lost(String),
+}
+
+async fn next(events: &mut EventLoop, link: &Link, stop: &CancellationToken) -> Option<Next> {
+    let reason = tokio::select! {
+        () = stop.cancelled() => return None,
+        () = link.stuck.notified() => "nothing moved on it".to_owned(),
+        polled = timeout(SILENCE_MAX, events.poll()) => match polled {
+            Ok(Ok(event)) => return Some(Next::Event(event)),
+            Ok(Err(ConnectionError::RequestsDone)) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it has been silent for too long".to_owned(),
+        },
+    };
+    // Drops the socket and keeps what is not acknowledged, to be sent again.
+    events.clean();
+    Some(Next::Lost(reason))
+}
+
+fn subscribe(link: &Link) {
+    let filters = [filters::VISITS, filters::REPORTS, filters::PRESENCE];
+    let filters = filters.map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtLeastOnce));
+    if link.client.try_subscribe_many(filters).is_err() {
+        link.give_up();
+    }
+}

@@ -1,0 +1,173 @@
+//! What runs, and how it stops.
+
+use crate::{
+    app::App,
+    clock, http, ingest,
+    mqtt_login::Logins,
+    publisher, random, session,
+    settings::{Plaintext, Settings},
+    tables::edges,
+};
+use anyhow::{Context, bail, ensure};
+use broker::{Broker, Config, Limits, Principal};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long the tasks may take to end.
+const STOP: Duration = Duration::from_secs(5);
+
+/// A running website with its broker.
+pub struct Website {
+    /// Where pages and the HTTP API are.
+    pub http: SocketAddr,
+    /// Where the broker is.
+    pub mqtt: SocketAddr,
+    /// What it shares: the database, the counters.
+    pub app: Arc<App>,
+    stop: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+/// Starts the website and, inside it, the broker. Both listen when this returns. It runs until `stop` or until
+/// [`Website::ended`] tells why not.
+///
+/// # Errors
+/// When an address is taken or would carry passwords in the clear, or the data folder or the database cannot be
+/// used.
+pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Website> {
+    let listener = listen(&settings).await?;
+    let app = App::open(settings).await?;
+    let mut tx = app.db.write().await?;
+    edges::all_offline(&mut tx).await?;
+    tx.commit().await?;
+
+    let secret = random::token();
+    let plaintext = match app.settings.plaintext {
+        Plaintext::LoopbackOnly => broker::Plaintext::LoopbackOnly,
+        Plaintext::Anywhere => broker::Plaintext::Anywhere,
+    };
+    let config = Config { listen: app.settings.mqtt_listen, plaintext, limits: Limits::default() };
+    let login = Arc::new(Logins::new(Arc::clone(&app), secret.clone()));
+    let broker = Broker::start(config, login).await?;
+    let (mqtt, http) = (broker.address(), listener.local_addr()?);
+    let _ = (app.mqtt.set(mqtt), app.http.set(http));
+
+    let stop = stop.child_token();
+    let (link, events) = session::open(reachable(mqtt), &secret);
+    let ((arrived, arrivals), (connection, connections)) =
+        (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let mut tasks = JoinSet::new();
+    let polling =
+        session::run(link.clone(), events, arrived, connection, app.connected.clone(), stop.clone());
+    let publishing = publisher::run(Arc::clone(&app), link.clone(), connections, stop.clone());
+    let ingesting = ingest::run(Arc::clone(&app), link, arrivals, stop.clone());
+    tasks.spawn(async {
+        polling.await;
+        Ok(())
+    });
+    tasks.spawn(async {
+        publishing.await;
+        Ok(())
+    });
+    tasks.spawn(async {
+        ingesting.await;
+        Ok(())
+    });
+    tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+    tasks.spawn(pages(Arc::clone(&app), listener, stop.clone()));
+    Ok(Website { http, mqtt, app, stop, tasks })
+}
+
+impl Website {
+    /// Waits until a part of the website has ended by itself, or it was stopped; an error says what broke.
+    ///
+    /// # Errors
+    /// When a part could not go on.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        let ended = self.tasks.join_next().await;
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
+        match ended {
+            Some(Ok(Ok(()))) => bail!("a part of the website has ended by itself"),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(panic)) => Err(panic).context("a part of the website has panicked"),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops everything and gives the database back.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let ending = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(STOP, ending).await.is_err() {
+            tracing::warn!("not everything ended in time; nothing is lost by that");
+        }
+        self.app.db.close().await;
+    }
+}
+
+async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = settings.listen;
+    ensure!(
+        address.ip().is_loopback() || settings.plaintext == Plaintext::Anywhere,
+        "refused to serve pages without encryption on {address}: listen on a loopback address behind a proxy \
+         that encrypts, or say that this network is trusted with --allow-plaintext"
+    );
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen for HTTP on {address}: stop what uses it, or choose another port (0 takes a free one)")
+    })
+}
+
+/// The broker's address as this machine reaches it.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = if bound.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { bound.ip() };
+    SocketAddr::new(ip, bound.port())
+}
+
+async fn pages(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    // A connection that is kept open must not keep the program.
+    let ending = async {
+        stop.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    tokio::select! {
+        served = serving => served.context("the pages could not be served any longer"),
+        () = ending => Ok(()),
+    }
+}
+
+/// Keeps the broker: closes the sessions of revoked edges, and says so when the broker itself has died.
+async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow::Result<()> {
+    /// A login that was being checked when its edge was revoked may be let in just after the first kick.
+    const KICK_AGAIN_MS: i64 = 30_000;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            failure = broker.failed() => bail!(failure),
+            () = app.revoked.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        match revoked(&app, KICK_AGAIN_MS).await {
+            Ok(edges) => edges
+                .into_iter()
+                .for_each(|(location, edge)| broker.kick(&Principal::Edge { location, edge })),
+            Err(error) => tracing::error!(%error, "revoked edges could not be read; it is tried again"),
+        }
+    }
+    // The publisher's last words need the broker a moment longer than itself.
+    broker.stop().await;
+    Ok(())
+}
+
+async fn revoked(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
+    let mut tx = app.db.read().await?;
+    edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await
+}
