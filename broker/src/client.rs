@@ -7,7 +7,7 @@ use crate::end::End;
 use crate::filter::Filter;
 use crate::handshake::session_expiry;
 use crate::message::Draft;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Written};
 use crate::packet::{
     Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Subscribe,
 };
@@ -35,6 +35,14 @@ pub struct Client<'d> {
     pub expiry: Duration,
     /// What is ready to be written.
     pub out: Outbox,
+}
+
+/// Whoever cannot take the answer cannot be served.
+fn answered(written: Written) -> Result<(), End> {
+    match written {
+        Written::Yes => Ok(()),
+        Written::No => Err(End::Malformed(Fault::Answer)),
+    }
 }
 
 /// What a packet asks for that takes time.
@@ -99,7 +107,7 @@ impl<'d> Client<'d> {
             Packet::Unsubscribe(id, filters) => {
                 let end = |filter| self.door.unsubscribe(&self.session, filter);
                 let ended: Vec<_> = filters.into_iter().map(end).collect();
-                out.unsuback(id, &ended);
+                answered(out.unsuback(id, &ended))?;
             }
             Packet::Ping => out.pingresp(),
             Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
@@ -170,8 +178,7 @@ impl<'d> Client<'d> {
             }
             granted.push(answer);
         }
-        self.out.suback(id, &granted);
-        Ok(())
+        answered(self.out.suback(id, &granted))
     }
 
     fn subscribe_one(&self, text: &str, options: Options) -> Result<Result<QoS, SubscribeReason>, End> {

@@ -29,6 +29,12 @@
 //!   which never wait for a client; a lane lets in less than its log holds. A counter in every envelope proves it,
 //!   and should one be missing all the same, every session starts anew (*session present* = 0).
 //!
+//! # Two protocols
+//!
+//! MQTT 3.1.1 and 5.0 share a listener and everything behind it: `decode` and `v5` turn the bytes of either into the
+//! same closed set of packets, and an `outbox` writes for a client in its own protocol. What travels with a message
+//! in 5.0 stays in its envelope, as bytes that were checked when they came, and is left out for a reader of 3.1.1.
+//!
 //! # Where messages wait
 //!
 //! A message that is published to be retained waits in its lane's map, once, whoever waits for it: a session only

@@ -103,19 +103,23 @@ impl Outbox {
     }
 
     /// SUBACK: for each filter the granted QoS, or why it was refused.
-    pub fn suback(&mut self, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) {
+    pub fn suback(&mut self, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) -> Written {
         match &self.voice {
             Voice::Four => encode::suback(&mut self.bytes, id, granted),
+            Voice::Five(five) if five::answer_bytes(granted.len()) > five.packet_bytes => return Written::No,
             Voice::Five(_) => five::suback(&mut self.bytes, id, granted),
         }
+        Written::Yes
     }
 
     /// UNSUBACK: what became of each filter.
-    pub fn unsuback(&mut self, id: PacketId, ended: &[UnsubscribeReason]) {
+    pub fn unsuback(&mut self, id: PacketId, ended: &[UnsubscribeReason]) -> Written {
         match &self.voice {
             Voice::Four => encode::unsuback(&mut self.bytes, id),
+            Voice::Five(five) if five::answer_bytes(ended.len()) > five.packet_bytes => return Written::No,
             Voice::Five(_) => five::unsuback(&mut self.bytes, id, ended),
         }
+        Written::Yes
     }
 
     /// PINGRESP.

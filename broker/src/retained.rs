@@ -260,6 +260,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_expired_is_given_up_unless_it_was_replaced() {
+        let mut map = map(&["a", "b", "c", "d"]);
+        let mut expiring = |topic, payload, counter, ms| {
+            let mut message = Message::clone(&message(topic, payload, counter));
+            message.expires = Some(Moment::of_ms(ms));
+            map.set(Arc::new(message), Room::Some);
+        };
+        expiring("a", "x", 5, 100);
+        expiring("b", "x", 6, 200);
+        expiring("c", "x", 7, 100);
+        expiring("c", "x", 8, 300);
+        expiring("d", "", 9, 100);
+        for (now, at_once, dropped, left) in [(99, 9, 0, 3), (250, 1, 1, 2), (250, 9, 1, 1), (300, 9, 1, 0)] {
+            assert_eq!(map.drop_expired(Moment::of_ms(now), at_once), dropped, "at {now}");
+            assert_eq!(map.len(), left, "at {now}");
+        }
+        assert_eq!(look(&map, "#", 0, Clears::Told), [("d".to_owned(), 9)], "a clear is still told");
+        assert!(map.expiring.is_empty());
+    }
+
+    #[test]
     fn a_full_map_takes_no_new_topic_but_changes_and_clears() {
         let mut map = Retained::new(10);
         let mut set = |topic, payload, counter| {

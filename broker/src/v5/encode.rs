@@ -99,6 +99,11 @@ impl Text<'_> {
     }
 }
 
+/// Bytes of a SUBACK or UNSUBACK for so many filters.
+pub fn answer_bytes(filters: usize) -> usize {
+    packet_bytes(3 + filters)
+}
+
 /// SUBACK: for each filter the granted QoS, or why it was refused.
 pub fn suback(out: &mut BytesMut, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) {
     out.put_u8(0x90);

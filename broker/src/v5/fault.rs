@@ -30,6 +30,9 @@ pub enum Fault {
     /// More QoS 2 messages at once than the server takes.
     #[error("more messages are under way than this server takes at once")]
     ReceiveMax,
+    /// A packet whose answer is larger than the client can take.
+    #[error("the answer is larger than the client can take")]
+    Answer,
     /// A topic name or filter that is not well formed.
     #[error("a topic is not well formed")]
     Topic,
@@ -39,7 +42,7 @@ impl Fault {
     /// What a client is told that has been let in.
     pub fn reason(self) -> DisconnectReason {
         match self {
-            Fault::Malformed(Malformed::TooLong) => DisconnectReason::TooLarge,
+            Fault::Malformed(Malformed::TooLong) | Fault::Answer => DisconnectReason::TooLarge,
             Fault::Malformed(Malformed::Type) => DisconnectReason::Protocol,
             Fault::Malformed(_) | Fault::Misplaced | Fault::Topic => DisconnectReason::Malformed,
             Fault::Repeated | Fault::Forbidden | Fault::UnknownAlias | Fault::Authentication => {
@@ -53,7 +56,7 @@ impl Fault {
     /// What a client is told that is not let in.
     pub fn connect_reason(self) -> ConnectReason {
         match self {
-            Fault::Malformed(Malformed::TooLong) => ConnectReason::TooLarge,
+            Fault::Malformed(Malformed::TooLong) | Fault::Answer => ConnectReason::TooLarge,
             Fault::Malformed(_) | Fault::Misplaced => ConnectReason::Malformed,
             Fault::Topic => ConnectReason::TopicName,
             Fault::Authentication => ConnectReason::AuthenticationMethod,

@@ -146,6 +146,13 @@ async fn nothing_larger_than_the_client_can_take_is_sent() {
     assert_eq!(got.iter().map(String::len).collect::<Vec<_>>(), [31, 31, 4]);
     small.is_quiet().await;
     assert_eq!(broker.counters().dropped, 3);
+    // An answer that does not fit cannot be left out.
+    let tiny = Hello { properties: vec![long(0x27, 9)], ..Hello::of("e2") };
+    let mut tiny = tiny.enter(&broker).await;
+    let filters =
+        [&[0, 1, 0][..], &[&crate::raw::text("store/A/customers")[..], &[1]].concat().repeat(9)].concat();
+    tiny.send(&packet(0x82, &filters)).await;
+    assert_eq!(tiny.told_to_go().await, Some(0x95));
     // And the reason is left out where it does not fit.
     let spared = Hello { properties: vec![byte(0x17, 0)], ..Hello::of("e2") };
     for (mut client, length) in [(small, 60), (spared.enter(&broker).await, 3)] {
