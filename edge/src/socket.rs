@@ -67,24 +67,42 @@ pub enum GoodFor {
     Match,
 }
 
-/// Serves until `stop`. A folder whose path is too long for a socket is no reason not to run.
+/// The door of a state folder; it can be knocked at as soon as this returns.
+#[derive(Debug)]
+pub struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Makes the socket. A folder whose path is too long for one is no reason not to run: then there is no door, and
+    /// the log says so.
+    pub fn open(folder: &Path) -> Option<Self> {
+        let path = folder.join(NAME);
+        match bind(&path) {
+            Ok(listener) => Some(Self { listener, path }),
+            Err(error) => {
+                tracing::warn!(%error, "`edge status` and `edge match` cannot reach this daemon: its socket cannot be made");
+                None
+            }
+        }
+    }
+}
+
+/// Serves until `stop`.
 ///
 /// # Errors
 /// Never: what goes wrong with one client is that client's.
 pub async fn serve(
-    folder: PathBuf,
+    door: Option<Door>,
     live: Arc<Live>,
     clock: Arc<Clock>,
     status: watch::Receiver<Status>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let listener = match bind(&folder.join(NAME)) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(%error, "`edge status` and `edge match` cannot reach this daemon: its socket cannot be made");
-            stop.cancelled().await;
-            return Ok(());
-        }
+    let Some(Door { listener, path }) = door else {
+        stop.cancelled().await;
+        return Ok(());
     };
     let mut clients = JoinSet::new();
     loop {
@@ -101,7 +119,7 @@ pub async fn serve(
         }
     }
     // Whoever asks now sees that nobody is there.
-    let _ = fs::remove_file(folder.join(NAME));
+    let _ = fs::remove_file(path);
     Ok(())
 }
 

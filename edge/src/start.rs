@@ -109,7 +109,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         Ok(())
     });
     tasks.spawn(tick(inputs.clone(), stop.clone()));
-    tasks.spawn(socket::serve(state, live.clone(), clock.clone(), status.clone(), stop.clone()));
+    let door = socket::Door::open(&state);
+    tasks.spawn(socket::serve(door, live.clone(), clock.clone(), status.clone(), stop.clone()));
     Ok(Edge { inputs, live, clock, status, notices, tasks, stop })
 }
 

@@ -110,9 +110,9 @@ impl fmt::Display for Status {
 
 fn span(seconds: i64) -> String {
     match seconds {
-        ..120 => format!("{seconds} seconds"),
-        ..7_200 => format!("{} minutes", seconds / 60),
-        ..172_800 => format!("{} hours", seconds / 3_600),
+        ..=119 => format!("{seconds} seconds"),
+        120..=7_199 => format!("{} minutes", seconds / 60),
+        7_200..=172_799 => format!("{} hours", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

@@ -23,11 +23,20 @@ impl EdgeBox {
         edge
     }
 
+    /// Starts the daemon, which only stays in step.
+    pub fn start(&mut self) {
+        self.run(&[]);
+    }
+
     /// Starts the daemon on a source of pictures.
-    pub fn start(&mut self, source: &str) {
+    pub fn watch(&mut self, source: &str) {
+        self.run(&["--source", source]);
+    }
+
+    fn run(&mut self, more: &[&str]) {
         let state = self.state.path().to_str().unwrap();
         let models = self.models.to_str().unwrap();
-        let arguments = ["run", "--state", state, "--models", models, "--source", source];
+        let arguments = ["run", "--state", state, "--models", models].into_iter().chain(more.iter().copied());
         self.daemon = Some(Program::start("edge", arguments));
         until("the edge answers", 60, || match self.status() {
             Ok(_) => Ok(()),
@@ -74,6 +83,8 @@ impl EdgeBox {
         let models = self.models.to_str().unwrap();
         let output = self.command(&["match", picture.to_str().unwrap(), "--models", models, "--json"]);
         assert_eq!(output.code, 0, "edge match: {}", output.stderr);
-        serde_json::from_str(&output.stdout).unwrap()
+        let faces: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(faces.len(), 1, "{}", output.stdout);
+        faces[0].clone()
     }
 }

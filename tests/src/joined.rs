@@ -1,6 +1,7 @@
 //! An edge reduced to its words: what a test needs to speak as one, and to hear what one hears.
 
 use crate::Website;
+use edge::Identity;
 use protocol::{codec::Message, message::*, *};
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet, PublishOptions, QoS};
 use serde_json::json;
@@ -16,11 +17,12 @@ pub struct Joined {
     pub token: String,
     key: SigningKey,
     site_key: PublicKey,
+    digest_key: DigestKey,
     broker: (String, u16),
 }
 
 /// The space of the vectors in [`crate::person`].
-const SPACE: &str = "simulated-512";
+pub(crate) const SPACE: &str = "simulated-512";
 
 impl Joined {
     /// Joins `location` as an edge whose model makes simulated vectors.
@@ -45,6 +47,7 @@ impl Joined {
             token: text("token"),
             key,
             site_key: text("site_key").parse().unwrap(),
+            digest_key: DigestKey::from_bytes(hex::decode(text("digest_key")).unwrap().try_into().unwrap()),
             broker: ("127.0.0.1".to_owned(), website.mqtt.port()),
         }
     }
@@ -115,9 +118,20 @@ impl Joined {
         connection.iter().for_each(drop);
     }
 
-    /// Its signing key.
-    pub fn key(&self) -> &SigningKey {
-        &self.key
+    /// The same as the edge's own program keeps it.
+    pub fn identity(self) -> Identity {
+        let (host, port) = self.broker;
+        Identity {
+            edge: self.edge,
+            location: self.location.clone(),
+            location_name: self.location.to_string(),
+            host,
+            port,
+            token: self.token,
+            key: self.key,
+            site_key: self.site_key,
+            digest_key: self.digest_key,
+        }
     }
 }
 

@@ -7,13 +7,17 @@ mod face_data;
 mod joined;
 mod people;
 mod program;
+mod quiet;
 mod until;
 mod website;
+mod wire;
 
 pub use edge_box::EdgeBox;
 pub use face_data::{FaceData, face_data};
 pub use joined::Joined;
 pub use people::{noisy, person};
 pub use program::{Output, Program, run};
+pub use quiet::Quiet;
 pub use until::until;
 pub use website::{Answer, Database, Website};
+pub use wire::{Weather, Wire};

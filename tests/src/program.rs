@@ -60,7 +60,7 @@ fn command<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) 
 pub struct Program {
     name: String,
     child: Child,
-    lines: mpsc::Receiver<String>,
+    lines: Mutex<mpsc::Receiver<String>>,
     said: Arc<Mutex<String>>,
 }
 
@@ -85,13 +85,13 @@ impl Program {
                 keep.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
-        Self { name: name.to_owned(), child, lines, said }
+        Self { name: name.to_owned(), child, lines: Mutex::new(lines), said }
     }
 
     /// Waits for a line on its standard output that `pick` makes something of.
-    pub fn line<T>(&mut self, pick: impl Fn(&str) -> Option<T>) -> T {
+    pub fn line<T>(&self, pick: impl Fn(&str) -> Option<T>) -> T {
         loop {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
+            match self.lines.lock().unwrap().recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => {
                     if let Some(picked) = pick(&line) {
                         return picked;

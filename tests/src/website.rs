@@ -75,7 +75,7 @@ impl Website {
         arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
         arguments.extend(self.where_the_data_is());
         arguments.extend(self.extra.iter().cloned());
-        let mut program = Program::start("website", arguments);
+        let program = Program::start("website", arguments);
         (self.http, self.mqtt) = program.line(|line| {
             let address = |scheme: &str| line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok();
             Some((address("http://")?, address("mqtt://")?))

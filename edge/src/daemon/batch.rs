@@ -37,6 +37,11 @@ impl Daemon {
                     self.presence.forget(face_id);
                     self.tell(Notice::Forgotten { face_id: face_id.clone(), seq: *as_of });
                 }
+                Command::EndProvisional(face_id, Fate::Customer) => self.presence.confirmed(face_id),
+                Command::EndProvisional(face_id, Fate::Declined) => {
+                    self.live.remove(face_id);
+                    self.presence.declined(face_id);
+                }
                 Command::EndProvisional(face_id, Fate::Nobody) => {
                     self.live.remove(face_id);
                     self.presence.forget(face_id);

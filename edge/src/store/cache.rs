@@ -154,7 +154,7 @@ fn carry_out(
         Command::AdoptEpoch(epoch) => customers::adopt_epoch(tx, *epoch),
         Command::EndProvisional(face_id, fate) => {
             let held = provisional::take(tx, face_id)?.is_some();
-            carried.erased |= held && *fate == Fate::Nobody;
+            carried.erased |= held && *fate != Fate::Customer;
             Ok(())
         }
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),

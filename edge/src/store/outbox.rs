@@ -86,7 +86,9 @@ impl OutboxDb {
                     keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
                 }
                 Command::Remove { key, .. } => visits::scrub(&tx, &key.face_id)?,
-                Command::EndProvisional(face_id, Fate::Nobody) => visits::scrub(&tx, face_id)?,
+                Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => {
+                    visits::scrub(&tx, face_id)?
+                }
                 _ => {}
             }
         }
@@ -127,6 +129,6 @@ fn concerns(command: &Command) -> bool {
             | Command::Unsettle
             | Command::ForgetReceipts(_)
             | Command::Remove { .. }
-            | Command::EndProvisional(_, Fate::Nobody)
+            | Command::EndProvisional(_, Fate::Declined | Fate::Nobody)
     )
 }

@@ -157,9 +157,12 @@ impl Rows {
 
     /// Begins a new epoch: nothing is verified in it, rows of the old one count as seq 0, memory of it is gone.
     pub fn begin_epoch(&mut self, epoch: Epoch) {
+        // What came before the first head counts: only that the epoch is this one was not known.
+        if self.epoch.is_some() {
+            self.history.clear();
+        }
         self.epoch = Some(epoch);
         self.floor = Seq(0);
-        self.history.clear();
         self.dropped.retain(|_, (of, _)| *of == epoch);
         self.top = self.highest_of_epoch();
     }
