@@ -6,6 +6,7 @@ mod connecting;
 mod hostile;
 mod messages;
 mod options;
+mod sequences;
 mod sessions;
 mod shared;
 mod wills;
