@@ -10,11 +10,10 @@
 use crate::lane::Counters;
 use crate::limits::Quota;
 use crate::message::{LANES, Lane, Message};
+use crate::outgoing::Outgoing;
 use crate::packet::QoS;
 use crate::replay::Replay;
-use crate::window::Outgoing;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Whether the session's client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,21 +95,24 @@ impl Backlog {
         &self.seen
     }
 
-    /// A message that one of the session's subscriptions matches, with the QoS that subscription was granted.
-    pub fn offer(&mut self, message: &Arc<Message>, granted: QoS, client: Client) -> Offered {
-        let outgoing =
-            Outgoing { message: Arc::clone(message), qos: message.qos.min(granted), retain: false };
-        if message.retain {
+    /// A message that the session's subscriptions match.
+    pub fn offer(&mut self, outgoing: Outgoing, client: Client) -> Offered {
+        if outgoing.is_mapped() {
             return self.offer_mapped(outgoing, client);
         }
         if outgoing.qos == QoS::Zero && client == Client::Away {
             return Offered::Left;
         }
-        if self.own >= self.messages_max || self.own_bytes + message.bytes() > self.bytes_max {
+        if !self.has_room_for(&outgoing.message) {
             return if outgoing.qos == QoS::Zero { Offered::Dropped } else { Offered::Lost };
         }
         self.push(outgoing);
         Offered::Queued
+    }
+
+    /// Whether there is room for one more message that is nowhere else.
+    pub fn has_room_for(&self, message: &Message) -> bool {
+        self.own < self.messages_max && self.own_bytes + message.bytes() <= self.bytes_max
     }
 
     fn offer_mapped(&mut self, outgoing: Outgoing, client: Client) -> Offered {
@@ -129,7 +131,7 @@ impl Backlog {
     }
 
     fn push(&mut self, outgoing: Outgoing) {
-        if outgoing.message.retain {
+        if outgoing.is_mapped() {
             self.mapped += 1;
         } else {
             self.own += 1;
@@ -145,7 +147,8 @@ impl Backlog {
 
     /// Forgets the retained messages of a subscription that has ended.
     pub fn end_replay(&mut self, filter: &str) {
-        self.queue.retain(|waiting| !matches!(waiting, Waiting::Replay(replay) if replay.filter() == filter));
+        let is_its = |waiting: &Waiting| matches!(waiting, Waiting::Replay(replay) if replay.filter().text() == filter);
+        self.queue.retain(|waiting| !is_its(waiting));
     }
 
     /// What comes next.
@@ -157,7 +160,7 @@ impl Backlog {
     pub fn take_first(&mut self) -> Option<Waiting> {
         let first = self.queue.pop_front()?;
         if let Waiting::Message(outgoing) = &first {
-            if outgoing.message.retain {
+            if outgoing.is_mapped() {
                 self.mapped -= 1;
             } else {
                 self.own -= 1;
@@ -184,7 +187,7 @@ impl Backlog {
         (self.own, self.own_bytes, self.mapped) = (0, 0, 0);
         for waiting in queue {
             match waiting {
-                Waiting::Message(outgoing) if outgoing.message.retain => {
+                Waiting::Message(outgoing) if outgoing.is_mapped() => {
                     let (lane, counter) = (outgoing.message.lane.index(), outgoing.message.counter);
                     self.seen[lane] = self.seen[lane].min(counter - 1);
                     self.left[lane] = self.left[lane].max(counter);
@@ -218,9 +221,16 @@ impl Backlog {
                 Waiting::Replay(replay) => replays.push_back(Waiting::Replay(replay)),
             }
         }
-        // A message that two filters matched was found twice; the higher QoS stays.
-        messages.sort_by_key(|o| (o.message.lane, o.message.counter, std::cmp::Reverse(o.qos)));
-        messages.dedup_by_key(|o| (o.message.lane, o.message.counter));
+        // A message that two filters matched was found twice.
+        let key = |o: &Outgoing| (o.message.lane, o.message.counter, o.route);
+        messages.sort_by_key(key);
+        messages.dedup_by(|again, first| {
+            let same = key(again) == key(first);
+            if same {
+                first.merge(again);
+            }
+            same
+        });
         self.queue = replays;
         (self.own, self.own_bytes, self.mapped) = (0, 0, 0);
         messages.into_iter().for_each(|outgoing| self.push(outgoing));

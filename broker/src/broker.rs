@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::principal::{Login, Principal};
-use crate::{dispatch, listener, report, router};
+use crate::{dispatch, listener, report, router, wills};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +102,7 @@ impl Broker {
             fail,
         )));
         tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
         let accepting = listener::run(listener, Arc::clone(&door), stop.clone(), tasks.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
         Ok(Broker { door, address, stop, tasks, failure })

@@ -3,47 +3,46 @@
 use crate::access::{Action, may};
 use crate::decode::frame;
 use crate::door::Door;
-use crate::encode;
+use crate::end::End;
+use crate::filter::Filter;
+use crate::handshake::session_expiry;
 use crate::message::Draft;
-use crate::packet::{Delivery, Packet, PacketId, Publish, QoS};
+use crate::outbox::{Outbox, Written};
+use crate::packet::{
+    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Subscribe,
+};
 use crate::principal::Principal;
 use crate::session::Session;
 use crate::state::{Filled, TakingIn};
-use crate::topic::{check_filter, check_name};
+use crate::topic::{BadTopic, check_name};
+use crate::v5;
+use crate::v5::aliases::Taken;
+use crate::v5::fault::Fault;
+use crate::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use bytes::{Buf, BytesMut};
 use std::sync::Arc;
-
-/// Why a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The client said goodbye: no will.
-    Goodbye,
-    /// The socket is closed or broken.
-    Closed,
-    /// The client sent what is not MQTT, or not allowed in it.
-    Malformed,
-    /// The client published where it may not; MQTT 3.1.1 has no other word for that than closing.
-    Refused,
-    /// The client was not heard of for too long.
-    Silent,
-    /// The client does not read what it is sent.
-    NotReading,
-    /// The client has connected again.
-    TakenOver,
-    /// The session was ended from outside, or has run over.
-    Over,
-    /// The router is gone.
-    Dead,
-}
+use std::time::Duration;
 
 /// A connected client, without its socket.
 pub struct Client<'d> {
     door: &'d Door,
     principal: &'d Principal,
     session: Arc<Session>,
+    dialect: Dialect,
     packet_bytes: usize,
+    aliases: Taken,
+    /// How long its session outlives the connection.
+    pub expiry: Duration,
     /// What is ready to be written.
-    pub out: BytesMut,
+    pub out: Outbox,
+}
+
+/// Whoever cannot take the answer cannot be served.
+fn answered(written: Written) -> Result<(), End> {
+    match written {
+        Written::Yes => Ok(()),
+        Written::No => Err(End::Malformed(Fault::Answer)),
+    }
 }
 
 /// What a packet asks for that takes time.
@@ -52,15 +51,21 @@ enum Step {
     Done,
     /// To publish this, and then to answer.
     Publish(Draft, Delivery),
-    /// To end the connection.
-    End(End),
 }
 
 impl<'d> Client<'d> {
     /// A client that has been let in.
-    pub fn new(door: &'d Door, principal: &'d Principal, session: Arc<Session>) -> Self {
+    pub fn new(
+        door: &'d Door,
+        principal: &'d Principal,
+        session: Arc<Session>,
+        dialect: Dialect,
+        expiry: Duration,
+    ) -> Self {
         let packet_bytes = door.limits.quota(principal).packet_bytes;
-        Self { door, principal, session, packet_bytes, out: BytesMut::new() }
+        let aliases = Taken::new(door.limits.topic_aliases);
+        let out = Outbox::new(dialect, door.limits.topic_aliases);
+        Self { door, principal, session, dialect, packet_bytes, aliases, expiry, out }
     }
 
     /// Adds to `out` what the session may be sent.
@@ -70,90 +75,140 @@ impl<'d> Client<'d> {
 
     /// Takes in every packet that has arrived completely. `Err` is the end of the connection.
     pub async fn take_in(&mut self, input: &mut BytesMut) -> Result<(), End> {
-        while let Some(frame) = frame(input, self.packet_bytes).map_err(|_| End::Malformed)? {
-            let (step, bytes) = (self.step(frame.packet().map_err(|_| End::Malformed)?), frame.bytes);
+        let malformed = |malformed| End::Malformed(Fault::Malformed(malformed));
+        while let Some(frame) = frame(input, self.packet_bytes).map_err(malformed)? {
+            let packet = match self.dialect {
+                Dialect::Four => frame.packet().map_err(malformed)?,
+                Dialect::Five(_) => v5::decode::packet(frame.first, frame.body).map_err(End::Malformed)?,
+            };
+            let (step, bytes) = (self.step(packet)?, frame.bytes);
             input.advance(bytes);
-            match step {
-                Step::Done => {}
-                Step::End(end) => return Err(end),
-                Step::Publish(draft, delivery) => {
-                    self.door.publish(draft).await.map_err(|_| End::Dead)?;
-                    self.confirm(delivery);
-                }
+            if let Step::Publish(draft, delivery) = step {
+                self.door.publish(draft).await.map_err(|_| End::Dead)?;
+                self.confirm(delivery);
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, packet: Packet<'_>) -> Step {
+    fn step(&mut self, packet: Packet<'_>) -> Result<Step, End> {
         let out = &mut self.out;
         match packet {
             Packet::Publish(publish) => return self.publish(&publish),
-            Packet::PubAck(id) => self.session.state().acknowledged(id),
-            Packet::PubRec(id) => self.session.state().received(id, out),
-            Packet::PubComp(id) => self.session.state().completed(id),
-            Packet::PubRel(id) => {
-                self.session.state().released(id);
-                encode::pubcomp(out, id);
+            Packet::PubAck(id, _) => self.session.state().acknowledged(id),
+            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out),
+            Packet::PubRec(id, _) => self.session.state().refused(id),
+            Packet::PubComp(id, _) => self.session.state().completed(id),
+            Packet::PubRel(id, _) => {
+                let known = self.session.state().released(id);
+                out.pubcomp(id, if known { ReleaseReason::Success } else { ReleaseReason::UnknownId });
             }
-            Packet::Subscribe(id, filters) => return self.subscribe(id, &filters),
+            Packet::Subscribe(Subscribe { id, filters }) => self.subscribe(id, &filters)?,
             Packet::Unsubscribe(id, filters) => {
-                filters.into_iter().for_each(|filter| self.door.unsubscribe(&self.session, filter));
-                encode::unsuback(out, id);
+                let end = |filter| self.door.unsubscribe(&self.session, filter);
+                let ended: Vec<_> = filters.into_iter().map(end).collect();
+                answered(out.unsuback(id, &ended))?;
             }
-            Packet::Ping => encode::pingresp(out),
-            Packet::Disconnect => return Step::End(End::Goodbye),
+            Packet::Ping => out.pingresp(),
+            Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
         }
-        Step::Done
+        Ok(Step::Done)
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) -> Step {
-        let Publish { topic, payload, retain, delivery } = *publish;
-        if check_name(topic, &self.door.limits).is_err() {
-            return Step::End(End::Malformed);
+    fn publish(&mut self, publish: &Publish<'_>) -> Result<Step, End> {
+        let Publish { topic, payload, retain, delivery, properties } = publish;
+        let name = self.aliases.name(*topic).map_err(End::Malformed)?;
+        let topic = name.as_str();
+        match (check_name(topic, &self.door.limits), self.dialect) {
+            (Ok(()), _) => {}
+            (Err(BadTopic::TooLong), Dialect::Five(_)) => {
+                return Ok(self.decline(*delivery, AckReason::TopicName));
+            }
+            (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
         }
-        if !may(self.principal, Action::Publish { topic, retain }) {
-            return Step::End(End::Refused);
+        if !may(self.principal, Action::Publish { topic, retain: *retain }) {
+            return match self.dialect {
+                Dialect::Four => Err(End::Refused),
+                Dialect::Five(_) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
+            };
         }
-        if let Delivery::Two(id) = delivery {
+        if let Delivery::Two(id) = *delivery {
             match self.session.state().taking_in(id) {
                 TakingIn::New => {}
                 TakingIn::Known => {
-                    encode::pubrec(&mut self.out, id);
-                    return Step::Done;
+                    self.out.pubrec(id, AckReason::Success);
+                    return Ok(Step::Done);
                 }
-                TakingIn::TooMany => return Step::End(End::Malformed),
+                TakingIn::TooMany => return Err(End::Malformed(Fault::ReceiveMax)),
             }
         }
-        Step::Publish(Draft::message(topic, payload, delivery.qos(), retain), delivery)
+        let draft = Draft::message(topic, payload, delivery.qos(), *retain, properties);
+        Ok(Step::Publish(draft.by(self.session.publisher), *delivery))
+    }
+
+    /// Refuses a publish in the way MQTT 5.0 has for it; one of QoS 0 is only dropped.
+    fn decline(&mut self, delivery: Delivery, reason: AckReason) -> Step {
+        self.door.tally.refused.add();
+        match delivery {
+            Delivery::Zero => {}
+            Delivery::One(id) => self.out.puback(id, reason),
+            Delivery::Two(id) => self.out.pubrec(id, reason),
+        }
+        Step::Done
     }
 
     /// Answers a publish that has its place in its lane.
     fn confirm(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Zero => {}
-            Delivery::One(id) => encode::puback(&mut self.out, id),
+            Delivery::One(id) => self.out.puback(id, AckReason::Success),
             Delivery::Two(id) => {
                 self.session.state().taken_in(id);
-                encode::pubrec(&mut self.out, id);
+                self.out.pubrec(id, AckReason::Success);
             }
         }
     }
 
-    fn subscribe(&mut self, id: PacketId, filters: &[(&str, QoS)]) -> Step {
+    fn subscribe(&mut self, id: PacketId, filters: &[(&str, Options)]) -> Result<(), End> {
         let mut granted = Vec::with_capacity(filters.len());
-        for &(filter, qos) in filters {
-            if check_filter(filter, &self.door.limits).is_err() {
-                return Step::End(End::Malformed);
-            }
-            let allowed = may(self.principal, Action::Subscribe { filter });
-            let answer = if allowed { self.door.subscribe(&self.session, filter, qos) } else { None };
-            if answer.is_none() {
+        for (text, options) in filters {
+            let answer = self.subscribe_one(text, *options)?;
+            if answer.is_err() {
                 self.door.tally.refused.add();
             }
             granted.push(answer);
         }
-        encode::suback(&mut self.out, id, &granted);
-        Step::Done
+        answered(self.out.suback(id, &granted))
+    }
+
+    fn subscribe_one(&self, text: &str, options: Options) -> Result<Result<QoS, SubscribeReason>, End> {
+        let limits = &self.door.limits;
+        let filter = match self.dialect {
+            Dialect::Four => Filter::plain(text, limits),
+            Dialect::Five(_) => Filter::sharing(text, limits),
+        };
+        let filter = match (filter, self.dialect) {
+            (Ok(filter), _) => filter,
+            (Err(BadTopic::TooLong), Dialect::Five(_)) => return Ok(Err(SubscribeReason::Filter)),
+            (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
+        };
+        if !may(self.principal, Action::Subscribe { filter: filter.pattern() }) {
+            return Ok(Err(SubscribeReason::NotAuthorised));
+        }
+        Ok(self.door.subscribe(&self.session, &filter, options))
+    }
+
+    fn farewell(&mut self, farewell: Farewell) -> End {
+        if let Some(seconds) = farewell.session_expiry_s {
+            // A session that was to end with its connection cannot be made to last any more.
+            if self.expiry.is_zero() && seconds > 0 {
+                return End::Malformed(Fault::Forbidden);
+            }
+            self.expiry = session_expiry(seconds, &self.door.limits);
+        }
+        match farewell.will {
+            FarewellWill::Forget => End::Goodbye,
+            FarewellWill::Publish => End::GoodbyeWithWill,
+        }
     }
 }

@@ -1,22 +1,25 @@
 //! One connection over any stream: let the client in, serve it, and see it out.
 
-use crate::client::{Client, End};
+use crate::client::Client;
 use crate::door::Door;
-use crate::encode::{self, ConnectCode};
+use crate::end::End;
 use crate::handshake::{Admitted, admit};
-use crate::session::Ticket;
-use crate::state::{Filled, OUT_BYTES};
+use crate::outbox::{Outbox, Written};
+use crate::session::{Session, Ticket};
+use crate::state::{Filled, Lifetime, OUT_BYTES};
+use crate::welcome::accept;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes read at once, to begin with and at most.
 const READ_BYTES: (usize, usize) = (2 << 10, 16 << 10);
+/// How long a client may take to read why its connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// A client that leaves more than this unread is not read from either.
 const UNREAD_BYTES: usize = 4 * OUT_BYTES;
 
@@ -25,37 +28,38 @@ pub async fn serve<S>(mut stream: S, peer: SocketAddr, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(Admitted { principal, entered, will, silence_max, input }) =
-        admit(&mut stream, peer, door).await
-    else {
-        return;
-    };
+    let Some(admitted) = admit(&mut stream, peer, door).await else { return };
+    let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input } = admitted;
     door.tally.clients.add();
     let mut owned = entered.owned;
-    let mut client = Client::new(door, &principal, owned.session.clone());
-    encode::connack(&mut client.out, ConnectCode::Accepted { session_present: entered.present });
+    let mut client = Client::new(door, &principal, owned.session.clone(), dialect, expiry);
+    accept(&mut client.out.bytes, dialect, &welcome);
     let pace = Pace::new(silence_max, door.limits.write_deadline);
-    let end = run(stream, input, pace, &mut client, &mut owned.ticket, &owned.session.wake).await;
+    let end = run(&mut stream, input, pace, &mut client, &mut owned.ticket, &owned.session).await;
     door.tally.clients.less();
-    count(door, end);
+    end.count(&door.tally);
     tracing::debug!(%peer, ?end, "connection ended");
     if end != End::Goodbye
         && let Some(will) = will
     {
-        // A router that is dead is reported by the broker itself.
-        let _ = door.publish(will).await;
+        let draft = will.draft.by(owned.session.publisher);
+        door.bequeath(&owned.session, draft, will.delay, client.expiry).await;
     }
-    door.leave(owned);
+    door.leave(owned, client.expiry);
+    say_why(stream, &mut client.out, end).await;
 }
 
-fn count(door: &Door, end: End) {
-    match end {
-        End::Goodbye | End::Closed | End::Over | End::Dead => {}
-        End::Malformed => door.tally.malformed.add(),
-        End::Refused => door.tally.refused.add(),
-        End::Silent => door.tally.keep_alive_timeouts.add(),
-        End::NotReading => door.tally.write_timeouts.add(),
-        End::TakenOver => door.tally.taken_over.add(),
+/// Tells a client why its connection ends, if its protocol has a word for that. What was being written comes
+/// first, or the word would stand in the middle of a packet.
+async fn say_why<S: AsyncWrite + Unpin>(mut stream: S, out: &mut Outbox, end: End) {
+    let Some((reason, text)) = end.told() else { return };
+    if out.disconnect(reason, &text) == Written::Yes {
+        // Whether the client reads it is its own affair.
+        let _ = timeout(GOODBYE, async {
+            stream.write_all(&out.bytes).await?;
+            stream.shutdown().await
+        })
+        .await;
     }
 }
 
@@ -66,29 +70,29 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     mut pace: Pace,
     client: &mut Client<'_>,
     ticket: &mut Ticket,
-    wake: &Notify,
+    session: &Session,
 ) -> End {
     let (mut reader, mut writer) = split(stream);
     let mut timer = pin!(sleep_until(pace.next()));
     let mut outdated = pin!(ticket.outdated());
-    let mut woken = pin!(wake.notified());
+    let mut woken = pin!(session.wake.notified());
     let (mut chunk, mut unflushed) = (READ_BYTES.0, false);
     // Packets that came in one segment with CONNECT.
     if let Err(end) = client.take_in(&mut input).await {
         return end;
     }
     loop {
-        if client.out.len() < OUT_BYTES && client.fill() == Filled::Over {
-            return End::Over;
+        if client.out.bytes.len() < OUT_BYTES && client.fill() == Filled::Over {
+            return if session.state().lifetime() == Lifetime::Lost { End::Overrun } else { End::Over };
         }
-        pace.writes(unflushed || !client.out.is_empty());
+        pace.writes(unflushed || !client.out.bytes.is_empty());
         if pace.next() < timer.deadline() {
             timer.as_mut().reset(pace.next());
         }
         input.reserve(chunk);
         tokio::select! {
             () = &mut outdated => return End::TakenOver,
-            read = reader.read_buf(&mut input), if client.out.len() < UNREAD_BYTES => match read {
+            read = reader.read_buf(&mut input), if client.out.bytes.len() < UNREAD_BYTES => match read {
                 Ok(bytes) if bytes > 0 => {
                     pace.heard = Instant::now();
                     chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
@@ -98,11 +102,11 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 Ok(_) | Err(_) => return End::Closed,
             },
-            wrote = write_some(&mut writer, &mut client.out, &mut unflushed), if pace.writing => match wrote {
+            wrote = write_some(&mut writer, &mut client.out.bytes, &mut unflushed), if pace.writing => match wrote {
                 Ok(()) => pace.written = Instant::now(),
                 Err(_) => return End::Closed,
             },
-            () = &mut woken, if client.out.len() < OUT_BYTES => woken.set(wake.notified()),
+            () = &mut woken, if client.out.bytes.len() < OUT_BYTES => woken.set(session.wake.notified()),
             () = &mut timer => {
                 if let Some(end) = pace.overdue(Instant::now()) {
                     return end;
@@ -110,7 +114,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 timer.as_mut().reset(pace.next());
                 // Clients are idle most of the time, so memory is given back here.
                 (input, chunk) = (BytesMut::from(&input[..]), READ_BYTES.0);
-                client.out = BytesMut::from(&client.out[..]);
+                client.out.shrink();
             }
         }
     }

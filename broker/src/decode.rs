@@ -1,7 +1,13 @@
 //! Bytes to packets. Any bytes give a packet, "more please" or an error; nothing here panics, and nothing is
 //! allocated but the list of filters of one packet that has arrived completely.
 
-use crate::packet::{Connect, Delivery, Packet, PacketId, Publish, QoS, WillPacket};
+use crate::fields::Fields;
+use crate::packet::{
+    Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Subscribe, WillPacket,
+};
+use crate::properties::{AliasedTopic, Properties};
+use crate::v5::fault::Fault;
+use crate::v5::reason::{AckReason, ReleaseReason};
 
 /// Why bytes are not a packet of MQTT 3.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +38,9 @@ pub enum Malformed {
     Protocol,
 }
 
+/// A DISCONNECT of MQTT 3.1.1.
+const GOODBYE: Farewell = Farewell { will: FarewellWill::Forget, session_expiry_s: None };
+
 /// The first byte of every CONNECT.
 const CONNECT: u8 = 0x10;
 
@@ -39,8 +48,9 @@ const CONNECT: u8 = 0x10;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The first byte: type and flags.
-    first: u8,
-    body: &'a [u8],
+    pub first: u8,
+    /// What is behind the remaining length.
+    pub body: &'a [u8],
     /// Bytes of the whole packet.
     pub bytes: usize,
 }
@@ -48,8 +58,10 @@ pub struct Frame<'a> {
 /// What a CONNECT turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Greeting<'a> {
-    /// MQTT 3.1.1.
-    Four(Connect<'a>),
+    /// A CONNECT of a protocol that is served.
+    Connect(Connect<'a>),
+    /// A CONNECT of MQTT 5.0 that must be refused, with a word about it.
+    Faulty(Fault),
     /// MQTT, but a version this broker does not serve.
     OtherVersion(u8),
 }
@@ -89,13 +101,16 @@ impl<'a> Frame<'a> {
         let name = fields.text()?;
         let version = fields.byte()?;
         match (name, version) {
-            ("MQTT", 4) => Ok(Greeting::Four(connect(fields)?)),
+            ("MQTT", 4) => Ok(Greeting::Connect(connect(fields)?)),
+            ("MQTT", 5) => {
+                Ok(crate::v5::connect::connect(fields).map_or_else(Greeting::Faulty, Greeting::Connect))
+            }
             ("MQTT" | "MQIsdp", other) => Ok(Greeting::OtherVersion(other)),
             _ => Err(Malformed::Protocol),
         }
     }
 
-    /// Understands a packet after CONNECT.
+    /// Understands a packet after CONNECT, of MQTT 3.1.1.
     pub fn packet(&self) -> Result<Packet<'a>, Malformed> {
         let flags = self.first & 0x0f;
         let mut fields = Fields(self.body);
@@ -108,11 +123,11 @@ impl<'a> Frame<'a> {
                 }
                 let id = fields.id()?;
                 match kind {
-                    4 => Packet::PubAck(id),
-                    5 => Packet::PubRec(id),
-                    6 => Packet::PubRel(id),
-                    7 => Packet::PubComp(id),
-                    8 => Packet::Subscribe(id, subscriptions(&mut fields)?),
+                    4 => Packet::PubAck(id, AckReason::Success),
+                    5 => Packet::PubRec(id, AckReason::Success),
+                    6 => Packet::PubRel(id, ReleaseReason::Success),
+                    7 => Packet::PubComp(id, ReleaseReason::Success),
+                    8 => Packet::Subscribe(Subscribe { id, filters: subscriptions(&mut fields)? }),
                     _ => Packet::Unsubscribe(id, filters(&mut fields)?),
                 }
             }
@@ -120,7 +135,7 @@ impl<'a> Frame<'a> {
                 if kind == 12 {
                     Packet::Ping
                 } else {
-                    Packet::Disconnect
+                    Packet::Disconnect(GOODBYE)
                 }
             }
             12 | 14 => return Err(Malformed::Flags),
@@ -141,7 +156,8 @@ fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Malformed> {
     }
     let will = if has_will {
         let qos = QoS::from_bits(qos).ok_or(Malformed::Value)?;
-        Some(WillPacket { topic: fields.text()?, payload: fields.binary()?, qos, retain })
+        let (topic, payload, properties) = (fields.text()?, fields.binary()?, Properties::default());
+        Some(WillPacket { topic, payload, qos, retain, delay_s: 0, properties })
     } else {
         None
     };
@@ -153,12 +169,15 @@ fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Malformed> {
     let username = if has_username { Some(fields.text()?) } else { None };
     let password = if has_password { Some(fields.binary()?) } else { None };
     fields.end()?;
-    Ok(Connect { client_id, clean_session: flags & 0x02 != 0, keep_alive_s, will, username, password })
+    let clean_start = flags & 0x02 != 0;
+    let session_expiry_s = if clean_start { 0 } else { u32::MAX };
+    let dialect = Dialect::Four;
+    Ok(Connect { dialect, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
 }
 
 fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Malformed> {
     let qos = QoS::from_bits(flags >> 1 & 3).ok_or(Malformed::Value)?;
-    let topic = fields.text()?;
+    let topic = AliasedTopic::Name(fields.text()?);
     let delivery = match qos {
         // A QoS 0 message is never sent again, so it cannot be a duplicate.
         QoS::Zero if flags & 0x08 != 0 => return Err(Malformed::Flags),
@@ -166,62 +185,25 @@ fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Malformed> {
         QoS::One => Delivery::One(fields.id()?),
         QoS::Two => Delivery::Two(fields.id()?),
     };
-    Ok(Packet::Publish(Publish { topic, payload: fields.0, retain: flags & 1 != 0, delivery }))
+    let (payload, properties) = (fields.rest(), Properties::default());
+    Ok(Packet::Publish(Publish { topic, payload, retain: flags & 1 != 0, delivery, properties }))
 }
 
-fn subscriptions<'a>(fields: &mut Fields<'a>) -> Result<Vec<(&'a str, QoS)>, Malformed> {
+fn subscriptions<'a>(fields: &mut Fields<'a>) -> Result<Vec<(&'a str, Options)>, Malformed> {
     let mut list = Vec::new();
-    while !fields.0.is_empty() {
+    while !fields.is_empty() {
         let filter = fields.text()?;
-        list.push((filter, QoS::from_bits(fields.byte()?).ok_or(Malformed::Value)?));
+        list.push((filter, Options::of_qos(QoS::from_bits(fields.byte()?).ok_or(Malformed::Value)?)));
     }
     if list.is_empty() { Err(Malformed::Value) } else { Ok(list) }
 }
 
 fn filters<'a>(fields: &mut Fields<'a>) -> Result<Vec<&'a str>, Malformed> {
     let mut list = Vec::new();
-    while !fields.0.is_empty() {
+    while !fields.is_empty() {
         list.push(fields.text()?);
     }
     if list.is_empty() { Err(Malformed::Value) } else { Ok(list) }
-}
-
-/// What is left of a packet's body.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, bytes: usize) -> Result<&'a [u8], Malformed> {
-        let (field, rest) = self.0.split_at_checked(bytes).ok_or(Malformed::Fields)?;
-        self.0 = rest;
-        Ok(field)
-    }
-
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn number(&mut self) -> Result<u16, Malformed> {
-        let field = self.take(2)?;
-        Ok(u16::from_be_bytes([field[0], field[1]]))
-    }
-
-    fn id(&mut self) -> Result<PacketId, Malformed> {
-        PacketId::new(self.number()?).ok_or(Malformed::Value)
-    }
-
-    fn binary(&mut self) -> Result<&'a [u8], Malformed> {
-        let bytes = self.number()?;
-        self.take(usize::from(bytes))
-    }
-
-    fn text(&mut self) -> Result<&'a str, Malformed> {
-        let text = std::str::from_utf8(self.binary()?).map_err(|_| Malformed::Text)?;
-        if text.contains('\0') { Err(Malformed::Text) } else { Ok(text) }
-    }
-
-    fn end(&self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed::Fields) }
-    }
 }
 
 #[cfg(test)]
@@ -235,34 +217,39 @@ mod tests {
 
     #[test]
     fn packets_are_understood() {
-        let id = PacketId::new(7).unwrap();
+        let id = crate::packet::PacketId::new(7).unwrap();
         let cases: &[(&[u8], Packet<'_>)] = &[
             (
                 b"\x33\x07\x00\x01a\x00\x07hi",
                 Packet::Publish(Publish {
-                    topic: "a",
+                    topic: AliasedTopic::Name("a"),
                     payload: b"hi",
                     retain: true,
                     delivery: Delivery::One(id),
+                    properties: Properties::default(),
                 }),
             ),
             (
                 b"\x30\x03\x00\x01a",
                 Packet::Publish(Publish {
-                    topic: "a",
+                    topic: AliasedTopic::Name("a"),
                     payload: b"",
                     retain: false,
                     delivery: Delivery::Zero,
+                    properties: Properties::default(),
                 }),
             ),
-            (b"\x40\x02\x00\x07", Packet::PubAck(id)),
-            (b"\x50\x02\x00\x07", Packet::PubRec(id)),
-            (b"\x62\x02\x00\x07", Packet::PubRel(id)),
-            (b"\x70\x02\x00\x07", Packet::PubComp(id)),
-            (b"\x82\x06\x00\x07\x00\x01#\x01", Packet::Subscribe(id, vec![("#", QoS::One)])),
+            (b"\x40\x02\x00\x07", Packet::PubAck(id, AckReason::Success)),
+            (b"\x50\x02\x00\x07", Packet::PubRec(id, AckReason::Success)),
+            (b"\x62\x02\x00\x07", Packet::PubRel(id, ReleaseReason::Success)),
+            (b"\x70\x02\x00\x07", Packet::PubComp(id, ReleaseReason::Success)),
+            (
+                b"\x82\x06\x00\x07\x00\x01#\x01",
+                Packet::Subscribe(Subscribe { id, filters: vec![("#", Options::of_qos(QoS::One))] }),
+            ),
             (b"\xa2\x05\x00\x07\x00\x01#", Packet::Unsubscribe(id, vec!["#"])),
             (b"\xc0\x00", Packet::Ping),
-            (b"\xe0\x00", Packet::Disconnect),
+            (b"\xe0\x00", Packet::Disconnect(GOODBYE)),
         ];
         for (bytes, expected) in cases {
             assert_eq!(packet(bytes).unwrap().as_ref(), Some(expected));
@@ -309,16 +296,25 @@ mod tests {
             greet(
                 b"\x10\x1a\x00\x04MQTT\x04\xf6\x00\x3c\x00\x01c\x00\x01w\x00\x02\xff\xff\x00\x01u\x00\x01p"
             ),
-            Ok(Greeting::Four(Connect {
+            Ok(Greeting::Connect(Connect {
+                dialect: Dialect::Four,
                 client_id: "c",
-                clean_session: true,
+                clean_start: true,
+                session_expiry_s: 0,
                 keep_alive_s: 60,
-                will: Some(WillPacket { topic: "w", payload: b"\xff\xff", qos: QoS::Two, retain: true }),
+                will: Some(WillPacket {
+                    topic: "w",
+                    payload: b"\xff\xff",
+                    qos: QoS::Two,
+                    retain: true,
+                    delay_s: 0,
+                    properties: Properties::default(),
+                }),
                 username: Some("u"),
                 password: Some(b"p"),
             }))
         );
-        assert_eq!(greet(b"\x10\x07\x00\x04MQTT\x05"), Ok(Greeting::OtherVersion(5)));
+        assert_eq!(greet(b"\x10\x07\x00\x04MQTT\x06"), Ok(Greeting::OtherVersion(6)));
         assert_eq!(greet(b"\x10\x09\x00\x06MQIsdp\x03"), Ok(Greeting::OtherVersion(3)));
         let cases: &[(&'static [u8], Malformed)] = &[
             (b"\x10\x07\x00\x04HTTP\x04", Malformed::Protocol),

@@ -81,14 +81,17 @@ async fn probe_once(door: &Door) -> Result<(), Dead> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::{Coming, Start};
+    use crate::filter::Filter;
     use crate::lane::{Arrival, Lanes};
     use crate::limits::Limits;
     use crate::message::Message;
-    use crate::packet::QoS;
+    use crate::outbox::Outbox;
+    use crate::packet::{Dialect, Options, QoS};
     use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused};
+    use crate::properties::Properties;
     use crate::router;
     use crate::state::{Filled, Lifetime};
-    use bytes::BytesMut;
     use tokio::time::Instant;
 
     struct Nobody;
@@ -115,11 +118,15 @@ mod tests {
         let (door, mut outlets) = door(Limits::default());
         let (fail, died) = watch::channel(None);
         let (probe_fail, probed) = watch::channel(None);
-        assert!(door.publish(Draft::message("a", b"", QoS::One, false)).await.is_ok());
+        assert!(
+            door.publish(Draft::message("a", b"", QoS::One, false, &Properties::default())).await.is_ok()
+        );
         tokio::spawn(run(Arc::clone(&door), Lane::of_topic("a"), outlets.remove(0), fail));
         door.lanes.kill_router();
         assert_eq!(failure(died).await, Some(Failure::RouterDied));
-        assert!(door.publish(Draft::message("a", b"", QoS::One, false)).await.is_err());
+        assert!(
+            door.publish(Draft::message("a", b"", QoS::One, false, &Properties::default())).await.is_err()
+        );
         let rhythm = Rhythm { every: Duration::ZERO, deadline: Duration::from_secs(5) };
         tokio::spawn(probe(door, rhythm, probe_fail));
         assert_eq!(failure(probed).await, Some(Failure::RouterDied));
@@ -136,15 +143,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_ends_when_messages_are_missing_or_it_has_expired() {
-        let limits = Limits { session_expiry: Duration::ZERO, ..Limits::default() };
-        let (door, _outlets) = door(limits);
-        let mut out = BytesMut::new();
+        let (door, _outlets) = door(Limits::default());
+        let mut out = Outbox::new(Dialect::Four, 0);
+        let filter = Filter::plain("store/#", &door.limits).unwrap();
         for present in [false, true, false] {
-            let entered = door.enter(&Principal::Website, "w", Lifetime::Lasting, Instant::now()).await;
+            let coming = Coming {
+                principal: &Principal::Website,
+                client_id: "w",
+                start: Start::Resume,
+                lifetime: Lifetime::Lasting,
+                receive_max: 10,
+                asked: Instant::now(),
+            };
+            let entered = door.enter(coming).await;
             let Ok(entered) = entered else { panic!("not let in") };
             assert_eq!(entered.present, present);
             let session = Arc::clone(&entered.owned.session);
-            door.subscribe(&session, "store/#", QoS::One);
+            door.subscribe(&session, &filter, Options::of_qos(QoS::One)).unwrap();
             let message = Message::sample("store/b", "x", QoS::One, false, 7);
             door.dispatch(&Arrival { message: Some(message), counter: 7, gap: false });
             assert_eq!(door.fill(&session, &mut out), Filled::Enough);
@@ -152,11 +167,12 @@ mod tests {
                 door.dispatch(&Arrival { message: None, counter: 9, gap: true });
                 assert_eq!(door.fill(&session, &mut out), Filled::Over);
             }
-            door.leave(entered.owned);
+            door.leave(entered.owned, Duration::from_secs(60));
         }
         assert_eq!((door.counters().sessions, door.counters().sessions_lost), (1, 1));
-        sleep(Duration::from_millis(2)).await;
-        door.expire_old();
+        door.expire_old(Instant::now() + Duration::from_secs(59));
+        assert_eq!(door.counters().sessions, 1);
+        door.expire_old(Instant::now() + Duration::from_secs(61));
         assert_eq!((door.counters().sessions, door.counters().sessions_expired), (0, 1));
     }
 }

@@ -1,32 +1,29 @@
-//! The broker without its sockets: lanes, subscriptions and sessions, and what connections do with them.
+//! The broker without its sockets: lanes, subscriptions and sessions, and what connections do with them. How
+//! messages get to sessions is in `fanout`.
 //!
 //! Architecture invariant: locks are taken in the order index, session, lane, and none of them is held while
 //! waiting or while a socket is written.
 
 use crate::access::{Action, may};
-use crate::backlog::{Client, Offered};
 use crate::counters::{Counters, Tally};
+use crate::filter::Filter;
 use crate::index::{Entry, Index};
-use crate::lane::{Arrival, Lanes};
+use crate::lane::Lanes;
 use crate::limits::Limits;
-use crate::message::{Draft, Message};
-use crate::packet::QoS;
+use crate::message::Draft;
+use crate::packet::{Options, QoS};
 use crate::principal::{Login, Principal};
-use crate::replay::lanes_of;
-use crate::retained::{Clears, Kept, Wanted};
+use crate::retained::Kept;
 use crate::router::Dead;
 use crate::session::Session;
 use crate::sessions::{HANDOVER, NotOwned, Owned, Sessions};
-use crate::state::{Filled, Lifetime, Subscription};
-use crate::window::Outgoing;
-use bytes::BytesMut;
+use crate::state::Lifetime;
+use crate::v5::reason::{SubscribeReason, UnsubscribeReason};
+use crate::wills::Wills;
 use parking_lot::RwLock;
-use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
-
-/// Topics looked at under one lock.
-const PAGE: usize = 256;
 
 /// What everything in the broker shares.
 pub struct Door {
@@ -38,8 +35,38 @@ pub struct Door {
     pub login: Arc<dyn Login>,
     /// What is counted.
     pub tally: Tally,
-    index: RwLock<Index<Arc<Session>>>,
-    sessions: Sessions,
+    /// Who is subscribed to what.
+    pub index: RwLock<Index<Arc<Session>>>,
+    /// Whose sessions there are.
+    pub sessions: Sessions,
+    /// Wills that wait for their clients to come back.
+    pub wills: Wills,
+}
+
+/// How a client that has logged in wants to come in.
+#[derive(Debug)]
+pub struct Coming<'a> {
+    /// Who it is.
+    pub principal: &'a Principal,
+    /// Its client id.
+    pub client_id: &'a str,
+    /// What it wants of its session, if there is one.
+    pub start: Start,
+    /// How long its session is to live.
+    pub lifetime: Lifetime,
+    /// QoS 1 and 2 messages that it takes at once.
+    pub receive_max: u16,
+    /// Since when its login was being looked up.
+    pub asked: Instant,
+}
+
+/// What a client wants of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// To forget it.
+    Clean,
+    /// To go on with it.
+    Resume,
 }
 
 /// What a client finds when it has connected.
@@ -54,7 +81,7 @@ impl Door {
     /// A broker in which nobody is.
     pub fn new(lanes: Lanes, limits: Limits, login: Arc<dyn Login>) -> Self {
         let (tally, index, sessions) = (Tally::default(), RwLock::default(), Sessions::default());
-        Self { lanes, limits, login, tally, index, sessions }
+        Self { lanes, limits, login, tally, index, sessions, wills: Wills::default() }
     }
 
     /// A snapshot of all counters.
@@ -72,21 +99,21 @@ impl Door {
         Ok(())
     }
 
-    /// Lets a client in whose login was looked up from `asked` on: the connection it had ends first.
-    pub async fn enter(
-        &self,
-        principal: &Principal,
-        client_id: &str,
-        lifetime: Lifetime,
-        asked: Instant,
-    ) -> Result<Entered, NotOwned> {
+    /// Lets a client in: the connection it had ends first.
+    pub async fn enter(&self, coming: Coming<'_>) -> Result<Entered, NotOwned> {
+        let Coming { principal, client_id, start, lifetime, receive_max, asked } = coming;
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
-        let present = lifetime == Lifetime::Lasting && self.may_resume(&owned.session, principal);
+        let present = start == Start::Resume && self.may_resume(&owned.session, principal);
+        let will = owned.session.take_will().and_then(|place| self.wills.take(place));
         if !present {
             self.reset(&owned.session, lifetime);
+            // The session that the will waited for has ended. A dead router is reported by the broker itself.
+            if let Some(will) = will {
+                let _ = self.publish(will).await;
+            }
         }
-        owned.session.state().arrive(lifetime);
+        owned.session.state().arrive(lifetime, receive_max);
         if present {
             self.catch_up(&owned.session);
         }
@@ -101,8 +128,13 @@ impl Door {
 
     fn may_resume(&self, session: &Session, principal: &Principal) -> bool {
         let forgotten = self.lanes.forgotten();
+        let expired = session.is_expired(Instant::now());
         let state = session.state();
         if state.lifetime() != Lifetime::Lasting {
+            return false;
+        }
+        if expired {
+            self.tally.sessions_expired.add();
             return false;
         }
         if !state.is_complete(&forgotten) {
@@ -110,144 +142,70 @@ impl Door {
             return false;
         }
         // Rights may have changed while the client was away.
-        state.subscriptions().iter().all(|s| may(principal, Action::Subscribe { filter: &s.filter }))
+        let may = |filter: &Filter| may(principal, Action::Subscribe { filter: filter.pattern() });
+        state.subscriptions().iter().all(|subscription| may(&subscription.filter))
     }
 
-    /// A client's connection has ended.
-    pub fn leave(&self, owned: Owned) {
+    /// Publishes the will of a client that has vanished: at once, or when the client has been away for `delay`,
+    /// or its session has ended (after `expiry`), whichever comes first.
+    pub async fn bequeath(&self, session: &Session, will: Draft, delay: Duration, expiry: Duration) {
+        let delay = delay.min(expiry);
+        if delay.is_zero() || session.state().lifetime() != Lifetime::Lasting {
+            // A dead router is reported by the broker itself.
+            let _ = self.publish(will).await;
+        } else {
+            session.leave_will(self.wills.park(will, Instant::now() + delay));
+        }
+    }
+
+    /// A client's connection has ended; its session is kept for `expiry`.
+    pub fn leave(&self, owned: Owned, expiry: Duration) {
         let session = &owned.session;
         let dispatched = self.lanes.dispatched();
         let lifetime = {
             let mut state = session.state();
+            if expiry.is_zero() {
+                state.end_with_connection();
+            }
             state.depart(&dispatched);
             state.lifetime()
         };
-        session.away_from_now();
+        session.away_from_now(expiry);
         if lifetime != Lifetime::Lasting {
             self.forget(session);
         }
     }
 
     /// Subscribes a session. What the maps hold comes first, what is published from now on after it.
-    pub fn subscribe(&self, session: &Arc<Session>, filter: &str, granted: QoS) -> Option<QoS> {
+    pub fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        filter: &Filter,
+        options: Options,
+    ) -> Result<QoS, SubscribeReason> {
         let mut index = self.index.write();
         let now = self.lanes.counters();
         let mut state = session.state();
-        if state.lifetime() == Lifetime::Over || !state.has_room_for(filter) {
-            return None;
+        if state.lifetime() == Lifetime::Over || !state.has_room_for(filter.text()) {
+            return Err(SubscribeReason::Quota);
         }
-        index.insert(filter, Entry { subscriber: Arc::clone(session), granted, since: now });
-        state.subscribed(filter, granted, now);
-        Some(granted)
+        index.insert(filter, Entry { subscriber: Arc::clone(session), options, since: now });
+        state.subscribed(filter, options, now);
+        Ok(options.qos)
     }
 
     /// Ends a subscription, if the session has it.
-    pub fn unsubscribe(&self, session: &Arc<Session>, filter: &str) {
-        self.index.write().remove(filter, |there| there == session);
-        session.state().unsubscribed(filter);
-    }
-
-    /// Appends to `out` what the session may be sent now.
-    pub fn fill(&self, session: &Session, out: &mut BytesMut) -> Filled {
-        let mut sent = 0;
-        let filled = loop {
-            let filled = session.state().fill(&self.lanes, out, &mut sent);
-            match filled {
-                Filled::Behind => {}
-                Filled::Later => {
-                    session.wake.notify_one();
-                    break filled;
-                }
-                Filled::Enough | Filled::Over => break filled,
-            }
-            if !session.state().is_complete(&self.lanes.forgotten()) {
-                session.state().lose();
-            }
-            self.catch_up(session);
+    pub fn unsubscribe(&self, session: &Arc<Session>, filter: &str) -> UnsubscribeReason {
+        let mut index = self.index.write();
+        let Some(filter) = session.state().unsubscribed(filter) else {
+            return UnsubscribeReason::NoSubscription;
         };
-        if sent > 0 {
-            self.tally.delivered.add_many(sent);
-        }
-        filled
-    }
-
-    /// Fetches from the maps what the session has left there. The maps are locked for a page at a time; what
-    /// changes meanwhile has a higher counter and comes live.
-    fn catch_up(&self, session: &Session) {
-        let (missed, subscriptions) = {
-            let mut state = session.state();
-            (state.begin_catch_up(), state.subscriptions().to_vec())
-        };
-        let mut found = Vec::new();
-        for Subscription { filter, granted, since } in &subscriptions {
-            for lane in lanes_of(filter) {
-                let above = missed.above[lane.index()].max(since[lane.index()]);
-                let up_to = missed.up_to[lane.index()];
-                let wanted = Wanted { filter, above, up_to, clears: Clears::Told };
-                let mut start = None;
-                loop {
-                    let page = self.lanes.page(lane, &wanted, start.as_ref(), PAGE);
-                    found.extend(page.found.into_iter().map(|message| Outgoing {
-                        qos: message.qos.min(*granted),
-                        message,
-                        retain: false,
-                    }));
-                    match page.rest {
-                        Some(rest) => start = Some(rest),
-                        None => break,
-                    }
-                }
-            }
-        }
-        session.state().caught_up(found);
-    }
-
-    /// Takes in what came out of a lane: every session with a matching filter is offered the message once, with
-    /// the highest QoS of those filters.
-    pub fn dispatch(&self, arrival: &Arrival) {
-        if arrival.gap {
-            self.end_all();
-        }
-        let Some(message) = &arrival.message else { return };
-        let lane = message.lane.index();
-        let index = self.index.read();
-        let (mut hits, mut lists) = (Vec::new(), 0);
-        index.matching(message.topic(), &mut |entries| {
-            lists += 1;
-            hits.extend(entries.iter().filter(|entry| entry.since[lane] < message.counter));
-        });
-        if lists > 1 {
-            hits.sort_by_key(|hit| (Arc::as_ptr(&hit.subscriber), Reverse(hit.granted)));
-            hits.dedup_by_key(|hit| Arc::as_ptr(&hit.subscriber));
-        }
-        let mut lost = Vec::new();
-        for Entry { subscriber, granted, .. } in hits {
-            if self.offer(subscriber, message, *granted) == Offered::Lost {
-                lost.push(Arc::clone(subscriber));
-            }
-        }
-        drop(index);
-        lost.iter().for_each(|session| self.lost(session));
-    }
-
-    fn offer(&self, session: &Arc<Session>, message: &Arc<Message>, granted: QoS) -> Offered {
-        let offered = session.offer(message, granted);
-        if matches!(offered, Offered::Dropped | Offered::Lost) {
-            self.tally.dropped.add();
-        }
-        offered
-    }
-
-    /// A session that has run over goes; if its client is here, its connection finds out by itself.
-    fn lost(&self, session: &Session) {
-        self.tally.sessions_lost.add();
-        if session.state().client() == Client::Away {
-            self.forget(session);
-        }
+        index.remove(&filter, |there| there == session);
+        UnsubscribeReason::Success
     }
 
     /// Messages of a lane never came: nobody can know which, so every session starts anew.
-    fn end_all(&self) {
+    pub fn end_all(&self) {
         tracing::error!("the router lost messages, every session starts anew");
         for session in self.sessions.all() {
             self.tally.sessions_lost.add();
@@ -270,11 +228,11 @@ impl Door {
     }
 
     /// Ends the sessions whose clients have been away for too long.
-    pub fn expire_old(&self) {
-        let now = Instant::now();
-        for session in self.sessions.expired(self.limits.session_expiry, now) {
+    pub fn expire_old(&self, now: Instant) {
+        for session in self.sessions.expired(now) {
             self.expire(&session);
         }
+        self.lanes.drop_expired();
     }
 
     fn expire(&self, session: &Session) {
@@ -282,9 +240,13 @@ impl Door {
         self.forget(session);
     }
 
-    fn forget(&self, session: &Session) {
+    /// Ends a session, and with it the waiting of its client's will.
+    pub fn forget(&self, session: &Session) {
         self.sessions.take_out(session);
         self.reset(session, Lifetime::Over);
+        if let Some(place) = session.take_will() {
+            self.wills.hasten(place);
+        }
         session.wake.notify_one();
     }
 

@@ -1,6 +1,7 @@
 //! Packets to bytes, appended to what is waiting to be written.
 
 use crate::packet::{PacketId, QoS};
+use crate::v5::reason::SubscribeReason;
 use bytes::{BufMut, BytesMut};
 
 /// CONNACK return codes of MQTT 3.1.1.
@@ -93,8 +94,8 @@ pub fn unsuback(out: &mut BytesMut, id: PacketId) {
     short(out, 0xb0, id);
 }
 
-/// SUBACK: the granted QoS of each filter, `None` for a refused one.
-pub fn suback(out: &mut BytesMut, id: PacketId, granted: &[Option<QoS>]) {
+/// SUBACK: the granted QoS of each filter; there is one code for all refusals.
+pub fn suback(out: &mut BytesMut, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) {
     out.put_u8(0x90);
     length(out, 2 + granted.len());
     out.put_u16(id.get());
@@ -111,7 +112,8 @@ fn short(out: &mut BytesMut, first: u8, id: PacketId) {
     out.put_slice(&[first, 2, high, low]);
 }
 
-fn length(out: &mut BytesMut, mut bytes: usize) {
+/// A variable number, such as the bytes that follow.
+pub fn length(out: &mut BytesMut, mut bytes: usize) {
     while bytes > 0x7f {
         out.put_u8(bytes as u8 & 0x7f | 0x80);
         bytes >>= 7;
@@ -124,6 +126,7 @@ mod tests {
     use super::*;
     use crate::decode::frame;
     use crate::packet::{Delivery, Packet, Publish};
+    use crate::properties::{AliasedTopic, Properties};
 
     #[test]
     fn a_publish_is_read_as_it_was_written() {
@@ -139,7 +142,8 @@ mod tests {
                 publish(&mut out, "a/é".as_bytes(), &payload, true, with);
                 let frame = frame(&out, 100_000).unwrap().unwrap();
                 assert_eq!(frame.bytes, out.len());
-                let expected = Publish { topic: "a/é", payload: &payload, retain: true, delivery };
+                let (topic, properties) = (AliasedTopic::Name("a/é"), Properties::default());
+                let expected = Publish { topic, payload: &payload, retain: true, delivery, properties };
                 assert_eq!(frame.packet().unwrap(), Packet::Publish(expected));
             }
         }

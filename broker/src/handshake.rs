@@ -2,17 +2,18 @@
 
 use crate::access::{Action, may};
 use crate::decode::{Greeting, Malformed, frame, may_be_connect};
-use crate::door::{Door, Entered};
-use crate::encode::{self, ConnectCode};
+use crate::door::{Coming, Door, Entered, Start};
+use crate::limits::Limits;
 use crate::message::Draft;
-use crate::packet::{Connect, WillPacket};
+use crate::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::principal::{Credentials, Principal, Refused};
 use crate::sessions::NotOwned;
 use crate::state::Lifetime;
 use crate::topic::check_name;
+use crate::v5::fault::Fault;
+use crate::welcome::{Refusal, Welcome, refuse};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -24,36 +25,53 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Admitted {
     /// Who it is.
     pub principal: Principal,
+    /// In which protocol it speaks.
+    pub dialect: Dialect,
     /// Its session.
     pub entered: Entered,
+    /// How long that outlives the connection.
+    pub expiry: Duration,
+    /// What the client is told.
+    pub welcome: Welcome,
     /// What to publish when it vanishes.
-    pub will: Option<Draft>,
+    pub will: Option<Will>,
     /// How long it may be silent.
     pub silence_max: Duration,
     /// What it sent behind its CONNECT.
     pub input: BytesMut,
 }
 
+/// What a client leaves behind when it vanishes.
+pub struct Will {
+    topic: String,
+    retain: bool,
+    /// The message.
+    pub draft: Draft,
+    /// How long it waits for the client to come back.
+    pub delay: Duration,
+}
+
 /// Why a client was not let in.
 enum Turned {
-    /// With the CONNACK code that says why.
-    Away(ConnectCode),
+    /// With a word about it, in its own protocol.
+    Away(Dialect, Refusal),
     /// Without a word: it did not speak MQTT, or not in time.
     Out,
 }
 
 /// Owned parts of a CONNECT.
 struct Hello {
+    dialect: Dialect,
     credentials: Credentials,
-    lifetime: Lifetime,
-    silence_max: Duration,
+    start: Start,
+    session_expiry_s: u32,
+    keep_alive_s: u16,
     will: Option<Will>,
 }
 
-struct Will {
-    topic: String,
-    retain: bool,
-    draft: Draft,
+/// How long a session may outlive its connection, for a client that asks for so many seconds.
+pub fn session_expiry(seconds: u32, limits: &Limits) -> Duration {
+    Duration::from_secs(seconds.into()).min(limits.session_expiry)
 }
 
 /// Reads CONNECT, asks for the login, and gets the client its session. A client that is not let in has been told
@@ -65,9 +83,9 @@ where
     match greet(stream, peer, door).await {
         Ok(admitted) => Some(admitted),
         Err(Turned::Out) => None,
-        Err(Turned::Away(code)) => {
+        Err(Turned::Away(dialect, refusal)) => {
             let mut out = BytesMut::new();
-            encode::connack(&mut out, code);
+            refuse(&mut out, dialect, refusal);
             // Whether the client reads it is its own affair.
             let _ = timeout(GOODBYE, async {
                 stream.write_all(&out).await?;
@@ -93,32 +111,53 @@ async fn greet<S: AsyncRead + Unpin>(
             return Err(Turned::Out);
         }
     };
-    let Hello { credentials, lifetime, silence_max, will } = hello;
-    let mut client_id = credentials.client_id.clone();
+    let dialect = hello.dialect;
+    let away = |refusal| Turned::Away(dialect, refusal);
     let asked = Instant::now();
-    let principal = log_in(credentials, door).await?;
+    let given_id = hello.credentials.client_id.clone();
+    let principal = log_in(hello.credentials, door).await.map_err(away)?;
     if let Principal::Edge { edge, .. } = &principal
-        && edge.as_str() != client_id
+        && edge.as_str() != given_id
     {
-        return Err(Turned::Away(ConnectCode::BadClientId));
+        return Err(away(Refusal::ClientId));
     }
-    if client_id.is_empty() {
-        client_id = format!("(unnamed {})", UNNAMED.fetch_add(1, Ordering::Relaxed));
-    }
-    let will = will.map(|will| allowed(will, &principal, door)).transpose()?;
-    match door.enter(&principal, &client_id, lifetime, asked).await {
-        Ok(entered) => Ok(Admitted { principal, entered, will, silence_max, input }),
-        Err(NotOwned::Superseded) => Err(Turned::Out),
+    let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
+    let will = hello.will.map(|will| allowed(will, &principal, door)).transpose().map_err(away)?;
+    let expiry = session_expiry(hello.session_expiry_s, &door.limits);
+    let coming = Coming {
+        principal: &principal,
+        client_id: assigned.as_deref().unwrap_or(&given_id),
+        start: hello.start,
+        lifetime: if hello.session_expiry_s == 0 { Lifetime::Connection } else { Lifetime::Lasting },
+        receive_max: match dialect {
+            Dialect::Four => u16::MAX,
+            Dialect::Five(Terms { receive_max, .. }) => receive_max.get(),
+        },
+        asked,
+    };
+    let entered = match door.enter(coming).await {
+        Ok(entered) => entered,
+        Err(NotOwned::Superseded) => return Err(Turned::Out),
         Err(NotOwned::Unavailable) => {
             door.tally.turned_away.add();
-            Err(Turned::Away(ConnectCode::Unavailable))
+            return Err(away(Refusal::Unavailable));
         }
-    }
+    };
+    let keep_alive = keep_alive(hello.keep_alive_s, &door.limits);
+    let quota = door.limits.quota(&principal);
+    let told_s = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let welcome = Welcome {
+        session_present: entered.present,
+        session_expiry_s: Some(told_s(expiry)).filter(|told| *told != hello.session_expiry_s),
+        receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
+        packet_bytes: u32::try_from(quota.packet_bytes).unwrap_or(u32::MAX),
+        alias_max: door.limits.topic_aliases,
+        client_id: assigned,
+        keep_alive_s: u16::try_from(keep_alive.as_secs()).ok().filter(|told| *told != hello.keep_alive_s),
+    };
+    let silence_max = keep_alive.mul_f32(1.5);
+    Ok(Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input })
 }
-
-/// Numbers the clients that left their client id to the broker. No client can choose such an id and meet another
-/// client there: the session's key has the login in it.
-static UNNAMED: AtomicU64 = AtomicU64::new(1);
 
 async fn read_hello<S: AsyncRead + Unpin>(
     stream: &mut S,
@@ -137,8 +176,13 @@ async fn read_hello<S: AsyncRead + Unpin>(
         }
         if let Some(frame) = frame(input, door.limits.connect_bytes).map_err(bad)? {
             let hello = match frame.greeting().map_err(bad)? {
-                Greeting::Four(connect) => hello(&connect, peer, door)?,
-                Greeting::OtherVersion(_) => return Err(Turned::Away(ConnectCode::BadVersion)),
+                Greeting::Connect(connect) => hello(&connect, peer, &door.limits)
+                    .map_err(|refusal| turned_away(connect.dialect, refusal, door))?,
+                Greeting::Faulty(fault) => {
+                    let dialect = Dialect::Five(Terms::default());
+                    return Err(turned_away(dialect, Refusal::Fault(fault), door));
+                }
+                Greeting::OtherVersion(_) => return Err(Turned::Away(Dialect::Four, Refusal::Version)),
             };
             let bytes = frame.bytes;
             input.advance(bytes);
@@ -151,53 +195,67 @@ async fn read_hello<S: AsyncRead + Unpin>(
     }
 }
 
-fn hello(connect: &Connect<'_>, peer: SocketAddr, door: &Door) -> Result<Hello, Turned> {
-    let limits = &door.limits;
-    let nameless = connect.client_id.is_empty() && !connect.clean_session;
-    if nameless || connect.client_id.len() > limits.client_id_bytes {
-        return Err(Turned::Away(ConnectCode::BadClientId));
+fn turned_away(dialect: Dialect, refusal: Refusal, door: &Door) -> Turned {
+    if let Refusal::Fault(fault) = refusal {
+        tracing::debug!("not let in: {fault}");
+        door.tally.malformed.add();
     }
-    let will = connect.will.as_ref().map(|WillPacket { topic, payload, qos, retain }| {
-        check_name(topic, limits).map_err(|_| {
-            door.tally.malformed.add();
-            Turned::Out
-        })?;
-        let draft = Draft::message(topic, payload, *qos, *retain);
-        Ok(Will { topic: (*topic).to_owned(), retain: *retain, draft })
+    Turned::Away(dialect, refusal)
+}
+
+fn hello(connect: &Connect<'_>, peer: SocketAddr, limits: &Limits) -> Result<Hello, Refusal> {
+    let nameless = connect.client_id.is_empty() && !connect.clean_start && connect.dialect == Dialect::Four;
+    if nameless || connect.client_id.len() > limits.client_id_bytes {
+        return Err(Refusal::ClientId);
+    }
+    let will = connect.will.as_ref().map(|will| {
+        let WillPacket { topic, payload, qos, retain, delay_s, properties } = will;
+        check_name(topic, limits).map_err(|_| Refusal::Fault(Fault::Topic))?;
+        Ok(Will {
+            topic: (*topic).to_owned(),
+            retain: *retain,
+            draft: Draft::message(topic, payload, *qos, *retain, properties),
+            delay: Duration::from_secs((*delay_s).into()),
+        })
     });
-    let promised = match connect.keep_alive_s {
-        0 => limits.keep_alive_max,
-        seconds => Duration::from_secs(seconds.into()).min(limits.keep_alive_max),
-    };
     Ok(Hello {
+        dialect: connect.dialect,
         credentials: Credentials {
             client_id: connect.client_id.to_owned(),
             username: connect.username.map(str::to_owned),
             password: connect.password.map(<[u8]>::to_vec),
             peer,
         },
-        lifetime: if connect.clean_session { Lifetime::Connection } else { Lifetime::Lasting },
-        silence_max: promised.mul_f32(1.5),
+        start: if connect.clean_start { Start::Clean } else { Start::Resume },
+        session_expiry_s: connect.session_expiry_s,
+        keep_alive_s: connect.keep_alive_s,
         will: will.transpose()?,
     })
 }
 
-async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Turned> {
+fn keep_alive(promised_s: u16, limits: &Limits) -> Duration {
+    match promised_s {
+        0 => limits.keep_alive_max,
+        seconds => Duration::from_secs(seconds.into()).min(limits.keep_alive_max),
+    }
+}
+
+async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refusal> {
     let answer = timeout(door.limits.login_deadline, door.login.login(credentials)).await;
     answer.unwrap_or(Err(Refused::Unavailable)).map_err(|refused| {
         door.tally.logins_refused.add();
-        Turned::Away(match refused {
-            Refused::BadLogin => ConnectCode::BadLogin,
-            Refused::NotAllowed => ConnectCode::NotAuthorised,
-            Refused::Unavailable => ConnectCode::Unavailable,
-        })
+        match refused {
+            Refused::BadLogin => Refusal::BadLogin,
+            Refused::NotAllowed => Refusal::NotAuthorised,
+            Refused::Unavailable => Refusal::Unavailable,
+        }
     })
 }
 
-fn allowed(will: Will, principal: &Principal, door: &Door) -> Result<Draft, Turned> {
+fn allowed(will: Will, principal: &Principal, door: &Door) -> Result<Will, Refusal> {
     if may(principal, Action::Publish { topic: &will.topic, retain: will.retain }) {
-        return Ok(will.draft);
+        return Ok(will);
     }
     door.tally.refused.add();
-    Err(Turned::Away(ConnectCode::NotAuthorised))
+    Err(Refusal::NotAuthorised)
 }

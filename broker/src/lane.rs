@@ -5,6 +5,7 @@
 //! Architecture invariant: the lock of a lane is held for a push, a stamp, or a look at a page of the map, and
 //! never while waiting. Locks are taken in the order index, session, lane.
 
+use crate::clock::{Clock, Moment};
 use crate::message::{Draft, Envelope, LANES, Lane, Message, open};
 use crate::retained::{Kept, Page, Place, Retained, Room, Wanted};
 use crate::router::{Dead, Inlet};
@@ -18,6 +19,8 @@ use tokio::sync::Semaphore;
 pub const IN_TRANSIT_BYTES: usize = 1 << 20;
 /// The unit in which bytes in transit are counted; a small message costs one.
 const UNIT_BYTES: usize = 256;
+/// Expired messages given up under one lock.
+const EXPIRED_AT_ONCE: usize = 256;
 
 /// A counter for each lane.
 pub type Counters = [u64; LANES];
@@ -28,6 +31,7 @@ pub struct Lanes {
     /// Retained messages in all maps, and how many there may be.
     retained: AtomicUsize,
     retained_max: usize,
+    clock: Clock,
 }
 
 struct OneLane {
@@ -57,7 +61,13 @@ impl Lanes {
             dispatched: AtomicU64::new(0),
             returned: AtomicU64::new(0),
         };
-        Self { lanes: inlets.into_iter().map(lane).collect(), retained: AtomicUsize::new(0), retained_max }
+        let (retained, clock) = (AtomicUsize::new(0), Clock::start());
+        Self { lanes: inlets.into_iter().map(lane).collect(), retained, retained_max, clock }
+    }
+
+    /// The time by which messages expire.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     fn of(&self, lane: Lane) -> &OneLane {
@@ -98,6 +108,21 @@ impl Lanes {
     /// Retained messages of all lanes.
     pub fn retained(&self) -> usize {
         self.retained.load(Ordering::Relaxed)
+    }
+
+    /// Gives up the retained messages that have expired.
+    pub fn drop_expired(&self) {
+        let now = self.now();
+        for lane in &self.lanes {
+            // A few at a time, so that publishers do not wait for long.
+            loop {
+                let dropped = lane.entry.lock().retained.drop_expired(now, EXPIRED_AT_ONCE);
+                self.retained.fetch_sub(dropped, Ordering::Relaxed);
+                if dropped < EXPIRED_AT_ONCE {
+                    break;
+                }
+            }
+        }
     }
 
     /// A part of a lane's retained messages; see `Retained::page`.
@@ -162,7 +187,7 @@ impl Entry {
         self.counter += 1;
         self.spent += u64::from(units);
         let lane = draft.lane;
-        let envelope = draft.stamp(self.counter, self.spent);
+        let envelope = draft.stamp(self.counter, self.spent, lanes.now());
         let kept = match open(lane, &envelope).map(|opened| opened.envelope) {
             Some(Envelope::Message(message)) if message.retain => self.retain(message, lanes),
             _ => Kept::Yes,

@@ -29,6 +29,12 @@
 //!   which never wait for a client; a lane lets in less than its log holds. A counter in every envelope proves it,
 //!   and should one be missing all the same, every session starts anew (*session present* = 0).
 //!
+//! # Two protocols
+//!
+//! MQTT 3.1.1 and 5.0 share a listener and everything behind it: `decode` and `v5` turn the bytes of either into the
+//! same closed set of packets, and an `outbox` writes for a client in its own protocol. What travels with a message
+//! in 5.0 stays in its envelope, as bytes that were checked when they came, and is left out for a reader of 3.1.1.
+//!
 //! # Where messages wait
 //!
 //! A message that is published to be retained waits in its lane's map, once, whoever waits for it: a session only
@@ -44,20 +50,28 @@ mod access;
 mod backlog;
 mod broker;
 mod client;
+mod clock;
 mod connection;
 mod counters;
 mod decode;
 mod dispatch;
 mod door;
 mod encode;
+mod end;
+mod fanout;
+mod fields;
+mod filter;
 mod handshake;
 mod index;
 mod lane;
 mod limits;
 mod listener;
 mod message;
+mod outbox;
+mod outgoing;
 mod packet;
 mod principal;
+mod properties;
 mod replay;
 mod report;
 mod retained;
@@ -66,6 +80,9 @@ mod session;
 mod sessions;
 mod state;
 mod topic;
+mod v5;
+mod welcome;
+mod wills;
 mod window;
 
 pub use access::{Action, may};

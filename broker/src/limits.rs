@@ -29,6 +29,8 @@ pub struct Limits {
     pub topic_bytes: usize,
     /// Levels of a topic name or filter.
     pub topic_levels: usize,
+    /// Topic aliases of a connection, each way.
+    pub topic_aliases: u16,
     /// Bytes of a client id.
     pub client_id_bytes: usize,
     /// Retained messages kept; one more is delivered but not kept.
@@ -80,6 +82,7 @@ impl Default for Limits {
             keep_alive_max: Duration::from_secs(3600),
             topic_bytes: 512,
             topic_levels: 16,
+            topic_aliases: 32,
             client_id_bytes: 128,
             retained: 2_000_000,
             clears: 16_384,

@@ -1,13 +1,26 @@
 //! A message on its way through the broker, and its envelope: the one opaque payload that the router sees.
 
+use crate::clock::Moment;
 use crate::packet::QoS;
+use crate::properties::Properties;
 use bytes::Bytes;
 
 /// How many lanes there are; see `lane`.
 pub const LANES: usize = 4;
 
-/// Before topic and payload: kind, flags, counter, spent, length of the topic.
-const HEADER: usize = 1 + 1 + 8 + 8 + 2;
+/// Before topic, properties and payload: kind, flags, and from here on counter, spent, expiry, publisher, and the
+/// lengths of topic and properties.
+const COUNTER: usize = 2;
+const SPENT: usize = COUNTER + 8;
+const EXPIRES: usize = SPENT + 8;
+const PUBLISHER: usize = EXPIRES + 8;
+const TOPIC_BYTES: usize = PUBLISHER + 8;
+const LASTING_BYTES: usize = TOPIC_BYTES + 2;
+const HEADER: usize = LASTING_BYTES + 4;
+
+/// Who published a message: the same number for the same client id and login, whatever became of its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Publisher(pub u64);
 
 /// A message with its place in the order of its lane. Cheap to clone and to share: topic and payload are slices
 /// of one allocation.
@@ -16,6 +29,12 @@ pub struct Message {
     topic: Bytes,
     /// The payload, empty for a cleared retained topic.
     pub payload: Bytes,
+    /// The properties that are passed on as they are, as `Properties::write_lasting` wrote them.
+    pub lasting: Bytes,
+    /// When nobody wants it any more.
+    pub expires: Option<Moment>,
+    /// Who published it; zero for the broker itself.
+    pub publisher: Publisher,
     /// QoS of the publish; a subscriber gets the lower of this and its own.
     pub qos: QoS,
     /// Whether it was published to be kept.
@@ -39,7 +58,12 @@ impl Message {
 
     /// What it counts against a queue.
     pub fn bytes(&self) -> usize {
-        self.topic.len() + self.payload.len()
+        self.topic.len() + self.payload.len() + self.lasting.len()
+    }
+
+    /// Whether nobody wants it any more.
+    pub fn is_expired(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
@@ -53,9 +77,9 @@ impl Message {
         retain: bool,
         counter: u64,
     ) -> std::sync::Arc<Message> {
-        let draft = Draft::message(topic, payload.as_bytes(), qos, retain);
+        let draft = Draft::message(topic, payload.as_bytes(), qos, retain, &Properties::default());
         let lane = draft.lane;
-        match open(lane, &draft.stamp(counter, 0)).expect("an envelope").envelope {
+        match open(lane, &draft.stamp(counter, 0, Moment::of_ms(1))).expect("an envelope").envelope {
             Envelope::Message(message) => message.into(),
             Envelope::Probe => panic!("a message"),
         }
@@ -116,18 +140,30 @@ pub struct Draft {
     bytes: Vec<u8>,
     /// Its lane.
     pub lane: Lane,
+    /// What it has to live from its stamp on.
+    expiry_s: Option<u32>,
 }
 
 impl Draft {
     /// Wraps a message. The topic has been checked.
-    pub fn message(topic: &str, payload: &[u8], qos: QoS, retain: bool) -> Draft {
-        let mut draft = Draft::new(Lane::of_topic(topic), HEADER + topic.len() + payload.len());
-        draft.bytes.push(0);
-        draft.bytes.push(qos as u8 | u8::from(retain) << 2);
-        draft.bytes.extend([0; 16]);
+    pub fn message(
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        properties: &Properties<'_>,
+    ) -> Draft {
+        let lasting = properties.lasting_bytes();
+        let mut draft = Draft::new(Lane::of_topic(topic), HEADER + topic.len() + lasting + payload.len());
+        draft.expiry_s = properties.expiry_s;
+        draft.bytes.resize(HEADER, 0);
+        draft.bytes[1] = qos as u8 | u8::from(retain) << 2;
         let topic_bytes = u16::try_from(topic.len()).expect("a topic is at most 65,535 bytes on the wire");
-        draft.bytes.extend(topic_bytes.to_be_bytes());
+        draft.bytes[TOPIC_BYTES..][..2].copy_from_slice(&topic_bytes.to_be_bytes());
+        let lasting_bytes = u32::try_from(lasting).expect("a packet is at most 256 MB on the wire");
+        draft.bytes[LASTING_BYTES..][..4].copy_from_slice(&lasting_bytes.to_be_bytes());
         draft.bytes.extend(topic.as_bytes());
+        properties.write_lasting(&mut draft.bytes);
         draft.bytes.extend(payload);
         draft
     }
@@ -141,7 +177,13 @@ impl Draft {
     }
 
     fn new(lane: Lane, bytes: usize) -> Draft {
-        Draft { bytes: Vec::with_capacity(bytes), lane }
+        Draft { bytes: Vec::with_capacity(bytes), lane, expiry_s: None }
+    }
+
+    /// The same, published by this client.
+    pub fn by(mut self, publisher: Publisher) -> Draft {
+        self.bytes[PUBLISHER..][..8].copy_from_slice(&publisher.0.to_be_bytes());
+        self
     }
 
     /// Bytes of the envelope.
@@ -149,10 +191,13 @@ impl Draft {
         self.bytes.len()
     }
 
-    /// Gives the envelope its number within the lane, and the sum of what the lane has let in so far.
-    pub fn stamp(mut self, counter: u64, spent: u64) -> Bytes {
-        self.bytes[2..10].copy_from_slice(&counter.to_be_bytes());
-        self.bytes[10..18].copy_from_slice(&spent.to_be_bytes());
+    /// Gives the envelope its number within the lane, the sum of what the lane has let in so far, and, if it is
+    /// to expire, the moment when.
+    pub fn stamp(mut self, counter: u64, spent: u64, now: Moment) -> Bytes {
+        let expires = self.expiry_s.map_or(0, |seconds| now.plus_s(seconds).ms());
+        for (at, number) in [(COUNTER, counter), (SPENT, spent), (EXPIRES, expires)] {
+            self.bytes[at..][..8].copy_from_slice(&number.to_be_bytes());
+        }
         self.bytes.into()
     }
 }
@@ -170,14 +215,20 @@ pub struct Opened {
 /// Opens an envelope; `None` for bytes that no `Draft` made.
 pub fn open(lane: Lane, bytes: &Bytes) -> Option<Opened> {
     let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-    let (counter, spent) = (number(2)?, number(10)?);
-    let topic_bytes = u16::from_be_bytes(bytes.get(18..20)?.try_into().ok()?);
-    let payload = HEADER + usize::from(topic_bytes);
+    let (counter, spent, expires) = (number(COUNTER)?, number(SPENT)?, number(EXPIRES)?);
+    let topic_bytes = u16::from_be_bytes(bytes.get(TOPIC_BYTES..LASTING_BYTES)?.try_into().ok()?);
+    let lasting_bytes = u32::from_be_bytes(bytes.get(LASTING_BYTES..HEADER)?.try_into().ok()?);
+    let lasting = HEADER + usize::from(topic_bytes);
+    let payload = lasting + usize::try_from(lasting_bytes).ok()?;
     let envelope = match bytes[0] {
         1 => Envelope::Probe,
         0 if payload <= bytes.len() => Envelope::Message(Message {
-            topic: bytes.slice(HEADER..payload),
+            topic: bytes.slice(HEADER..lasting),
+            // An empty slice is not a share of the allocation, and costs nothing to clone.
+            lasting: if lasting == payload { Bytes::new() } else { bytes.slice(lasting..payload) },
             payload: bytes.slice(payload..),
+            expires: (expires > 0).then(|| Moment::of_ms(expires)),
+            publisher: Publisher(number(PUBLISHER)?),
             qos: QoS::from_bits(bytes[1] & 3)?,
             retain: bytes[1] & 4 != 0,
             lane,
@@ -199,16 +250,27 @@ mod tests {
             ("é", b"", QoS::One, true),
             ("t", &[0; 70_000], QoS::Two, true),
         ] {
-            let draft = Draft::message(topic, payload, qos, retain);
+            let properties = Properties {
+                expiry_s: (qos == QoS::One).then_some(3),
+                content_type: retain.then_some("text"),
+                ..Properties::default()
+            };
+            let draft = Draft::message(topic, payload, qos, retain, &properties).by(Publisher(5));
             let lane = draft.lane;
-            let opened = open(lane, &draft.stamp(7, 9)).unwrap();
+            let opened = open(lane, &draft.stamp(7, 9, Moment::of_ms(100))).unwrap();
             assert_eq!((opened.counter, opened.spent), (7, 9));
             let Envelope::Message(message) = opened.envelope else { panic!("a message") };
             assert_eq!(message.topic(), topic);
             assert_eq!((&message.payload[..], message.qos, message.retain), (payload, qos, retain));
+            assert_eq!(message.lasting[..], if retain { &b"\x03\x00\x04text"[..] } else { b"" }[..]);
+            assert_eq!(message.expires, (qos == QoS::One).then(|| Moment::of_ms(3100)));
+            assert_eq!(message.publisher, Publisher(5));
         }
         for lane in Lane::all() {
-            assert_eq!(open(lane, &Draft::probe(lane).stamp(1, 1)).unwrap().envelope, Envelope::Probe);
+            assert_eq!(
+                open(lane, &Draft::probe(lane).stamp(1, 1, Moment::of_ms(1))).unwrap().envelope,
+                Envelope::Probe
+            );
         }
         assert!(open(Lane(0), &Bytes::from_static(b"short")).is_none());
     }

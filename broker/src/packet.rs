@@ -1,4 +1,8 @@
-//! The packets of MQTT 3.1.1 that a client may send, as a closed set.
+//! The packets that a client may send, as a closed set: those of MQTT 5.0, of which 3.1.1 knows a part.
+
+use crate::properties::{AliasedTopic, Properties, SubscriptionId};
+use crate::v5::reason::{AckReason, ReleaseReason};
+use std::num::{NonZeroU16, NonZeroU32};
 
 /// Quality of service, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,42 +28,44 @@ impl QoS {
 }
 
 /// A client's packet id: never zero.
-pub type PacketId = std::num::NonZeroU16;
+pub type PacketId = NonZeroU16;
 
 /// What a client may send after its CONNECT.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// PUBLISH.
     Publish(Publish<'a>),
-    /// PUBACK: a QoS 1 message has arrived.
-    PubAck(PacketId),
-    /// PUBREC: a QoS 2 message has arrived.
-    PubRec(PacketId),
+    /// PUBACK: a QoS 1 message has arrived, or was refused: it is done either way.
+    PubAck(PacketId, AckReason),
+    /// PUBREC: a QoS 2 message has arrived, or was refused, which ends it.
+    PubRec(PacketId, AckReason),
     /// PUBREL: the client has dropped its QoS 2 message.
-    PubRel(PacketId),
+    PubRel(PacketId, ReleaseReason),
     /// PUBCOMP: the client has forgotten a QoS 2 packet id.
-    PubComp(PacketId),
-    /// SUBSCRIBE, with at least one filter.
-    Subscribe(PacketId, Vec<(&'a str, QoS)>),
+    PubComp(PacketId, ReleaseReason),
+    /// SUBSCRIBE.
+    Subscribe(Subscribe<'a>),
     /// UNSUBSCRIBE, with at least one filter.
     Unsubscribe(PacketId, Vec<&'a str>),
     /// PINGREQ.
     Ping,
-    /// DISCONNECT: goodbye, and no will.
-    Disconnect,
+    /// DISCONNECT: goodbye.
+    Disconnect(Farewell),
 }
 
 /// A PUBLISH.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Publish<'a> {
     /// Topic name, UTF-8 but not checked otherwise.
-    pub topic: &'a str,
+    pub topic: AliasedTopic<'a>,
     /// The message.
     pub payload: &'a [u8],
     /// Keep the message for those who subscribe later.
     pub retain: bool,
     /// How surely it is to arrive, with the packet id that QoS 1 and 2 have.
     pub delivery: Delivery,
+    /// What goes with it.
+    pub properties: Properties<'a>,
 }
 
 /// How surely a PUBLISH is to arrive.
@@ -84,13 +90,78 @@ impl Delivery {
     }
 }
 
+/// A SUBSCRIBE, with at least one filter.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Subscribe<'a> {
+    /// Its packet id.
+    pub id: PacketId,
+    /// The filters, UTF-8 but not checked otherwise. All have the same identifier.
+    pub filters: Vec<(&'a str, Options)>,
+}
+
+/// How a subscription is to be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The highest QoS to deliver with.
+    pub qos: QoS,
+    /// Leave out what the subscriber has published itself.
+    pub no_local: bool,
+    /// Deliver with the retain flag of the publish; otherwise it only says that a message was there before.
+    pub retain_as_published: bool,
+    /// What becomes of the messages that are retained already.
+    pub retained: SendRetained,
+    /// A number of the subscriber's to be told with every message.
+    pub identifier: Option<SubscriptionId>,
+}
+
+impl Options {
+    /// The only ones that MQTT 3.1.1 has.
+    pub fn of_qos(qos: QoS) -> Options {
+        let (no_local, retain_as_published) = (false, false);
+        Options { qos, no_local, retain_as_published, retained: SendRetained::Always, identifier: None }
+    }
+}
+
+/// When a subscription brings what is retained already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendRetained {
+    /// Whenever it is made, even if it is there.
+    Always,
+    /// Only when it was not there.
+    IfNew,
+    /// Never.
+    Never,
+}
+
+/// A DISCONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// What becomes of the will.
+    pub will: FarewellWill,
+    /// The session's expiry, changed with the last word.
+    pub session_expiry_s: Option<u32>,
+}
+
+/// What becomes of the will when the client says goodbye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FarewellWill {
+    /// It is forgotten.
+    Forget,
+    /// It is published, as if the client had vanished.
+    Publish,
+}
+
 /// A CONNECT.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Connect<'a> {
+    /// In which protocol.
+    pub dialect: Dialect,
     /// The client id, possibly empty.
     pub client_id: &'a str,
-    /// Forget what was before, and forget this session with its connection.
-    pub clean_session: bool,
+    /// Forget what was before.
+    pub clean_start: bool,
+    /// How long the session outlives its connection: `0` not at all, `u32::MAX` for ever.
+    pub session_expiry_s: u32,
     /// Seconds between two packets of the client; 0 for no promise.
     pub keep_alive_s: u16,
     /// What to publish when the client vanishes.
@@ -99,6 +170,43 @@ pub struct Connect<'a> {
     pub username: Option<&'a str>,
     /// Password, if given.
     pub password: Option<&'a [u8]>,
+}
+
+/// The protocol of a connection, with what the client asked for in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// MQTT 3.1.1.
+    Four,
+    /// MQTT 5.0.
+    Five(Terms),
+}
+
+/// What a client of MQTT 5.0 can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Messages of QoS 1 and 2 at once.
+    pub receive_max: NonZeroU16,
+    /// Bytes of one packet.
+    pub packet_bytes: Option<NonZeroU32>,
+    /// Topic aliases.
+    pub alias_max: u16,
+    /// Whether it wants to read reasons.
+    pub reasons: Reasons,
+}
+
+/// Whether a client wants to read why something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reasons {
+    /// It does.
+    Told,
+    /// Only where the connection ends.
+    Spared,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { receive_max: NonZeroU16::MAX, packet_bytes: None, alias_max: 0, reasons: Reasons::Told }
+    }
 }
 
 /// The will within a CONNECT.
@@ -112,4 +220,8 @@ pub struct WillPacket<'a> {
     pub qos: QoS,
     /// Whether it is retained.
     pub retain: bool,
+    /// How long the broker waits for the client to come back before it publishes.
+    pub delay_s: u32,
+    /// What goes with it.
+    pub properties: Properties<'a>,
 }

@@ -1,11 +1,12 @@
 //! The retained messages of a new subscription, fetched from the maps a page at a time, so that any number of
 //! them costs a session no more than a page.
 
+use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
-use crate::message::{Lane, Message};
-use crate::packet::QoS;
+use crate::message::{Lane, Message, Publisher};
+use crate::outgoing::Outgoing;
+use crate::packet::{Options, QoS};
 use crate::retained::{Clears, Place, Wanted};
-use crate::window::Outgoing;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,8 +29,9 @@ pub enum Peek {
 /// Where a replay has come to. It survives its connection.
 #[derive(Debug)]
 pub struct Replay {
-    filter: Box<str>,
-    granted: QoS,
+    filter: Filter,
+    options: Options,
+    subscriber: Publisher,
     /// The lanes' counters at the subscription: what is above comes live.
     up_to: Counters,
     /// Lanes still to be looked into, the current one last.
@@ -48,22 +50,27 @@ enum Next {
 
 impl Replay {
     /// All that the filter matches at the lanes' counters `up_to`.
-    pub fn new(filter: &str, granted: QoS, up_to: Counters) -> Self {
-        let lanes = lanes_of(filter);
-        Self { filter: filter.into(), granted, up_to, lanes, next: Next::First, page: VecDeque::new() }
+    pub fn new(filter: Filter, options: Options, subscriber: Publisher, up_to: Counters) -> Self {
+        let lanes = lanes_of(filter.pattern());
+        Self { filter, options, subscriber, up_to, lanes, next: Next::First, page: VecDeque::new() }
     }
 
     /// The subscription's filter.
-    pub fn filter(&self) -> &str {
+    pub fn filter(&self) -> &Filter {
         &self.filter
     }
 
     /// What comes next; fetches pages when needed.
     pub fn peek(&mut self, lanes: &Lanes) -> Peek {
-        let mut pages = 0;
+        let (now, mut pages) = (lanes.now(), 0);
+        let Options { no_local, qos, .. } = self.options;
         loop {
-            if let Some(message) = self.page.front() {
-                return Peek::Message(message.qos.min(self.granted));
+            while let Some(message) = self.page.front() {
+                let own = no_local && message.publisher == self.subscriber;
+                if !own && !message.is_expired(now) {
+                    return Peek::Message(message.qos.min(qos));
+                }
+                self.page.pop_front();
             }
             let Some(&lane) = self.lanes.last() else { return Peek::End };
             let start = match &self.next {
@@ -80,7 +87,7 @@ impl Replay {
             }
             pages += 1;
             let wanted = Wanted {
-                filter: &self.filter,
+                filter: self.filter.pattern(),
                 above: 0,
                 up_to: self.up_to[lane.index()],
                 clears: Clears::Hidden,
@@ -101,8 +108,7 @@ impl Replay {
 
     /// The next message of the page that `peek` looked at.
     pub fn take(&mut self) -> Option<Outgoing> {
-        let message = self.page.pop_front()?;
-        Some(Outgoing { qos: message.qos.min(self.granted), message, retain: true })
+        Some(Outgoing::retained(self.page.pop_front()?, &self.options))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::door::Door;
 use crate::message::Draft;
 use crate::packet::QoS;
+use crate::properties::Properties;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,13 +37,13 @@ pub async fn run(door: Arc<Door>) {
     let mut tick = tokio::time::interval(REPORT_EVERY);
     loop {
         tick.tick().await;
-        door.expire_old();
+        door.expire_old(tokio::time::Instant::now());
         let report = Report::of(&door.counters());
         if last.as_ref() != Some(&report) {
             let json = serde_json::to_vec(&report).expect("numbers are always JSON");
             let topic = protocol::Topic::ViewBroker.to_string();
             // A dead router is noticed by the probe.
-            let _ = door.publish(Draft::message(&topic, &json, QoS::One, true)).await;
+            let _ = door.publish(Draft::message(&topic, &json, QoS::One, true, &Properties::default())).await;
             last = Some(report);
         }
     }

@@ -1,6 +1,7 @@
 //! The retained messages of one lane, ordered so that a filter's topics lie together and a collection's own
 //! topic comes after its members.
 
+use crate::clock::Moment;
 use crate::message::Message;
 use crate::topic::matches;
 use std::collections::BTreeMap;
@@ -84,6 +85,8 @@ pub struct Retained {
     messages: BTreeMap<Place, Arc<Message>>,
     /// Counters and places of the entries that are empty: topics that were cleared.
     cleared: BTreeMap<u64, Place>,
+    /// Moments, counters and places of the entries that will expire.
+    expiring: BTreeMap<(Moment, u64), Place>,
     clears_max: usize,
     forgotten: u64,
 }
@@ -91,7 +94,8 @@ pub struct Retained {
 impl Retained {
     /// Remembers at most so many cleared topics.
     pub fn new(clears_max: usize) -> Self {
-        Self { messages: BTreeMap::new(), cleared: BTreeMap::new(), clears_max, forgotten: 0 }
+        let (messages, cleared, expiring) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { messages, cleared, expiring, clears_max, forgotten: 0 }
     }
 
     /// Retained messages, cleared topics not counted.
@@ -124,7 +128,15 @@ impl Retained {
         if message.payload.is_empty() {
             self.cleared.insert(message.counter, place.clone());
         }
-        self.messages.insert(place, message);
+        // What says that a topic was cleared does not expire.
+        if let Some(moment) = message.expires.filter(|_| !message.payload.is_empty()) {
+            self.expiring.insert((moment, message.counter), place.clone());
+        }
+        if let Some(before) = self.messages.insert(place, message)
+            && let Some(moment) = before.expires
+        {
+            self.expiring.remove(&(moment, before.counter));
+        }
         while self.cleared.len() > self.clears_max {
             if let Some((counter, place)) = self.cleared.pop_first() {
                 self.messages.remove(&place);
@@ -132,6 +144,19 @@ impl Retained {
             }
         }
         Kept::Yes
+    }
+
+    /// Gives up at most `at_once` messages that have expired, and tells how many there were.
+    pub fn drop_expired(&mut self, now: Moment, at_once: usize) -> usize {
+        let mut dropped = 0;
+        while dropped < at_once
+            && let Some(first) = self.expiring.first_entry()
+            && first.key().0 <= now
+        {
+            self.messages.remove(&first.remove());
+            dropped += 1;
+        }
+        dropped
     }
 
     /// Looks at no more than `look_at` topics from `start` on (from the first one when `None`).
@@ -232,6 +257,27 @@ mod tests {
         map.set(message("d", "", 10), Room::Some);
         assert_eq!((map.len(), map.forgotten()), (1, 7));
         assert_eq!(look(&map, "+", 8, Clears::Told), [("c".to_owned(), 9), ("d".to_owned(), 10)]);
+    }
+
+    #[test]
+    fn what_has_expired_is_given_up_unless_it_was_replaced() {
+        let mut map = map(&["a", "b", "c", "d"]);
+        let mut expiring = |topic, payload, counter, ms| {
+            let mut message = Message::clone(&message(topic, payload, counter));
+            message.expires = Some(Moment::of_ms(ms));
+            map.set(Arc::new(message), Room::Some);
+        };
+        expiring("a", "x", 5, 100);
+        expiring("b", "x", 6, 200);
+        expiring("c", "x", 7, 100);
+        expiring("c", "x", 8, 300);
+        expiring("d", "", 9, 100);
+        for (now, at_once, dropped, left) in [(99, 9, 0, 3), (250, 1, 1, 2), (250, 9, 1, 1), (300, 9, 1, 0)] {
+            assert_eq!(map.drop_expired(Moment::of_ms(now), at_once), dropped, "at {now}");
+            assert_eq!(map.len(), left, "at {now}");
+        }
+        assert_eq!(look(&map, "#", 0, Clears::Told), [("d".to_owned(), 9)], "a clear is still told");
+        assert!(map.expiring.is_empty());
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! A session as the connections, the dispatcher and the table of sessions share it.
 
-use crate::backlog::Offered;
-use crate::message::Message;
+use crate::backlog::{Client, Offered};
+use crate::message::Publisher;
+use crate::outgoing::Outgoing;
 use crate::packet::QoS;
 use crate::principal::{Identity, Principal};
 use crate::state::State;
+use crate::wills::Place;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
@@ -32,6 +35,8 @@ impl Key {
 pub struct Session {
     /// Whose it is.
     pub key: Key,
+    /// The number under which its client publishes.
+    pub publisher: Publisher,
     /// Told when there is something to send.
     pub wake: Notify,
     state: Mutex<State>,
@@ -39,7 +44,16 @@ pub struct Session {
     newest: watch::Sender<u64>,
     /// Held by the one connection that has it.
     owner: Arc<tokio::sync::Mutex<()>>,
-    away_since: Mutex<Instant>,
+    absence: Mutex<Absence>,
+    /// Where its client's will waits for the client to come back.
+    will: Mutex<Option<Place>>,
+}
+
+/// How long a client has been away, and how long it may be.
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    since: Instant,
+    max: Duration,
 }
 
 /// The right to use a session, until a newer ticket is drawn.
@@ -57,14 +71,16 @@ impl PartialEq for Session {
 
 impl Session {
     /// A session nobody has yet.
-    pub fn new(key: Key, state: State) -> Session {
+    pub fn new(key: Key, publisher: Publisher, state: State) -> Session {
         Session {
             key,
+            publisher,
             wake: Notify::new(),
             state: Mutex::new(state),
             newest: watch::Sender::new(0),
             owner: Arc::default(),
-            away_since: Mutex::new(Instant::now()),
+            absence: Mutex::new(Absence { since: Instant::now(), max: Duration::MAX }),
+            will: Mutex::default(),
         }
     }
 
@@ -94,20 +110,50 @@ impl Session {
     }
 
     /// Offers a message.
-    pub fn offer(&self, message: &Arc<Message>, granted: QoS) -> Offered {
-        let offered = self.state.lock().offer(message, granted);
+    pub fn offer(&self, outgoing: Outgoing) -> Offered {
+        let offered = self.state.lock().offer(outgoing);
         self.wake.notify_one();
         offered
     }
 
-    /// Since when its client has been away.
-    pub fn away_since(&self) -> Instant {
-        *self.away_since.lock()
+    /// Offers a message that another one could take as well, if its client is there, or away, as is wanted, and
+    /// there is room for it. Gives it back otherwise.
+    pub fn offer_if(&self, wanted: Client, outgoing: Outgoing) -> Result<Offered, Outgoing> {
+        let mut state = self.state.lock();
+        let useful = wanted == Client::Here || outgoing.qos > QoS::Zero;
+        if !useful || state.client() != wanted || !state.has_room_for_message(&outgoing.message) {
+            return Err(outgoing);
+        }
+        let offered = state.offer(outgoing);
+        drop(state);
+        self.wake.notify_one();
+        Ok(offered)
     }
 
-    /// Its client is away from now on.
-    pub fn away_from_now(&self) {
-        *self.away_since.lock() = Instant::now();
+    /// Since when its client has been away.
+    pub fn away_since(&self) -> Instant {
+        self.absence.lock().since
+    }
+
+    /// Its client is away from now on, for `max` at most.
+    pub fn away_from_now(&self, max: Duration) {
+        *self.absence.lock() = Absence { since: Instant::now(), max };
+    }
+
+    /// Whether its client, if it is away, has been so for too long.
+    pub fn is_expired(&self, now: Instant) -> bool {
+        let absence = *self.absence.lock();
+        now.duration_since(absence.since) > absence.max
+    }
+
+    /// Notes where its client's will waits.
+    pub fn leave_will(&self, place: Place) {
+        *self.will.lock() = Some(place);
+    }
+
+    /// Where its client's will waits, from now on forgotten here.
+    pub fn take_will(&self) -> Option<Place> {
+        self.will.lock().take()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use crate::backlog::Client;
 use crate::limits::Limits;
+use crate::message::Publisher;
 use crate::principal::{Identity, Principal};
 use crate::session::{Key, Session, Ticket};
 use crate::state::{Lifetime, State};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
@@ -21,6 +24,10 @@ pub struct Sessions {
     table: Mutex<HashMap<Key, Arc<Session>>>,
     /// Who was kicked of late, and when.
     kicked: Mutex<VecDeque<(Instant, Identity)>>,
+    /// Makes numbers for clients that nobody outside can foresee.
+    numbers: RandomState,
+    /// Clients that left their client id to the broker.
+    unnamed: AtomicU64,
 }
 
 /// A session in the hands of one connection.
@@ -44,6 +51,12 @@ pub enum NotOwned {
 }
 
 impl Sessions {
+    /// A client id for a client that left it to the broker.
+    pub fn new_client_id(&self) -> String {
+        let number = self.unnamed.fetch_add(1, Ordering::Relaxed);
+        format!("auto-{:016x}", self.numbers.hash_one(number))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.table.lock().len()
@@ -94,7 +107,10 @@ impl Sessions {
                     Some(longest)
                 }
             };
-            let session = Arc::new(Session::new(key.clone(), State::new(limits.quota(principal))));
+            // Zero is the broker itself.
+            let publisher = Publisher(self.numbers.hash_one(key).max(1));
+            let state = State::new(limits.quota(principal), publisher);
+            let session = Arc::new(Session::new(key.clone(), publisher, state));
             table.insert(key.clone(), Arc::clone(&session));
             (session, victim)
         };
@@ -150,12 +166,10 @@ impl Sessions {
     }
 
     /// Sessions whose clients have been away for longer than they may.
-    pub fn expired(&self, expiry: Duration, now: Instant) -> Vec<Arc<Session>> {
+    pub fn expired(&self, now: Instant) -> Vec<Arc<Session>> {
         let table = self.table.lock();
         let expired = |session: &&Arc<Session>| {
-            session.state().client() == Client::Away
-                && now.duration_since(session.away_since()) > expiry
-                && session.try_own().is_some()
+            session.state().client() == Client::Away && session.is_expired(now) && session.try_own().is_some()
         };
         table.values().filter(expired).map(Arc::clone).collect()
     }

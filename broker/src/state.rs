@@ -1,26 +1,31 @@
 //! The state of one session: its subscriptions, what it has yet to get, what is in flight. No socket, no clock.
 
 use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
+use crate::clock::Moment;
+use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
-use crate::message::Message;
-use crate::packet::{PacketId, QoS};
+use crate::message::{Message, Publisher};
+use crate::outbox::{Outbox, Written};
+use crate::outgoing::Outgoing;
+use crate::packet::{Options, PacketId, QoS, SendRetained};
 use crate::replay::{Peek, Replay, lanes_of};
-use crate::window::{Outgoing, Window};
-use bytes::BytesMut;
+use crate::window::Window;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Bytes ready to be written at which no more messages are added.
 pub const OUT_BYTES: usize = 64 << 10;
+
+/// Messages that are not sent after all, because they are too late or too large, before others get a turn.
+const SKIPPED_AT_ONCE: usize = 1_000;
 
 /// One subscription.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     /// Its filter.
-    pub filter: Arc<str>,
-    /// The QoS it was granted.
-    pub granted: QoS,
+    pub filter: Filter,
+    /// How it is to be served.
+    pub options: Options,
     /// The lanes' counters when it was made.
     pub since: Counters,
 }
@@ -49,6 +54,18 @@ pub struct State {
     received: HashSet<PacketId>,
     client: Client,
     lifetime: Lifetime,
+    publisher: Publisher,
+    /// Messages in flight that its client can take at once.
+    in_flight: usize,
+}
+
+/// Messages that were to be sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sent {
+    /// Ready to be written.
+    pub delivered: u64,
+    /// Dropped, because they are larger than the client can take.
+    pub too_large: u64,
 }
 
 /// How long a session lives.
@@ -66,7 +83,7 @@ pub enum Lifetime {
 
 impl State {
     /// A session of which nothing is known yet.
-    pub fn new(quota: &Quota) -> Self {
+    pub fn new(quota: &Quota, publisher: Publisher) -> Self {
         Self {
             subscriptions: Vec::new(),
             backlog: Backlog::new(quota),
@@ -75,6 +92,8 @@ impl State {
             received: HashSet::new(),
             client: Client::Away,
             lifetime: Lifetime::Connection,
+            publisher,
+            in_flight: quota.in_flight,
         }
     }
 
@@ -91,19 +110,29 @@ impl State {
     /// Whether nothing that its subscriptions could have brought has been forgotten: `forgotten` are the lanes'
     /// counters of the last cleared topic that the maps do not remember.
     pub fn is_complete(&self, forgotten: &Counters) -> bool {
-        self.subscriptions.iter().all(|subscription| {
-            lanes_of(&subscription.filter)
-                .into_iter()
-                .map(|lane| lane.index())
-                .all(|lane| forgotten[lane] <= self.backlog.seen()[lane].max(subscription.since[lane]))
-        })
+        self.subscriptions.iter().filter(|subscription| subscription.filter.group().is_none()).all(
+            |subscription| {
+                lanes_of(subscription.filter.pattern())
+                    .into_iter()
+                    .map(|lane| lane.index())
+                    .all(|lane| forgotten[lane] <= self.backlog.seen()[lane].max(subscription.since[lane]))
+            },
+        )
     }
 
-    /// The client is here, on a new connection.
-    pub fn arrive(&mut self, lifetime: Lifetime) {
+    /// The client is here, on a new connection, and takes `receive_max` messages at once.
+    pub fn arrive(&mut self, lifetime: Lifetime, receive_max: u16) {
         self.client = Client::Here;
         self.lifetime = lifetime;
+        self.in_flight = self.quota.in_flight.min(receive_max.into());
         self.window.begin_again();
+    }
+
+    /// It lives as long as its connection, whatever was agreed before.
+    pub fn end_with_connection(&mut self) {
+        if self.lifetime == Lifetime::Lasting {
+            self.lifetime = Lifetime::Connection;
+        }
     }
 
     /// The client has gone; see `Backlog::go_away`.
@@ -114,38 +143,53 @@ impl State {
 
     /// Starts anew, with the lifetime given, and returns the subscriptions it had.
     pub fn reset(&mut self, lifetime: Lifetime) -> Vec<Subscription> {
-        let new = State { lifetime, ..State::new(&self.quota) };
+        let new = State { lifetime, ..State::new(&self.quota, self.publisher) };
         std::mem::replace(self, new).subscriptions
     }
 
     /// Whether there is room for one more filter, or it has this one already.
     pub fn has_room_for(&self, filter: &str) -> bool {
         self.subscriptions.len() < self.quota.filters
-            || self.subscriptions.iter().any(|subscription| *subscription.filter == *filter)
+            || self.subscriptions.iter().any(|subscription| subscription.filter.text() == filter)
     }
 
     /// A subscription made at the lanes' counters `now`: new, or made again.
-    pub fn subscribed(&mut self, filter: &str, granted: QoS, now: Counters) {
-        match self.subscriptions.iter_mut().find(|subscription| *subscription.filter == *filter) {
-            Some(subscription) => subscription.granted = granted,
-            None => self.subscriptions.push(Subscription { filter: filter.into(), granted, since: now }),
+    pub fn subscribed(&mut self, filter: &Filter, options: Options, now: Counters) {
+        let there = self.subscriptions.iter_mut().find(|subscription| subscription.filter == *filter);
+        let is_new = there.is_none();
+        match there {
+            Some(subscription) => subscription.options = options,
+            None => self.subscriptions.push(Subscription { filter: filter.clone(), options, since: now }),
         }
-        self.backlog.end_replay(filter);
-        self.backlog.replay(Replay::new(filter, granted, now));
+        let wanted = match options.retained {
+            SendRetained::Always => true,
+            SendRetained::IfNew => is_new,
+            SendRetained::Never => false,
+        };
+        if wanted && filter.group().is_none() {
+            self.backlog.end_replay(filter.text());
+            self.backlog.replay(Replay::new(filter.clone(), options, self.publisher, now));
+        }
     }
 
-    /// A subscription has ended.
-    pub fn unsubscribed(&mut self, filter: &str) {
-        self.subscriptions.retain(|subscription| *subscription.filter != *filter);
+    /// A subscription has ended; returns its filter, if there was one.
+    pub fn unsubscribed(&mut self, filter: &str) -> Option<Filter> {
+        let at = self.subscriptions.iter().position(|subscription| subscription.filter.text() == filter)?;
         self.backlog.end_replay(filter);
+        Some(self.subscriptions.remove(at).filter)
+    }
+
+    /// Whether it can take a message that is for nobody else.
+    pub fn has_room_for_message(&self, message: &Message) -> bool {
+        !matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) && self.backlog.has_room_for(message)
     }
 
     /// A message for it. A session that has been lost takes no more.
-    pub fn offer(&mut self, message: &Arc<Message>, granted: QoS) -> Offered {
+    pub fn offer(&mut self, outgoing: Outgoing) -> Offered {
         if matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) {
             return Offered::Left;
         }
-        let offered = self.backlog.offer(message, granted, self.client);
+        let offered = self.backlog.offer(outgoing, self.client);
         if offered == Offered::Lost {
             self.lose();
         }
@@ -172,13 +216,14 @@ impl State {
         self.backlog.caught_up(found);
     }
 
-    /// Appends what may be sent now. `sent` counts messages.
-    pub fn fill(&mut self, lanes: &Lanes, out: &mut BytesMut, sent: &mut u64) -> Filled {
+    /// Appends what may be sent now.
+    pub fn fill(&mut self, lanes: &Lanes, out: &mut Outbox, now: Moment, sent: &mut Sent) -> Filled {
         if matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) {
             return Filled::Over;
         }
-        while out.len() < OUT_BYTES {
-            if self.window.send_again(out) {
+        let mut skipped = 0;
+        while out.bytes.len() < OUT_BYTES {
+            if self.window.send_again(out, self.in_flight, now) {
                 continue;
             }
             if self.backlog.is_behind() {
@@ -189,11 +234,20 @@ impl State {
                 Next::Later => return Filled::Later,
                 Next::Nothing => break,
             };
-            *sent += 1;
-            if outgoing.qos == QoS::Zero {
-                outgoing.write_once(out);
-            } else {
-                self.window.send(outgoing, out);
+            if !outgoing.message.is_expired(now) {
+                let written = match outgoing.qos {
+                    QoS::Zero => out.publish(&outgoing, None, now),
+                    QoS::One | QoS::Two => self.window.send(outgoing, out, now),
+                };
+                if written == Written::Yes {
+                    sent.delivered += 1;
+                    continue;
+                }
+                sent.too_large += 1;
+            }
+            skipped += 1;
+            if skipped == SKIPPED_AT_ONCE {
+                return Filled::Later;
             }
         }
         Filled::Enough
@@ -201,7 +255,7 @@ impl State {
 
     /// The next message that fits into the window.
     fn next(&mut self, lanes: &Lanes) -> Next {
-        let room = |window: &Window, qos| qos == QoS::Zero || window.len() < self.quota.in_flight;
+        let room = |window: &Window, qos| qos == QoS::Zero || window.len() < self.in_flight;
         loop {
             match self.backlog.first() {
                 None => return Next::Nothing,
@@ -227,9 +281,14 @@ impl State {
         self.window.acknowledged(id);
     }
 
-    /// PUBREC.
-    pub fn received(&mut self, id: PacketId, out: &mut BytesMut) {
+    /// PUBREC of a message that was taken.
+    pub fn received(&mut self, id: PacketId, out: &mut Outbox) {
         self.window.received(id, out);
+    }
+
+    /// PUBREC of a message that was refused.
+    pub fn refused(&mut self, id: PacketId) {
+        self.window.refused(id);
     }
 
     /// PUBCOMP.
@@ -253,9 +312,9 @@ impl State {
         self.received.insert(id);
     }
 
-    /// PUBREL: the id may be used for another message.
-    pub fn released(&mut self, id: PacketId) {
-        self.received.remove(&id);
+    /// PUBREL: the id may be used for another message; `false` when it was not in use.
+    pub fn released(&mut self, id: PacketId) -> bool {
+        self.received.remove(&id)
     }
 }
 

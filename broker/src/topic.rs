@@ -15,6 +15,9 @@ pub enum BadTopic {
     /// A wildcard in a topic name, or one that is not a whole level, or a `#` that is not the last one.
     #[error("`+` and `#` stand for whole levels of a filter, `#` only for the last")]
     Wildcard,
+    /// `$share/` without a group and a filter behind it.
+    #[error("a shared subscription is `$share/GROUP/FILTER`")]
+    Share,
     /// A NUL character.
     #[error("a topic has no NUL character")]
     Nul,

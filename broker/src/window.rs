@@ -1,35 +1,20 @@
 //! What has been sent to a client with QoS 1 or 2 and is not done yet. Packet ids are the broker's own; acks may
 //! come in any order; what is left when the client goes is sent again, in order, when it comes back.
 
-use crate::encode::{self, Dup};
-use crate::message::Message;
+use crate::clock::Moment;
+use crate::encode::Dup;
+use crate::outbox::{Outbox, Written};
+use crate::outgoing::Outgoing;
 use crate::packet::{PacketId, QoS};
-use bytes::BytesMut;
+use crate::v5::reason::ReleaseReason;
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-/// A message for one subscriber.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// The message.
-    pub message: Arc<Message>,
-    /// The lower of the message's QoS and the subscription's.
-    pub qos: QoS,
-    /// The retain flag as the subscriber sees it: set when the message was there before the subscription.
-    pub retain: bool,
-}
-
-impl Outgoing {
-    /// Writes it with QoS 0.
-    pub fn write_once(&self, out: &mut BytesMut) {
-        encode::publish(out, self.message.topic_bytes(), &self.message.payload, self.retain, None);
-    }
-}
 
 /// Messages in flight, oldest first.
 #[derive(Debug, Default)]
 pub struct Window {
     flights: VecDeque<Flight>,
+    /// How many of them are still to be sent again on this connection.
+    waiting: usize,
     /// The id given last.
     last_id: u16,
 }
@@ -52,17 +37,20 @@ enum Phase {
 }
 
 impl Window {
-    /// Messages in flight.
+    /// Messages that are in flight on this connection.
     pub fn len(&self) -> usize {
-        self.flights.len()
+        self.flights.len() - self.waiting
     }
 
-    /// Sends a message for the first time.
-    pub fn send(&mut self, outgoing: Outgoing, out: &mut BytesMut) {
+    /// Sends a message for the first time. One that is too large for the client is not in flight.
+    pub fn send(&mut self, outgoing: Outgoing, out: &mut Outbox, now: Moment) -> Written {
         let id = self.free_id();
         let flight = Flight { id, outgoing, phase: Phase::Published, again: false };
-        flight.write(Dup::First, out);
-        self.flights.push_back(flight);
+        let written = flight.write(Dup::First, out, now);
+        if written == Written::Yes {
+            self.flights.push_back(flight);
+        }
+        written
     }
 
     fn free_id(&mut self) -> PacketId {
@@ -79,13 +67,27 @@ impl Window {
     /// The client is back: everything in flight is to be sent again.
     pub fn begin_again(&mut self) {
         self.flights.iter_mut().for_each(|flight| flight.again = true);
+        self.waiting = self.flights.len();
     }
 
-    /// Sends the oldest of those again; `false` when there is none left.
-    pub fn send_again(&mut self, out: &mut BytesMut) -> bool {
-        let Some(flight) = self.flights.iter_mut().find(|flight| flight.again) else { return false };
+    /// Sends the oldest of those again; `false` when there is none left, or no room for it among `room` messages.
+    /// One that is too large for the client by now is given up.
+    pub fn send_again(&mut self, out: &mut Outbox, room: usize, now: Moment) -> bool {
+        if self.waiting == 0 {
+            return false;
+        }
+        let len = self.len();
+        let Some(at) = self.flights.iter().position(|flight| flight.again) else { return false };
+        let flight = &mut self.flights[at];
+        // A release needs no room: its message has arrived.
+        if flight.phase == Phase::Published && len >= room {
+            return false;
+        }
         flight.again = false;
-        flight.write(Dup::Again, out);
+        self.waiting -= 1;
+        if flight.write(Dup::Again, out, now) == Written::No {
+            self.flights.remove(at);
+        }
         true
     }
 
@@ -99,34 +101,42 @@ impl Window {
         self.end(id, |flight| flight.phase == Phase::Released);
     }
 
-    /// PUBREC: answers with PUBREL. An id that is not known any more is released as well, so that the client
-    /// can forget it.
-    pub fn received(&mut self, id: PacketId, out: &mut BytesMut) {
+    /// PUBREC of a message that was taken: answers with PUBREL. An id that is not known any more is released as
+    /// well, so that the client can forget it.
+    pub fn received(&mut self, id: PacketId, out: &mut Outbox) {
+        let mut reason = ReleaseReason::UnknownId;
         if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id)
             && flight.outgoing.qos == QoS::Two
         {
             flight.phase = Phase::Released;
-            flight.again = false;
+            self.waiting -= usize::from(std::mem::take(&mut flight.again));
+            reason = ReleaseReason::Success;
         }
-        encode::pubrel(out, id);
+        out.pubrel(id, reason);
+    }
+
+    /// PUBREC of a message that was refused: it is done.
+    pub fn refused(&mut self, id: PacketId) {
+        self.end(id, |flight| flight.outgoing.qos == QoS::Two);
     }
 
     fn end(&mut self, id: PacketId, fits: impl Fn(&Flight) -> bool) {
-        if let Some(at) = self.flights.iter().position(|flight| flight.id == id && fits(flight)) {
-            self.flights.remove(at);
+        if let Some(at) = self.flights.iter().position(|flight| flight.id == id && fits(flight))
+            && let Some(flight) = self.flights.remove(at)
+        {
+            self.waiting -= usize::from(flight.again);
         }
     }
 }
 
 impl Flight {
-    fn write(&self, dup: Dup, out: &mut BytesMut) {
-        let Outgoing { message, qos, retain } = &self.outgoing;
+    fn write(&self, dup: Dup, out: &mut Outbox, now: Moment) -> Written {
         match self.phase {
-            Phase::Published => {
-                let id = Some((self.id, *qos, dup));
-                encode::publish(out, message.topic_bytes(), &message.payload, *retain, id);
+            Phase::Published => out.publish(&self.outgoing, Some((self.id, self.outgoing.qos, dup)), now),
+            Phase::Released => {
+                out.pubrel(self.id, ReleaseReason::Success);
+                Written::Yes
             }
-            Phase::Released => encode::pubrel(out, self.id),
         }
     }
 }
@@ -135,16 +145,29 @@ impl Flight {
 mod tests {
     use super::*;
     use crate::decode::frame;
+    use crate::message::Message;
+    use crate::outgoing::Route;
+    use crate::packet::{Dialect, Options, Terms};
+    use std::num::NonZeroU32;
 
     fn outgoing(payload: &str, qos: QoS) -> Outgoing {
-        Outgoing { message: Message::sample("t", payload, qos, false, 1), qos, retain: false }
+        Outgoing::live(Message::sample("t", payload, qos, false, 1), &Options::of_qos(qos), Route::Own)
+    }
+
+    fn now() -> Moment {
+        Moment::of_ms(1)
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::new(Dialect::Four, 0)
     }
 
     /// What was written, one text a packet: type, flags, and the bytes after the topic.
-    fn read(out: &mut BytesMut) -> Vec<String> {
+    fn read(out: &mut Outbox) -> Vec<String> {
         let mut seen = Vec::new();
-        while let Some(packet) = frame(out, 1000).unwrap() {
-            let bytes = out.split_to(packet.bytes);
+        while let Some(packet) = frame(&out.bytes, 1000).unwrap() {
+            let bytes = packet.bytes;
+            let bytes = out.bytes.split_to(bytes);
             let id = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
             seen.push(match bytes[0] {
                 0x62 => format!("release {}", id(2)),
@@ -163,28 +186,30 @@ mod tests {
 
     #[test]
     fn what_is_not_acknowledged_is_sent_again_in_order() {
-        let (mut window, mut out) = (Window::default(), BytesMut::new());
+        let (mut window, mut out) = (Window::default(), outbox());
         for payload in ["a", "b", "c", "d"] {
-            window.send(outgoing(payload, QoS::One), &mut out);
+            window.send(outgoing(payload, QoS::One), &mut out, now());
         }
         assert_eq!(read(&mut out), ["a 1", "b 2", "c 3", "d 4"]);
         window.acknowledged(id(3));
         window.acknowledged(id(1));
         window.acknowledged(id(99));
         window.begin_again();
-        assert!(window.send_again(&mut out));
+        assert_eq!(window.len(), 0);
+        assert!(window.send_again(&mut out, 1, now()));
+        assert!(!window.send_again(&mut out, 1, now()), "there is room for one");
         window.acknowledged(id(2));
-        assert!(window.send_again(&mut out));
-        assert!(!window.send_again(&mut out));
+        assert!(window.send_again(&mut out, 1, now()));
+        assert!(!window.send_again(&mut out, 9, now()));
         assert_eq!(read(&mut out), ["b 2 dup", "d 4 dup"]);
         assert_eq!(window.len(), 1);
     }
 
     #[test]
     fn a_qos_2_message_is_released_once_received() {
-        let (mut window, mut out) = (Window::default(), BytesMut::new());
-        window.send(outgoing("a", QoS::Two), &mut out);
-        window.send(outgoing("b", QoS::Two), &mut out);
+        let (mut window, mut out) = (Window::default(), outbox());
+        window.send(outgoing("a", QoS::Two), &mut out, now());
+        window.send(outgoing("b", QoS::Two), &mut out, now());
         window.acknowledged(id(1));
         window.completed(id(1));
         assert_eq!(window.len(), 2, "neither PUBACK nor an early PUBCOMP ends it");
@@ -192,22 +217,39 @@ mod tests {
         window.received(id(77), &mut out);
         assert_eq!(read(&mut out), ["a 1", "b 2", "release 1", "release 77"]);
         window.begin_again();
-        while window.send_again(&mut out) {}
+        while window.send_again(&mut out, 9, now()) {}
         assert_eq!(read(&mut out), ["release 1", "b 2 dup"]);
         window.completed(id(1));
         assert_eq!(window.len(), 1);
+        window.refused(id(2));
+        assert_eq!(window.len(), 0, "a refused message is done");
+    }
+
+    #[test]
+    fn what_is_too_large_for_the_client_is_not_in_flight() {
+        let terms = |bytes| Terms { packet_bytes: NonZeroU32::new(bytes), ..Terms::default() };
+        let (mut window, mut out) = (Window::default(), Outbox::new(Dialect::Five(terms(12)), 0));
+        assert_eq!(window.send(outgoing("1234", QoS::One), &mut out, now()), Written::Yes);
+        assert_eq!(window.send(outgoing("12345", QoS::One), &mut out, now()), Written::No);
+        assert_eq!((window.len(), out.bytes.len()), (1, 12));
+        // The client comes back and can take even less.
+        let mut out = Outbox::new(Dialect::Five(terms(11)), 0);
+        window.begin_again();
+        assert!(window.send_again(&mut out, 9, now()));
+        assert_eq!((window.len(), out.bytes.len()), (0, 0));
+        assert!(!window.send_again(&mut out, 9, now()));
     }
 
     #[test]
     fn an_id_in_use_is_not_given_again() {
-        let (mut window, mut out) = (Window::default(), BytesMut::new());
-        window.send(outgoing("first", QoS::One), &mut out);
+        let (mut window, mut out) = (Window::default(), outbox());
+        window.send(outgoing("first", QoS::One), &mut out, now());
         for _ in 0..70_000 {
-            window.send(outgoing("x", QoS::One), &mut out);
+            window.send(outgoing("x", QoS::One), &mut out, now());
             let newest = window.flights.back().unwrap().id;
             assert_ne!(newest, id(1));
             window.acknowledged(newest);
-            out.clear();
+            out.bytes.clear();
         }
     }
 }

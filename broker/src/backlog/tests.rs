@@ -1,8 +1,11 @@
 use super::*;
 use crate::limits::Limits;
+use crate::outgoing::Route;
+use crate::packet::Options;
 use crate::retained::{Clears, Retained, Room, Wanted};
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A lane with one subscriber of everything in it, without a router: what is published is dispatched when the
 /// test says so.
@@ -17,6 +20,10 @@ struct Rig {
 }
 
 const LANE: &str = "store/A";
+
+fn live(message: Arc<Message>) -> Outgoing {
+    Outgoing::live(message, &Options::of_qos(QoS::One), Route::Own)
+}
 
 impl Rig {
     fn new(messages_max: usize) -> Rig {
@@ -44,7 +51,7 @@ impl Rig {
     fn dispatch(&mut self) -> Option<Offered> {
         let message = self.transit.pop_front()?;
         self.dispatched = message.counter;
-        Some(self.backlog.offer(&message, QoS::One, self.client))
+        Some(self.backlog.offer(live(message), self.client))
     }
 
     fn dispatch_all(&mut self) -> Vec<Offered> {
@@ -61,8 +68,7 @@ impl Rig {
             clears: Clears::Told,
         };
         let found = self.map.page(&wanted, None, usize::MAX).found;
-        let outgoing = |message: Arc<Message>| Outgoing { qos: message.qos, message, retain: false };
-        self.backlog.caught_up(found.into_iter().map(outgoing).collect());
+        self.backlog.caught_up(found.into_iter().map(live).collect());
     }
 
     fn send(&mut self, count: usize) {

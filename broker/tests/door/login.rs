@@ -15,7 +15,7 @@ async fn each_login_gets_the_code_it_deserves() {
         ("person with any client id", Hello { client_id: "Ann's+phone/#$", ..hello("ann") }, 0),
         ("person without a client id", Hello { client_id: "", ..hello("ann") }, 0),
         ("version 3", Hello { version: 3, ..hello("e1") }, 1),
-        ("version 5", Hello { version: 5, ..hello("e1") }, 1),
+        ("version 6", Hello { version: 6, ..hello("e1") }, 1),
         ("edge with another client id", Hello { client_id: "e2", ..hello("e1") }, 2),
         ("lasting session without a client id", Hello { client_id: "", clean: false, ..hello("ann") }, 2),
         ("overlong client id", Hello { client_id: &"x".repeat(200), ..hello("ann") }, 2),

@@ -3,6 +3,7 @@
 
 mod access;
 mod client_library;
+mod five;
 mod hostile;
 mod login;
 mod order;

@@ -1,0 +1,114 @@
+//! CONNACK of MQTT 5.0.
+
+use super::encode::{Why, fitting, packet_bytes, variable_bytes};
+use super::reason::ConnectReason;
+use crate::encode::length;
+use crate::properties::put_binary;
+use bytes::{BufMut, BytesMut};
+
+/// What a client is told that has been let in. `None` is what the client asked for, or the protocol's default.
+#[derive(Debug, Default)]
+pub struct Welcome {
+    /// The session is the one the client left.
+    pub session_present: bool,
+    /// The session's expiry, if it is not the one asked for.
+    pub session_expiry_s: Option<u32>,
+    /// QoS 1 and 2 messages that the client may send at once.
+    pub receive_max: u16,
+    /// Bytes of one packet of the client.
+    pub packet_bytes: u32,
+    /// Topic aliases the client may use.
+    pub alias_max: u16,
+    /// The client id, if the client left it to the server.
+    pub client_id: Option<String>,
+    /// The keep-alive, if it is not the one asked for.
+    pub keep_alive_s: Option<u16>,
+}
+
+/// Lets a client in.
+pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
+    let Welcome {
+        session_present,
+        session_expiry_s,
+        receive_max,
+        packet_bytes,
+        alias_max,
+        client_id,
+        keep_alive_s,
+    } = welcome;
+    let mut properties = BytesMut::new();
+    if let Some(seconds) = session_expiry_s {
+        properties.put_u8(0x11);
+        properties.put_u32(*seconds);
+    }
+    properties.put_u8(0x21);
+    properties.put_u16(*receive_max);
+    properties.put_u8(0x27);
+    properties.put_u32(*packet_bytes);
+    properties.put_u8(0x22);
+    properties.put_u16(*alias_max);
+    if let Some(client_id) = client_id {
+        properties.put_u8(0x12);
+        put_binary(&mut properties, client_id.as_bytes());
+    }
+    if let Some(seconds) = keep_alive_s {
+        properties.put_u8(0x13);
+        properties.put_u16(*seconds);
+    }
+    out.put_u8(0x20);
+    length(out, 2 + variable_bytes(properties.len()) + properties.len());
+    out.put_slice(&[u8::from(*session_present), 0]);
+    length(out, properties.len());
+    out.put_slice(&properties);
+}
+
+/// Turns a client away.
+pub fn refusal(out: &mut BytesMut, why: Why<'_, ConnectReason>, packet_max: usize) {
+    out.put_u8(0x20);
+    match fitting(why.text, 2, packet_max) {
+        None => out.put_slice(&[3, 0, why.reason as u8, 0]),
+        Some(text) => {
+            length(out, 2 + text.section_bytes());
+            out.put_slice(&[0, why.reason as u8]);
+            text.put(out);
+        }
+    }
+    debug_assert!(out.len() <= packet_max.max(packet_bytes(3)), "a text is left out where it does not fit");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_what_differs_from_what_it_asked_for() {
+        let mut out = BytesMut::new();
+        let told = Welcome { receive_max: 200, packet_bytes: 65_536, alias_max: 10, ..Welcome::default() };
+        welcome(&mut out, &told);
+        assert_eq!(out[..], b"\x20\x0e\x00\x00\x0b\x21\x00\xc8\x27\x00\x01\x00\x00\x22\x00\x0a"[..]);
+        out.clear();
+        let more = Welcome {
+            session_present: true,
+            session_expiry_s: Some(1),
+            client_id: Some("c".into()),
+            keep_alive_s: Some(2),
+            ..told
+        };
+        welcome(&mut out, &more);
+        assert_eq!(out[..5], b"\x20\x1a\x01\x00\x17"[..]);
+        assert_eq!(out[5..10], b"\x11\x00\x00\x00\x01"[..]);
+        assert_eq!(out[21..], b"\x12\x00\x01c\x13\x00\x02"[..]);
+    }
+
+    #[test]
+    fn a_client_is_told_why_it_is_turned_away_if_it_can_take_so_much() {
+        let why = Why { reason: ConnectReason::BadLogin, text: Some("no") };
+        for (packet_max, expected) in
+            [(10, &b"\x20\x03\x00\x86\x00"[..]), (100, b"\x20\x08\x00\x86\x05\x1f\x00\x02no")]
+        {
+            let mut out = BytesMut::new();
+            refusal(&mut out, why, packet_max.min(9 + packet_max / 100));
+            assert_eq!(out[..], expected[..]);
+        }
+    }
+}

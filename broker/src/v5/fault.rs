@@ -1,0 +1,68 @@
+//! What is wrong with a packet, and what the client is told about it.
+
+use super::reason::{ConnectReason, DisconnectReason};
+use crate::decode::Malformed;
+
+/// Why a packet is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It is no packet.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A property that does not belong there, or anywhere.
+    #[error("a property does not belong into this packet")]
+    Misplaced,
+    /// A property that may stand once stands twice.
+    #[error("a property stands there more than once")]
+    Repeated,
+    /// A value, or the lack of one, that the protocol forbids.
+    #[error("a field has a value that the protocol forbids")]
+    Forbidden,
+    /// A topic alias of zero, or above what the server said it takes.
+    #[error("the topic alias is not one that this server takes")]
+    Alias,
+    /// A topic alias that stands for nothing yet.
+    #[error("the topic alias stands for no topic yet")]
+    UnknownAlias,
+    /// Extended authentication, which is not served here.
+    #[error("extended authentication is not served here")]
+    Authentication,
+    /// More QoS 2 messages at once than the server takes.
+    #[error("more messages are under way than this server takes at once")]
+    ReceiveMax,
+    /// A packet whose answer is larger than the client can take.
+    #[error("the answer is larger than the client can take")]
+    Answer,
+    /// A topic name or filter that is not well formed.
+    #[error("a topic is not well formed")]
+    Topic,
+}
+
+impl Fault {
+    /// What a client is told that has been let in.
+    pub fn reason(self) -> DisconnectReason {
+        match self {
+            Fault::Malformed(Malformed::TooLong) | Fault::Answer => DisconnectReason::TooLarge,
+            Fault::Malformed(Malformed::Type) => DisconnectReason::Protocol,
+            Fault::Malformed(_) | Fault::Misplaced | Fault::Topic => DisconnectReason::Malformed,
+            Fault::Repeated | Fault::Forbidden | Fault::UnknownAlias | Fault::Authentication => {
+                DisconnectReason::Protocol
+            }
+            Fault::Alias => DisconnectReason::Alias,
+            Fault::ReceiveMax => DisconnectReason::ReceiveMax,
+        }
+    }
+
+    /// What a client is told that is not let in.
+    pub fn connect_reason(self) -> ConnectReason {
+        match self {
+            Fault::Malformed(Malformed::TooLong) | Fault::Answer => ConnectReason::TooLarge,
+            Fault::Malformed(_) | Fault::Misplaced => ConnectReason::Malformed,
+            Fault::Topic => ConnectReason::TopicName,
+            Fault::Authentication => ConnectReason::AuthenticationMethod,
+            Fault::Repeated | Fault::Forbidden | Fault::UnknownAlias | Fault::Alias | Fault::ReceiveMax => {
+                ConnectReason::Protocol
+            }
+        }
+    }
+}

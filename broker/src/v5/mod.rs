@@ -1,0 +1,14 @@
+//! MQTT 5.0 on the wire (OASIS standard of 7 March 2019): bytes to packets, packets to bytes. What it means is
+//! the business of the files above, which both protocols share.
+
+pub mod aliases;
+pub mod connack;
+pub mod connect;
+pub mod decode;
+pub mod encode;
+pub mod fault;
+pub mod publish;
+pub mod reason;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! MQTT 5.0 through the public door.
+
+mod aliases;
+mod client;
+mod connecting;
+mod hostile;
+mod messages;
+mod options;
+mod sequences;
+mod sessions;
+mod shared;
+mod wills;
