@@ -4,8 +4,10 @@ use crate::counters::Counters;
 use crate::door::Door;
 use crate::lane::Lanes;
 use crate::limits::Limits;
+use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
+use crate::places::Places;
 use crate::principal::{Login, Principal};
-use crate::{dispatch, listener, report, router};
+use crate::{dispatch, report, router};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use tokio_util::task::TaskTracker;
 /// How long the connections may take to end when the broker is stopped.
 const STOP: Duration = Duration::from_secs(5);
 
-/// How the broker is to be started.
+/// How a broker with one listener in the clear is to be started.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
@@ -28,22 +30,13 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Where unencrypted connections are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plaintext {
-    /// Only on this machine's own loopback addresses.
-    LoopbackOnly,
-    /// On any address: the network is trusted, for example one of containers.
-    Anywhere,
-}
-
 /// Why a broker was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Passwords would cross a network in clear text.
     #[error(
-        "refused to listen for MQTT without encryption on {0}: listen on a loopback address, or say that this \
-         network is trusted with --allow-plaintext"
+        "refused to listen for MQTT without encryption on {0}: listen on a loopback address, use TLS, or say that \
+         this network is trusted with --allow-plaintext"
     )]
     PlaintextBeyondLoopback(SocketAddr),
     /// The address cannot be listened on.
@@ -51,6 +44,9 @@ pub enum StartError {
         "cannot listen for MQTT on {0}: {1}; stop what uses that address, or choose another port (0 takes a free one)"
     )]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// There is nothing to listen on.
+    #[error("no address to listen for MQTT on was given: name at least one")]
+    NoListener,
     /// The router did not come up.
     #[error("the MQTT router did not start")]
     Router,
@@ -70,21 +66,34 @@ pub enum Failure {
 /// A running broker.
 pub struct Broker {
     door: Arc<Door>,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
     failure: watch::Receiver<Option<Failure>>,
 }
 
 impl Broker {
-    /// Starts a broker in the current Tokio runtime. It listens when this returns.
+    /// Starts a broker with one listener in the clear in the current Tokio runtime. It listens when this returns.
+    ///
+    /// # Errors
+    /// As [`Broker::start_on`].
     pub async fn start(config: Config, login: Arc<dyn Login>) -> Result<Broker, StartError> {
-        let Config { listen, plaintext, limits } = config;
-        if plaintext == Plaintext::LoopbackOnly && !listen.ip().is_loopback() {
-            return Err(StartError::PlaintextBeyondLoopback(listen));
-        }
-        let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+        let Config { listen: address, plaintext, limits } = config;
+        let listener = Listener { address, encryption: Encryption::None(plaintext), carrier: Carrier::Bytes };
+        Broker::start_on(vec![listener], limits, login).await
+    }
+
+    /// Starts a broker with several listeners. All of them listen when this returns, or none does.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on, or passwords could be read on their way to one.
+    pub async fn start_on(
+        listeners: Vec<Listener>,
+        limits: Limits,
+        login: Arc<dyn Login>,
+    ) -> Result<Broker, StartError> {
+        let bound = bind(listeners).await?;
+        let addresses = bound.iter().map(|(_, address, _)| *address).collect();
         let links = tokio::task::spawn_blocking(router::start).await;
         let links = links.ok().and_then(Result::ok).ok_or(StartError::Router)?;
         let (inlets, outlets) = links.into_iter().unzip();
@@ -102,14 +111,24 @@ impl Broker {
             fail,
         )));
         tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
-        let accepting = listener::run(listener, Arc::clone(&door), stop.clone(), tasks.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
-        Ok(Broker { door, address, stop, tasks, failure })
+        let places = Arc::new(Places::new(&door.limits));
+        let reception =
+            Reception { door: Arc::clone(&door), places, stop: stop.clone(), tasks: tasks.clone() };
+        for (socket, _, Listener { address: _, encryption, carrier }) in bound {
+            let accepting = reception.clone().run(socket, encryption, carrier);
+            tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+        }
+        Ok(Broker { door, addresses, stop, tasks, failure })
     }
 
-    /// Where it listens.
+    /// Where it listens; of several the first.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Where it listens, one address for each listener, in their order.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// What it has counted.
@@ -138,6 +157,24 @@ impl Broker {
         let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
         failed.unwrap_or(Failure::RouterDied)
     }
+}
+
+/// Binds every listener before any client can be served.
+async fn bind(listeners: Vec<Listener>) -> Result<Vec<(TcpListener, SocketAddr, Listener)>, StartError> {
+    if listeners.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    if let Some(exposed) = listeners.iter().find(|listener| listener.is_exposed()) {
+        return Err(StartError::PlaintextBeyondLoopback(exposed.address));
+    }
+    let mut bound = Vec::new();
+    for listener in listeners {
+        let failed = |error| StartError::Listen(listener.address, error);
+        let socket = TcpListener::bind(listener.address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        bound.push((socket, address, listener));
+    }
+    Ok(bound)
 }
 
 impl Drop for Broker {

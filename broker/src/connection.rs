@@ -4,11 +4,11 @@ use crate::client::{Client, End};
 use crate::door::Door;
 use crate::encode::{self, ConnectCode};
 use crate::handshake::{Admitted, admit};
+use crate::places::Caller;
 use crate::session::Ticket;
 use crate::state::{Filled, OUT_BYTES};
 use bytes::{Buf, BytesMut};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -21,12 +21,12 @@ const READ_BYTES: (usize, usize) = (2 << 10, 16 << 10);
 const UNREAD_BYTES: usize = 4 * OUT_BYTES;
 
 /// Serves one client from its first byte to its last, whatever carries the bytes.
-pub async fn serve<S>(mut stream: S, peer: SocketAddr, door: &Door)
+pub async fn serve<S>(mut stream: S, mut caller: Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Some(Admitted { principal, entered, will, silence_max, input }) =
-        admit(&mut stream, peer, door).await
+        admit(&mut stream, &mut caller, door).await
     else {
         return;
     };
@@ -38,7 +38,7 @@ where
     let end = run(stream, input, pace, &mut client, &mut owned.ticket, &owned.session.wake).await;
     door.tally.clients.less();
     count(door, end);
-    tracing::debug!(%peer, ?end, "connection ended");
+    tracing::debug!(peer = %caller.peer, ?end, "connection ended");
     if end != End::Goodbye
         && let Some(will) = will
     {

@@ -5,8 +5,8 @@
 //! retained messages and the backlog of sessions are kept here.
 //!
 //! ```text
-//! socket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
-//!           decode        may()     one lock, one order           live bus   index      backlog    encode
+//! socket -> TLS -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
+//!                  decode        may()     one lock, one order           live bus   index      backlog    encode
 //!                                                                                       window
 //! ```
 //!
@@ -57,6 +57,7 @@ mod limits;
 mod listener;
 mod message;
 mod packet;
+mod places;
 mod principal;
 mod replay;
 mod report;
@@ -65,11 +66,14 @@ mod router;
 mod session;
 mod sessions;
 mod state;
+mod tls;
 mod topic;
 mod window;
 
 pub use access::{Action, may};
-pub use broker::{Broker, Config, Failure, Plaintext, StartError};
+pub use broker::{Broker, Config, Failure, StartError};
 pub use counters::Counters;
 pub use limits::{Limits, Quota};
+pub use listener::{Carrier, Encryption, Listener, Plaintext};
 pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+pub use tls::{Encrypted, Tls, TlsError, TlsFiles};
