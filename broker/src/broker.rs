@@ -11,6 +11,7 @@ use crate::{dispatch, report, router};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -65,10 +66,8 @@ pub enum Failure {
 
 /// A running broker.
 pub struct Broker {
-    door: Arc<Door>,
+    reception: Reception,
     addresses: Vec<SocketAddr>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
     failure: watch::Receiver<Option<Failure>>,
 }
 
@@ -118,7 +117,7 @@ impl Broker {
             let accepting = reception.clone().run(socket, encryption, carrier);
             tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
         }
-        Ok(Broker { door, addresses, stop, tasks, failure })
+        Ok(Broker { reception, addresses, failure })
     }
 
     /// Where it listens; of several the first.
@@ -131,24 +130,29 @@ impl Broker {
         &self.addresses
     }
 
+    /// A way in for WebSockets that another server has accepted.
+    pub fn gate(&self) -> Gate {
+        Gate(self.reception.clone())
+    }
+
     /// What it has counted.
     pub fn counters(&self) -> Counters {
-        self.door.counters()
+        self.reception.door.counters()
     }
 
     /// Ends this principal's connections and sessions, with all that waits for them. Call it after the revocation
     /// has been stored: a login that was being looked up meanwhile is turned away (CONNACK 3), later ones are the
     /// `Login`'s business.
     pub fn kick(&self, principal: &Principal) {
-        self.door.kick(principal);
+        self.reception.door.kick(principal);
     }
 
     /// Stops listening, ends every connection, and returns when all have ended.
     pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
+        self.reception.stop.cancel();
+        self.reception.tasks.close();
         // Connections only have to notice; whoever does not is left behind with its socket closed.
-        let _ = tokio::time::timeout(STOP, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(STOP, self.reception.tasks.wait()).await;
     }
 
     /// Waits until the broker cannot go on, and tells why. Never returns while all is well.
@@ -156,6 +160,21 @@ impl Broker {
         let mut failure = self.failure.clone();
         let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
         failed.unwrap_or(Failure::RouterDied)
+    }
+}
+
+/// A way in for WebSockets that another server has accepted, such as an HTTP server that also has pages to show.
+#[derive(Clone)]
+pub struct Gate(Reception);
+
+impl Gate {
+    /// Serves one client until it leaves. `upgraded` is the stream behind a request that was answered with
+    /// [`answer_websocket`](crate::answer_websocket); `peer` is who asked.
+    pub async fn accept_websocket<S>(&self, upgraded: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.0.adopt(upgraded, peer).await;
     }
 }
 
@@ -179,7 +198,7 @@ async fn bind(listeners: Vec<Listener>) -> Result<Vec<(TcpListener, SocketAddr, 
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.cancel();
-        self.door.close();
+        self.reception.stop.cancel();
+        self.reception.door.close();
     }
 }

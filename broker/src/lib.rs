@@ -5,8 +5,8 @@
 //! retained messages and the backlog of sessions are kept here.
 //!
 //! ```text
-//! socket -> TLS -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
-//!                  decode        may()     one lock, one order           live bus   index      backlog    encode
+//! socket -> TLS, WebSocket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
+//!                             decode        may()     one lock, one order           live bus   index      backlog    encode
 //!                                                                                       window
 //! ```
 //!
@@ -68,12 +68,14 @@ mod sessions;
 mod state;
 mod tls;
 mod topic;
+mod websocket;
 mod window;
 
 pub use access::{Action, may};
-pub use broker::{Broker, Config, Failure, StartError};
+pub use broker::{Broker, Config, Failure, Gate, StartError};
 pub use counters::Counters;
 pub use limits::{Limits, Quota};
 pub use listener::{Carrier, Encryption, Listener, Plaintext};
 pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 pub use tls::{Encrypted, Tls, TlsError, TlsFiles};
+pub use websocket::answer_websocket;

@@ -4,6 +4,7 @@ use crate::connection;
 use crate::door::Door;
 use crate::places::{Caller, Places};
 use crate::tls::Tls;
+use crate::websocket;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub enum Plaintext {
 pub enum Carrier {
     /// The bytes of the connection itself.
     Bytes,
+    /// The binary frames of a WebSocket of the subprotocol `mqtt`, on any path.
+    WebSocket,
 }
 
 impl Listener {
@@ -74,6 +77,17 @@ pub struct Reception {
 }
 
 impl Reception {
+    /// Serves a client that came in by another server's WebSocket, until it leaves. One for whom there is no place
+    /// is counted and dropped.
+    pub async fn adopt<S>(&self, upgraded: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if let Some(caller) = self.places.take(peer, &self.door.limits, &self.door.tally) {
+            self.stop.run_until_cancelled(Box::pin(websocket::adopt(upgraded, caller, &self.door))).await;
+        }
+    }
+
     /// Accepts connections for ever and serves each in its own task.
     pub async fn run(self, socket: TcpListener, encryption: Encryption, carrier: Carrier) {
         loop {
@@ -123,5 +137,6 @@ where
 {
     match carrier {
         Carrier::Bytes => connection::serve(stream, caller, door).await,
+        Carrier::WebSocket => Box::pin(websocket::receive(stream, caller, door)).await,
     }
 }

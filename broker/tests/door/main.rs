@@ -12,4 +12,5 @@ mod retained;
 mod sessions;
 mod support;
 mod tls;
+mod websocket;
 mod wills;
