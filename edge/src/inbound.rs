@@ -52,21 +52,27 @@ impl Ears {
     /// When it must not be taken in; it is acknowledged all the same, since it will never be better.
     pub fn read(&self, topic: &str, payload: &[u8]) -> Result<Event, Refusal> {
         match topic.parse::<Topic>() {
-            Ok(Topic::Customer(location, _)) if location == self.location && payload.is_empty() => Ok(Event::Cleared),
+            Ok(Topic::Customer(location, _)) if location == self.location && payload.is_empty() => {
+                Ok(Event::Cleared)
+            }
             Ok(Topic::Customer(location, face_id)) if location == self.location => {
                 let change = Change::decode(payload).map_err(unreadable("change"))?;
                 if change.face_id != face_id {
                     return Err(Refusal::WrongTopic);
                 }
                 let hash = match &change.state {
-                    CustomerState::Live(customer) => Some(self.digest_key.hash(&face_id, change.seq, customer)),
+                    CustomerState::Live(customer) => {
+                        Some(self.digest_key.hash(&face_id, change.seq, customer))
+                    }
                     CustomerState::Removed { merged_into: _ } => None,
                 };
                 Ok(Event::Change(Box::new(change), hash))
             }
             Ok(Topic::Head(location)) if location == self.location => {
                 let head = SignedHead::decode(payload).map_err(unreadable("head"))?;
-                head.verify(&self.location, &self.site_key).map(Event::Head).map_err(|_| Refusal::BadSignature)
+                head.verify(&self.location, &self.site_key)
+                    .map(Event::Head)
+                    .map_err(|_| Refusal::BadSignature)
             }
             Ok(Topic::Inbox(location, edge)) if location == self.location && edge == self.edge => {
                 match Inbox::decode(payload).map_err(unreadable("inbox message"))? {

@@ -8,14 +8,17 @@
 //! Architecture invariant: [`sync`] decides and touches nothing, [`daemon`] is one thread and the only writer, and
 //! everybody else hands it [`input::Input`]s. No loop calls another.
 
+pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod face;
 pub mod identity;
 pub mod inbound;
 pub mod input;
+pub mod join;
 pub mod live;
 pub mod lock;
+pub mod matching;
 pub mod notice;
 pub mod presence;
 pub mod session;
@@ -24,10 +27,12 @@ pub mod start;
 pub mod status;
 pub mod store;
 pub mod sync;
+pub mod watching;
 
 pub use face::{Decision, FaceVector, Grade, Thresholds};
 pub use identity::Identity;
 pub use input::Sighting;
+pub use join::{Join, Plaintext, join};
 pub use live::{Answer, Space, Verdict, Who};
 pub use notice::Notice;
 pub use start::{Edge, Eyepiece, Settings, start};

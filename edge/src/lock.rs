@@ -20,7 +20,10 @@ impl StateLock {
     pub fn take(folder: &Path) -> Result<Self> {
         match Self::try_take(folder)? {
             Some(lock) => Ok(lock),
-            None => bail!("{} is in use by a running edge: stop that one first, or give this one another --state", folder.display()),
+            None => bail!(
+                "{} is in use by a running edge: stop that one first, or give this one another --state",
+                folder.display()
+            ),
         }
     }
 
@@ -34,7 +37,9 @@ impl StateLock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+            }
         }
     }
 }

@@ -67,7 +67,9 @@ enum Ended {
     NobodyListens,
     #[error("the broker does not accept this edge's login: if the edge was revoked, join it again")]
     Login,
-    #[error("the broker refuses this edge's subscriptions: ask a manager whether the edge is still of this location")]
+    #[error(
+        "the broker refuses this edge's subscriptions: ask a manager whether the edge is still of this location"
+    )]
     NotAllowed,
     #[error("the broker does not answer")]
     Silent,
@@ -166,7 +168,8 @@ impl Session {
             let Identity { location, edge, .. } = &*self.identity;
             let wanted = [filters::inbox(location, edge), filters::customers(location)];
             // The channel to the event loop has no limit, so this cannot fail while that is there.
-            let _ = client.try_subscribe_many(wanted.map(|path| SubscribeFilter::new(path, QoS::AtLeastOnce)));
+            let _ =
+                client.try_subscribe_many(wanted.map(|path| SubscribeFilter::new(path, QoS::AtLeastOnce)));
             loop {
                 match events.poll().await? {
                     rumqttc::Event::Incoming(Incoming::SubAck(answer)) => {

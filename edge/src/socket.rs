@@ -67,24 +67,42 @@ pub enum GoodFor {
     Match,
 }
 
-/// Serves until `stop`. A folder whose path is too long for a socket is no reason not to run.
+/// The door of a state folder; it can be knocked at as soon as this returns.
+#[derive(Debug)]
+pub struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Makes the socket. A folder whose path is too long for one is no reason not to run: then there is no door, and
+    /// the log says so.
+    pub fn open(folder: &Path) -> Option<Self> {
+        let path = folder.join(NAME);
+        match bind(&path) {
+            Ok(listener) => Some(Self { listener, path }),
+            Err(error) => {
+                tracing::warn!(%error, "`edge status` and `edge match` cannot reach this daemon: its socket cannot be made");
+                None
+            }
+        }
+    }
+}
+
+/// Serves until `stop`.
 ///
 /// # Errors
 /// Never: what goes wrong with one client is that client's.
 pub async fn serve(
-    folder: PathBuf,
+    door: Option<Door>,
     live: Arc<Live>,
     clock: Arc<Clock>,
     status: watch::Receiver<Status>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let listener = match bind(&folder.join(NAME)) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(%error, "`edge status` and `edge match` cannot reach this daemon: its socket cannot be made");
-            stop.cancelled().await;
-            return Ok(());
-        }
+    let Some(Door { listener, path }) = door else {
+        stop.cancelled().await;
+        return Ok(());
     };
     let mut clients = JoinSet::new();
     loop {
@@ -101,7 +119,7 @@ pub async fn serve(
         }
     }
     // Whoever asks now sees that nobody is there.
-    let _ = fs::remove_file(folder.join(NAME));
+    let _ = fs::remove_file(path);
     Ok(())
 }
 
@@ -126,9 +144,8 @@ async fn client(
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => {
-            serde_json::to_value(Status { now: clock.now(), ..status.borrow().clone() }).map_err(io::Error::other)?
-        }
+        Ok(Request::Status) => serde_json::to_value(Status { now: clock.now(), ..status.borrow().clone() })
+            .map_err(io::Error::other)?,
         Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
             Ok(answers) => serde_json::json!({ "answers": answers }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
@@ -165,7 +182,9 @@ pub fn answer(live: &Live, clock: &Clock, space: &SpaceId, faces: &[Asked]) -> R
 pub fn ask(folder: &Path, request: &Request) -> Result<Option<serde_json::Value>> {
     let mut stream = match UnixStream::connect(folder.join(NAME)) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error).context("the running edge cannot be asked"),
     };
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -173,7 +192,8 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Option<serde_json::Value>
     stream.write_all(format!("{}\n", serde_json::to_string(request)?).as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the running edge does not answer")?;
-    let reply: serde_json::Value = serde_json::from_str(&line).context("the running edge's answer cannot be read")?;
+    let reply: serde_json::Value =
+        serde_json::from_str(&line).context("the running edge's answer cannot be read")?;
     match reply.get("error").and_then(serde_json::Value::as_str) {
         Some(error) => bail!("{error}"),
         None => Ok(Some(reply)),

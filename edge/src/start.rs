@@ -109,7 +109,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         Ok(())
     });
     tasks.spawn(tick(inputs.clone(), stop.clone()));
-    tasks.spawn(socket::serve(state, live.clone(), clock.clone(), status.clone(), stop.clone()));
+    let door = socket::Door::open(&state);
+    tasks.spawn(socket::serve(door, live.clone(), clock.clone(), status.clone(), stop.clone()));
     Ok(Edge { inputs, live, clock, status, notices, tasks, stop })
 }
 
@@ -189,7 +190,9 @@ impl Eyepiece {
     /// When the edge has stopped.
     pub fn show(&self, sighting: Sighting) -> Result<Answer> {
         let (asker, answer) = oneshot::channel();
-        self.0.blocking_send(Input::Seen(sighting, Some(asker))).map_err(|_| anyhow!("the edge has stopped"))?;
+        self.0
+            .blocking_send(Input::Seen(sighting, Some(asker)))
+            .map_err(|_| anyhow!("the edge has stopped"))?;
         answer.blocking_recv().context("the edge has stopped")
     }
 }

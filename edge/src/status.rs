@@ -88,8 +88,16 @@ impl fmt::Display for Status {
                 _ => writeln!(f, "the lease ended {} ago", span(-left_s))?,
             }
         }
-        writeln!(f, "{} faces recognised, {} of them new and not confirmed", self.recognised, self.provisional)?;
-        write!(f, "{} visits and {} receipts wait for the website", self.visits_waiting, self.receipts_waiting)?;
+        writeln!(
+            f,
+            "{} faces recognised, {} of them new and not confirmed",
+            self.recognised, self.provisional
+        )?;
+        write!(
+            f,
+            "{} visits and {} receipts wait for the website",
+            self.visits_waiting, self.receipts_waiting
+        )?;
         if self.visits_lost > 0 {
             write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
         }
@@ -102,9 +110,9 @@ impl fmt::Display for Status {
 
 fn span(seconds: i64) -> String {
     match seconds {
-        ..120 => format!("{seconds} seconds"),
-        ..7_200 => format!("{} minutes", seconds / 60),
-        ..172_800 => format!("{} hours", seconds / 3_600),
+        ..=119 => format!("{seconds} seconds"),
+        120..=7_199 => format!("{} minutes", seconds / 60),
+        7_200..=172_799 => format!("{} hours", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

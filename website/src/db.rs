@@ -5,7 +5,7 @@
 
 use anyhow::{Context, bail};
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -37,6 +37,15 @@ pub enum Tx {
     Pg(Transaction<'static, Postgres>),
     /// On SQLite.
     Lite(Transaction<'static, Sqlite>),
+}
+
+/// Whether the database's log was emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrubbed {
+    /// It was, or there is none.
+    All,
+    /// A reader still needs it; the next removal, or the website's end, empties it.
+    ReaderInTheWay,
 }
 
 /// Runs one body on whichever driver a [`Tx`] has; inside, `$conn` is that driver's own connection.
@@ -115,6 +124,22 @@ impl Db {
         })
     }
 
+    /// Empties SQLite's write-ahead log into the database file, where erased bytes are overwritten: until then the
+    /// log holds pages from before a removal. Tells whether that was possible; a reader that keeps its snapshot
+    /// prevents it. PostgreSQL's dead rows wait for its vacuum.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn scrub(&self) -> sqlx::Result<Scrubbed> {
+        match self {
+            Db::Pg(_) => Ok(Scrubbed::All),
+            Db::Lite { w, .. } => {
+                let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(w).await?;
+                Ok(if busy == 0 { Scrubbed::All } else { Scrubbed::ReaderInTheWay })
+            }
+        }
+    }
+
     /// Waits for every connection to be given back and closes it.
     pub async fn close(&self) {
         match self {
@@ -142,12 +167,15 @@ impl Tx {
 
 async fn postgres(url: &str) -> anyhow::Result<PgPool> {
     let options = PgConnectOptions::from_str(url).context("the PostgreSQL address is not one")?;
+    let unreachable = "PostgreSQL cannot be reached: check --database-url and that the server runs";
+    // The pool would try for a long time to get through what a first connection tells at once.
+    options.connect().await.context(unreachable)?.close().await.context(unreachable)?;
     PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options)
         .await
-        .context("PostgreSQL cannot be reached: check --database-url and that the server runs")
+        .context(unreachable)
 }
 
 async fn sqlite(path: &Path) -> anyhow::Result<Db> {

@@ -21,6 +21,7 @@ pub mod settings;
 mod site_key;
 mod start;
 pub mod tables;
+mod tidy;
 mod wire;
 
 pub use app::App;

@@ -179,3 +179,75 @@ fn subscribe(link: &Link) {
         link.give_up();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal};
+    use protocol::{EdgeId, LocationId};
+
+    /// Lets the website in, and everybody else as one edge.
+    struct ByName;
+
+    fn door() -> (LocationId, EdgeId) {
+        ("berlin".parse().unwrap(), "door".parse().unwrap())
+    }
+
+    impl Login for ByName {
+        fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
+            let (location, edge) = door();
+            let website = credentials.client_id == NAME;
+            let principal = if website { Principal::Website } else { Principal::Edge { location, edge } };
+            Box::pin(async { Ok(principal) })
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_on_its_way_when_the_connection_was_lost_arrives() {
+        let config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            plaintext: Plaintext::LoopbackOnly,
+            limits: Limits::default(),
+        };
+        let broker = Broker::start(config, Arc::new(ByName)).await.unwrap();
+        let (link, events) = open(broker.address(), "secret");
+        let (arrived, mut arrivals) = mpsc::unbounded_channel();
+        let (connection, mut connections) = mpsc::unbounded_channel();
+        let (connected, stop) = (watch::Sender::new(false), CancellationToken::new());
+        let running = tokio::spawn(run(link.clone(), events, arrived, connection, connected, stop.clone()));
+        assert_eq!(connections.recv().await, Some(Connection::New));
+
+        let (edge, mut edge_events) =
+            AsyncClient::builder(MqttOptions::new("door", ("127.0.0.1", broker.address().port()))).build();
+        let polling = tokio::spawn(async move { while edge_events.poll().await.is_ok() {} });
+        let (location, id) = door();
+        let visits = Topic::Visits(location.clone(), id.clone()).to_string();
+        let up = async |n: u8| edge.publish(&visits, vec![n], PublishOptions::at_least_once()).await.unwrap();
+        // A first visit shows that the subscription stands.
+        up(0).await;
+        link.ack(&arrivals.recv().await.unwrap());
+
+        let inbox = Topic::Inbox(location, id);
+        let notices: Vec<PublishNotice> = (1..=100).map(|n| link.publish(&inbox, vec![n]).unwrap()).collect();
+        for n in 1..=100 {
+            up(n).await;
+        }
+        link.give_up();
+        assert_eq!(connections.recv().await, Some(Connection::Lost));
+        assert_eq!(connections.recv().await, Some(Connection::Resumed), "the broker knows the session");
+        for notice in notices {
+            notice.wait_completion_async().await.unwrap();
+        }
+        let mut missing: Vec<u8> = (1..=100).collect();
+        while !missing.is_empty() {
+            let arrival = arrivals.recv().await.unwrap();
+            missing.retain(|n| arrival.payload != [*n]);
+            // One of the connection before is not acknowledged: it comes again.
+            link.ack(&arrival);
+        }
+        stop.cancel();
+        running.await.unwrap();
+        polling.abort();
+        broker.stop().await;
+    }
+}

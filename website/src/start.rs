@@ -78,6 +78,11 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         ingesting.await;
         Ok(())
     });
+    let tidying = crate::tidy::run(Arc::clone(&app), stop.clone());
+    tasks.spawn(async {
+        tidying.await;
+        Ok(())
+    });
     tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks })

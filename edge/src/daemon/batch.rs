@@ -37,6 +37,11 @@ impl Daemon {
                     self.presence.forget(face_id);
                     self.tell(Notice::Forgotten { face_id: face_id.clone(), seq: *as_of });
                 }
+                Command::EndProvisional(face_id, Fate::Customer) => self.presence.confirmed(face_id),
+                Command::EndProvisional(face_id, Fate::Declined) => {
+                    self.live.remove(face_id);
+                    self.presence.declined(face_id);
+                }
                 Command::EndProvisional(face_id, Fate::Nobody) => {
                     self.live.remove(face_id);
                     self.presence.forget(face_id);
@@ -106,7 +111,11 @@ impl Daemon {
     fn learn(&self, commands: &[Command], carried: &Carried) {
         for command in commands {
             if let Command::Put(put) = command
-                && self.core.rows().get(&put.face_id).is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
+                && self
+                    .core
+                    .rows()
+                    .get(&put.face_id)
+                    .is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
             {
                 self.live.put(&put.face_id, &put.customer);
                 self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });

@@ -3,6 +3,7 @@
 //! acknowledges.
 
 mod batch;
+pub mod rest;
 mod speech;
 mod visitors;
 
@@ -15,7 +16,7 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Opened, Owed, Store},
-    sync::{Core, Event, Rows},
+    sync::{Core, Event},
 };
 use anyhow::{Context, Result};
 use batch::Batch;
@@ -97,7 +98,8 @@ impl Daemon {
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
         let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
-        let (status, watched) = watch::channel(speech::status(&identity, &core, &live, &counters, &start, &clock));
+        let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
+        let (status, watched) = watch::channel(first);
         let mut daemon = Self {
             core,
             store,
@@ -206,11 +208,6 @@ impl Daemon {
         let ruled = batch.commands.len();
         self.core.apply(event, now, &mut batch.commands);
         self.forget_at_once(&batch.commands[ruled..]);
-    }
-
-    /// The rows, for tests and whoever holds the daemon before it runs.
-    pub fn rows(&self) -> &Rows {
-        self.core.rows()
     }
 
     fn tell(&self, notice: Notice) {

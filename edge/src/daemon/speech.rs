@@ -1,12 +1,12 @@
 //! What the edge says: reports, visits, and how it is.
 
 use super::{Counters, Daemon};
-use crate::{clock, clock::Clock, identity::Identity, live::Live, notice::Notice, status::Status, sync::Core};
+use crate::{clock, identity::Identity, notice::Notice, status::Status, sync::Core};
 use anyhow::{Context, Result};
 use protocol::{
     Topic, UnixMs,
     codec::Message,
-    message::{Applied, Report, SignedApplied, Start, Visit},
+    message::{Applied, Report, SignedApplied, Visit},
 };
 
 impl Daemon {
@@ -24,7 +24,9 @@ impl Daemon {
         let Identity { location, edge, .. } = &*self.identity;
         let topic = Topic::Visits(location.clone(), edge.clone()).to_string();
         for (key, first_unsettled) in due {
-            let Some(stored) = self.store.outbox.visit(key).context("the outbox cannot be read")? else { continue };
+            let Some(stored) = self.store.outbox.visit(key).context("the outbox cannot be read")? else {
+                continue;
+            };
             let visit = Visit {
                 stream: key.stream,
                 n: key.n,
@@ -68,20 +70,27 @@ impl Daemon {
 
     pub(super) fn tell_status(&self) {
         let connected = self.link.is_some();
-        let status = status(&self.identity, &self.core, &self.live, &self.counters, &self.start, &self.clock);
+        let status = status(
+            &self.identity,
+            &self.core,
+            self.live.len(),
+            &self.counters,
+            self.start.count,
+            self.clock.now(),
+        );
         self.status.send_replace(Status { connected, ..status });
     }
 }
 
+/// How an edge is that is not connected.
 pub(super) fn status(
     identity: &Identity,
     core: &Core,
-    live: &Live,
+    recognised: usize,
     counters: &Counters,
-    start: &Start,
-    clock: &Clock,
+    starts: u64,
+    now: UnixMs,
 ) -> Status {
-    let now = clock.now();
     Status {
         edge: identity.edge.to_string(),
         location: identity.location.to_string(),
@@ -94,7 +103,7 @@ pub(super) fn status(
         verified: core.standing().floor.0,
         digest: core.rows().total().digest.to_string(),
         customers: core.rows().total().count,
-        recognised: live.len(),
+        recognised,
         provisional: core.provisional().len(),
         now,
         lease_until: core.lease().map(|(lease, _)| lease.until()),
@@ -105,6 +114,6 @@ pub(super) fn status(
         refused: counters.refused,
         subscribed_anew: core.refill().attempts(),
         cache_lost: counters.cache_lost.clone(),
-        starts: start.count,
+        starts,
     }
 }

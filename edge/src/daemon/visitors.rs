@@ -43,23 +43,32 @@ impl Daemon {
                 self.mint(basis, &sighting)?;
             }
             (Verdict { decision: Decision::New, .. }, EnrolPolicy::Off) => {
-                if self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) == Arrival::Arrives {
-                    self.count(Seen::Anonymous, Weight::Anonymous, basis, &sighting)?;
-                }
+                self.count_stranger(basis, &sighting)?
             }
             _ => {}
         }
         Ok(answer)
     }
 
+    /// Where nobody is enrolled, a stay is counted and the face is kept for as long as it lasts, in memory only.
+    fn count_stranger(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
+        match self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) {
+            Arrival::Arrives => self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting),
+            Arrival::Stays => Ok(()),
+        }
+    }
+
     /// A face nobody knows becomes one of the edge's own, until the website answers.
     fn mint(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
+        if self.presence.stranger_stays(sighting.vector.as_slice(), sighting.at) {
+            return Ok(());
+        }
         let mut random = [0; 12];
         getrandom::fill(&mut random).context("the system gives no random numbers")?;
         let face_id = FaceId::from_random(random);
         let space = self.live.space().id.clone();
         let embedding = sighting.vector.to_embedding();
-        self.presence.seen(&face_id, sighting.at);
+        self.presence.minted(&face_id, sighting.vector.as_slice(), sighting.at);
         let seen = Seen::New { face_id: face_id.clone(), space: space.clone(), embedding: embedding.clone() };
         self.count(seen, Weight::New(face_id.clone()), basis, sighting)?;
         // The visit first: a face without one would wait for an answer for ever.

@@ -1,7 +1,7 @@
 //! `cache.db`: what the website has said. Always rebuildable.
 
 use super::{
-    Opened, OpenError,
+    OpenError, Opened,
     customers::{self, StoredRow},
     dropped, lease, open,
     provisional::{self, OwnFace},
@@ -154,7 +154,7 @@ fn carry_out(
         Command::AdoptEpoch(epoch) => customers::adopt_epoch(tx, *epoch),
         Command::EndProvisional(face_id, fate) => {
             let held = provisional::take(tx, face_id)?.is_some();
-            carried.erased |= held && *fate == Fate::Nobody;
+            carried.erased |= held && *fate != Fate::Customer;
             Ok(())
         }
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),

@@ -13,7 +13,12 @@ pub(super) const FORM: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-pub(super) fn remember(tx: &Transaction<'_>, face_id: &FaceId, epoch: Epoch, seq: Seq) -> rusqlite::Result<()> {
+pub(super) fn remember(
+    tx: &Transaction<'_>,
+    face_id: &FaceId,
+    epoch: Epoch,
+    seq: Seq,
+) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO dropped (face_id, epoch, seq) VALUES (?1, ?2, ?3)")?
         .execute(params![face_id.as_str(), epoch.0 as i64, seq.0 as i64])
         .map(|_| ())

@@ -69,15 +69,17 @@ impl Store {
     pub fn open(folder: &Path, key: &DigestKey) -> anyhow::Result<(Self, Opened)> {
         let mut outbox = OutboxDb::open(&folder.join("outbox.db"))?;
         let file = folder.join("cache.db");
-        let (mut cache, mut opened, cache_lost) = match Cache::open(&file).and_then(|c| c.load(key).map(|o| (c, o))) {
-            Ok((cache, opened)) => (cache, opened, None),
-            Err(error) if error.is_damage() => {
-                let why = error.to_string();
-                open::remove(&file).with_context(|| format!("{} is damaged and cannot be removed", file.display()))?;
-                (Cache::open(&file)?, Opened::default(), Some(why))
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (mut cache, mut opened, cache_lost) =
+            match Cache::open(&file).and_then(|c| c.load(key).map(|o| (c, o))) {
+                Ok((cache, opened)) => (cache, opened, None),
+                Err(error) if error.is_damage() => {
+                    let why = error.to_string();
+                    open::remove(&file)
+                        .with_context(|| format!("{} is damaged and cannot be removed", file.display()))?;
+                    (Cache::open(&file)?, Opened::default(), Some(why))
+                }
+                Err(error) => return Err(error.into()),
+            };
         cache.clear_stage()?;
         outbox.load(&mut opened)?;
         opened.cache_lost = cache_lost;

@@ -23,7 +23,9 @@ const SETTINGS: &str = "
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A newer program has changed its form.
-    #[error("{file} was written by a newer edge (version {found}, this one knows {known}): update this program")]
+    #[error(
+        "{file} was written by a newer edge (version {found}, this one knows {known}): update this program"
+    )]
     Newer {
         /// The file.
         file: String,

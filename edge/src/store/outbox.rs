@@ -26,7 +26,9 @@ impl OutboxDb {
         let db = open::open(file, &forms).map_err(|error| match error {
             OpenError::Damaged { file, reason } => OpenError::Damaged {
                 file,
-                reason: format!("{reason}; its visits cannot be had again: move it away and join this edge anew"),
+                reason: format!(
+                    "{reason}; its visits cannot be had again: move it away and join this edge anew"
+                ),
             },
             other => other,
         })?;
@@ -73,14 +75,20 @@ impl OutboxDb {
         let tx = self.db.transaction()?;
         for command in commands {
             match command {
-                Command::MarkSettled(keys, at) => keys.iter().try_for_each(|key| visits::mark(&tx, *key, *at))?,
+                Command::MarkSettled(keys, at) => {
+                    keys.iter().try_for_each(|key| visits::mark(&tx, *key, *at))?
+                }
                 Command::ForgetVisits(keys) => {
                     keys.iter().try_for_each(|key| visits::forget(&tx, *key))?;
                 }
                 Command::Unsettle => visits::unsettle(&tx)?,
-                Command::ForgetReceipts(keys) => keys.iter().try_for_each(|key| receipts::forget(&tx, key))?,
+                Command::ForgetReceipts(keys) => {
+                    keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
+                }
                 Command::Remove { key, .. } => visits::scrub(&tx, &key.face_id)?,
-                Command::EndProvisional(face_id, Fate::Nobody) => visits::scrub(&tx, face_id)?,
+                Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => {
+                    visits::scrub(&tx, face_id)?
+                }
                 _ => {}
             }
         }
@@ -121,6 +129,6 @@ fn concerns(command: &Command) -> bool {
             | Command::Unsettle
             | Command::ForgetReceipts(_)
             | Command::Remove { .. }
-            | Command::EndProvisional(_, Fate::Nobody)
+            | Command::EndProvisional(_, Fate::Declined | Fate::Nobody)
     )
 }

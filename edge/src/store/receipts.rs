@@ -38,8 +38,9 @@ pub(super) fn forget(tx: &Transaction<'_>, key: &ReceiptKey) -> rusqlite::Result
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<Receipt>> {
-    let mut query =
-        db.prepare("SELECT face_id, epoch, seq, removed_at, probe FROM receipts ORDER BY removed_at, face_id")?;
+    let mut query = db.prepare(
+        "SELECT face_id, epoch, seq, removed_at, probe FROM receipts ORDER BY removed_at, face_id",
+    )?;
     let rows = query.query_map([], |row| {
         let face_id = row.get_ref(0)?.as_str()?.parse().ok();
         let (epoch, seq) = (Epoch(row.get::<_, i64>(1)? as u64), Seq(row.get::<_, i64>(2)? as u64));

@@ -40,7 +40,9 @@ pub(super) fn started(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
 }
 
 pub(super) fn lost(tx: &Transaction<'_>, visits: u64) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE standing SET lost_visits = lost_visits + ?1")?.execute([visits as i64]).map(|_| ())
+    tx.prepare_cached("UPDATE standing SET lost_visits = lost_visits + ?1")?
+        .execute([visits as i64])
+        .map(|_| ())
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {

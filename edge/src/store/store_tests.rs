@@ -1,1 +1,195 @@
 use super::*;
+use crate::sync::{Command, Fate, Lease, Provisional, Put, Standing, VisitKey};
+use protocol::{
+    Embedding, Epoch, Seq, StreamId, UnixMs,
+    message::{Basis, Customer, EnrolPolicy, Flag, Probe, Receipt, ReceiptKey, Seen},
+};
+use std::{fs, path::Path};
+
+const EPOCH: Epoch = Epoch(u64::MAX - 3);
+
+fn key() -> DigestKey {
+    DigestKey::from_bytes([7; 32])
+}
+
+fn face(id: &str) -> FaceId {
+    id.parse().unwrap()
+}
+
+/// A vector whose bytes occur nowhere else.
+fn embedding(salt: u64) -> Embedding {
+    let mut state = salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % 2_001) as f32 / 1_000.0 - 1.0
+    };
+    Embedding::from_f32(&std::iter::repeat_with(&mut next).take(512).collect::<Vec<_>>()).unwrap()
+}
+
+fn put(id: &str, seq: u64, salt: u64) -> Command {
+    let customer = Customer {
+        name: "Ada".parse().unwrap(),
+        flag: Flag::Green,
+        space: "space".parse().unwrap(),
+        embedding: embedding(salt),
+    };
+    let hash = key().hash(&face(id), Seq(seq), &customer);
+    Command::Put(Box::new(Put { face_id: face(id), epoch: EPOCH, seq: Seq(seq), hash, customer }))
+}
+
+fn remove(id: &str, seq: u64) -> Command {
+    let key = ReceiptKey { face_id: face(id), epoch: EPOCH, seq: Seq(seq) };
+    Command::Remove { key, merged_into: None }
+}
+
+fn standing(floor: u64) -> Standing {
+    Standing { epoch: Some(EPOCH), floor: Seq(floor), issued_at: Some(UnixMs(5)) }
+}
+
+fn carry(store: &mut Store, commands: &[Command]) -> Carried {
+    let lease = Lease { issued_at: UnixMs(5), lease_s: 60 };
+    store.cache.carry_out(commands, &standing(0), &standing(0), Some((lease, EnrolPolicy::Auto))).unwrap()
+}
+
+fn files_hold(folder: &Path, needle: &[u8]) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|file| fs::read(file).unwrap().windows(needle.len()).any(|window| window == needle))
+        .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn everything_comes_back_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    carry(&mut store, &[put("ada", 3, 1), put("bob", 4, 2), put("cid", 5, 3), remove("cid", 6)]);
+    let rule = Provisional { basis: (EPOCH, Seq(6)), settled: None };
+    let own = OwnFace { rule, space: "space".parse().unwrap(), embedding: embedding(9) };
+    store.cache.mint(&face("own"), &own).unwrap();
+    let receipt = Receipt {
+        key: ReceiptKey { face_id: face("cid"), epoch: EPOCH, seq: Seq(6) },
+        removed_at: UnixMs(1),
+        probe: Probe::Gone,
+    };
+    store.outbox.carry_out(&[], std::slice::from_ref(&receipt), &standing(2)).unwrap();
+    let visit = NewVisit {
+        key: VisitKey { stream: StreamId(u64::MAX), n: 1 },
+        at: UnixMs(7),
+        seen: Seen::New { face_id: face("own"), space: own.space.clone(), embedding: own.embedding.clone() },
+        basis: Basis { epoch: EPOCH, verified: Seq(6), staleness_s: 1 },
+    };
+    store.outbox.add(&visit, &[]).unwrap();
+    assert_eq!(store.outbox.started().unwrap(), 1);
+    drop(store);
+
+    let (store, opened) = Store::open(folder.path(), &key()).unwrap();
+    let Opened { loaded, own: owns, owed, starts, lost_visits, cache_lost, mut customers } = opened;
+    customers.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(customers.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
+    assert_eq!(loaded.rows[&face("ada")].hash, key().hash(&face("ada"), Seq(3), &customers[0].1.customer));
+    assert_eq!(loaded.dropped[&face("cid")], (EPOCH, Seq(6)));
+    assert_eq!((loaded.standing, loaded.receipts), (standing(2), vec![receipt]));
+    assert_eq!(
+        owed,
+        [Owed { key: ReceiptKey { face_id: face("cid"), epoch: EPOCH, seq: Seq(6) }, held: true }]
+    );
+    assert_eq!((owns, starts, lost_visits, cache_lost), (vec![(face("own"), own)], 1, 0, None));
+    assert_eq!(store.outbox.visit(visit.key).unwrap(), Some(visit));
+}
+
+#[test]
+fn a_removed_vector_is_in_no_file_wherever_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    let others: Vec<Command> = (0..50).map(|n| put(&format!("other{n}"), n + 1, 100 + n)).collect();
+    carry(&mut store, &others);
+    carry(&mut store, &[put("ada", 90, 1)]);
+    let own = OwnFace {
+        rule: Provisional { basis: (EPOCH, Seq(0)), settled: None },
+        space: "space".parse().unwrap(),
+        embedding: embedding(2),
+    };
+    store.cache.mint(&face("own"), &own).unwrap();
+    let Command::Put(staged) = put("staged", 91, 3) else { unreachable!() };
+    carry(&mut store, &[Command::Stage(staged)]);
+    for (n, salt, id) in [(1, 1, "ada"), (2, 2, "own")] {
+        let seen = Seen::New { face_id: face(id), space: own.space.clone(), embedding: embedding(salt) };
+        let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
+        let visit = NewVisit { key: VisitKey { stream: StreamId(1), n }, at: UnixMs(0), seen, basis };
+        store.outbox.add(&visit, &[]).unwrap();
+    }
+    for salt in 1..=3 {
+        assert!(
+            !files_hold(folder.path(), embedding(salt).as_bytes()).is_empty(),
+            "the search can see {salt}"
+        );
+    }
+
+    let commands = [
+        remove("ada", 92),
+        Command::EndProvisional(face("own"), Fate::Nobody),
+        Command::Unstage(face("staged")),
+    ];
+    let carried = carry(&mut store, &commands);
+    assert_eq!(
+        carried.removed[0].1.as_ref().map(|(_, e)| e),
+        Some(&embedding(1)),
+        "the probe gets the very vector"
+    );
+    assert!(carried.erased);
+    store.outbox.carry_out(&commands, &[], &standing(1)).unwrap();
+    store.cache.empty_log().unwrap();
+    store.outbox.empty_log().unwrap();
+    for salt in 1..=3 {
+        assert_eq!(
+            files_hold(folder.path(), embedding(salt).as_bytes()),
+            Vec::<String>::new(),
+            "vector {salt}"
+        );
+    }
+    let scrubbed = store.outbox.visit(VisitKey { stream: StreamId(1), n: 1 }).unwrap().unwrap();
+    assert_eq!(scrubbed.seen, Seen::Anonymous, "the visit stays, the face goes");
+    assert!(!files_hold(folder.path(), embedding(100).as_bytes()).is_empty(), "others are untouched");
+}
+
+#[test]
+fn a_damaged_cache_is_given_up_and_the_outbox_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    carry(&mut store, &[put("ada", 1, 1)]);
+    store.outbox.carry_out(&[], &[], &standing(1)).unwrap();
+    drop(store);
+    let file = folder.path().join("cache.db");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100..3_000].fill(0x5A);
+    fs::write(&file, bytes).unwrap();
+    let (_, opened) = Store::open(folder.path(), &key()).unwrap();
+    assert!(opened.cache_lost.is_some_and(|why| why.contains("damaged")));
+    assert_eq!((opened.loaded.rows.len(), opened.loaded.standing), (0, standing(1)));
+    assert_eq!(
+        files_hold(folder.path(), embedding(1).as_bytes()),
+        Vec::<String>::new(),
+        "and nothing of it is left"
+    );
+}
+
+#[test]
+fn a_file_of_a_newer_program_or_in_use_is_refused_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(folder.path(), &key()).unwrap();
+    let refused = |folder: &Path| Store::open(folder, &key()).unwrap_err().to_string();
+    assert!(refused(folder.path()).contains("in use by another program"));
+    drop(store);
+    for file in ["cache.db", "outbox.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path(), &key()).unwrap());
+        let db = rusqlite::Connection::open(folder.path().join(file)).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        drop(db);
+        let sentence = refused(folder.path());
+        assert!(sentence.contains(file) && sentence.contains("newer edge"), "{sentence}");
+    }
+}

@@ -124,7 +124,8 @@ pub(super) fn scrub(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<Entry>> {
     let mut query = db.prepare("SELECT stream, n, kind, face_id, settled_at FROM visits ORDER BY id")?;
     let rows = query.query_map([], |row| {
-        let key = VisitKey { stream: StreamId(row.get::<_, i64>(0)? as u64), n: row.get::<_, i64>(1)? as u64 };
+        let key =
+            VisitKey { stream: StreamId(row.get::<_, i64>(0)? as u64), n: row.get::<_, i64>(1)? as u64 };
         let face_id = row.get::<_, Option<String>>(3)?.and_then(|text| text.parse().ok());
         let weight = match (row.get_ref(2)?.as_str()?, face_id) {
             ("known", _) => Weight::Known,

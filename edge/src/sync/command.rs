@@ -106,6 +106,9 @@ pub struct Put {
 pub enum Fate {
     /// The website made it a customer: its row is there.
     Customer,
-    /// It is nobody's: its vector goes from everywhere.
+    /// The website has answered and made no customer of it, or not yet: its vector goes from every file, and the
+    /// person counts as somebody without identity for the rest of the stay.
+    Declined,
+    /// It may be of somebody who was removed: its vector goes from everywhere.
     Nobody,
 }

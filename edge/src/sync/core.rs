@@ -127,7 +127,7 @@ impl Core {
         self.outbox.scrub(&key.face_id);
         if merged_into.is_none() {
             let ended = self.provisional.removal(key.epoch, key.seq);
-            self.end_provisional(ended, out);
+            self.end_provisional(ended, Fate::Nobody, out);
         }
         out.push(Command::Remove { key, merged_into });
     }
@@ -180,7 +180,7 @@ impl Core {
         let total = Total { digest: head.digest, count: head.count };
         let news = head.seq > self.rows.floor() || self.lease.is_none();
         let ended = self.provisional.removal(head.epoch, head.last_removal);
-        self.end_provisional(ended, out);
+        self.end_provisional(ended, Fate::Nobody, out);
         self.rows.verified(head.seq, total);
         let lease = Lease::of(head);
         self.lease = Some(match self.lease {
@@ -197,7 +197,7 @@ impl Core {
             self.refill.end();
         }
         let ended = self.provisional.verified(head.epoch, self.rows.floor());
-        self.end_provisional(ended, out);
+        self.end_provisional(ended, Fate::Declined, out);
         if news {
             out.push(Command::Verified(head.seq, total));
         }
@@ -236,13 +236,13 @@ impl Core {
             }
         }
         let ended = self.provisional.verified(epoch, self.rows.floor());
-        self.end_provisional(ended, out);
+        self.end_provisional(ended, Fate::Declined, out);
     }
 
-    fn end_provisional(&mut self, ended: Vec<FaceId>, out: &mut Vec<Command>) {
+    fn end_provisional(&mut self, ended: Vec<FaceId>, fate: Fate, out: &mut Vec<Command>) {
         for face_id in ended {
             self.outbox.scrub(&face_id);
-            out.push(Command::EndProvisional(face_id, Fate::Nobody));
+            out.push(Command::EndProvisional(face_id, fate));
         }
     }
 

@@ -51,7 +51,11 @@ mod tests {
             history.note(Seq(seq * 2), total(seq));
         }
         assert_eq!(history.at(Seq(6000)), Some(total(3000)));
-        assert_eq!(history.at(Seq(5999)), Some(total(2999)), "the state between two seqs is the one at the lower");
+        assert_eq!(
+            history.at(Seq(5999)),
+            Some(total(2999)),
+            "the state between two seqs is the one at the lower"
+        );
         assert_eq!(history.at(Seq((3000 - 1023) * 2)), Some(total(3000 - 1023)));
         assert_eq!(history.at(Seq((3000 - 1024) * 2)), None);
         history.clear();

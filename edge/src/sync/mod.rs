@@ -21,8 +21,8 @@ mod refill;
 mod reporting;
 mod rows;
 
-pub use command::{Command, Event, Fate, Put, SessionPast};
 pub use self::core::Core;
+pub use command::{Command, Event, Fate, Put, SessionPast};
 pub use grace::{Grace, Rightness};
 pub use history::{History, Total};
 pub use lease::{Freshness, Lease};

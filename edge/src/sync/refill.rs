@@ -112,7 +112,8 @@ impl Refill {
         let pass = self.pass.take()?;
         let mut dropped: Vec<FaceId> =
             rows.iter().filter(|(face, _)| pass.get(face).is_none()).map(|(face, _)| face.clone()).collect();
-        let differing = pass.iter().filter(|(face, row)| rows.get(face) != Some(*row)).map(|(face, _)| face.clone());
+        let differing =
+            pass.iter().filter(|(face, row)| rows.get(face) != Some(*row)).map(|(face, _)| face.clone());
         let mut adopted: Vec<FaceId> = differing.collect();
         let kept_out = rows.become_as_of(pass, head.seq);
         adopted.retain(|face| !kept_out.contains(face));

@@ -157,9 +157,12 @@ impl Rows {
 
     /// Begins a new epoch: nothing is verified in it, rows of the old one count as seq 0, memory of it is gone.
     pub fn begin_epoch(&mut self, epoch: Epoch) {
+        // What came before the first head counts: only that the epoch is this one was not known.
+        if self.epoch.is_some() {
+            self.history.clear();
+        }
         self.epoch = Some(epoch);
         self.floor = Seq(0);
-        self.history.clear();
         self.dropped.retain(|_, (of, _)| *of == epoch);
         self.top = self.highest_of_epoch();
     }
@@ -183,8 +186,12 @@ impl Rows {
     /// Becomes `other`, whose rows a signed head has vouched for at `as_of`, except for faces that are known to have
     /// been removed later; those are answered. What goes is remembered as dropped at `as_of`.
     pub fn become_as_of(&mut self, other: Rows, as_of: Seq) -> Vec<FaceId> {
-        let kept_out: Vec<FaceId> =
-            other.live.iter().filter(|(face, row)| self.dropped_after(face, row.seq)).map(|(f, _)| f.clone()).collect();
+        let kept_out: Vec<FaceId> = other
+            .live
+            .iter()
+            .filter(|(face, row)| self.dropped_after(face, row.seq))
+            .map(|(f, _)| f.clone())
+            .collect();
         let epoch = other.epoch.or(self.epoch);
         let mut dropped = std::mem::take(&mut self.dropped);
         for face in self.live.keys().filter(|face| !other.live.contains_key(*face)) {
@@ -223,7 +230,8 @@ impl Rows {
 
     fn highest_of_epoch(&self) -> Seq {
         let of_epoch = self.live.values().filter(|row| Some(row.epoch) == self.epoch).map(|row| row.seq);
-        let dropped = self.dropped.values().filter(|(epoch, _)| Some(*epoch) == self.epoch).map(|(_, seq)| *seq);
+        let dropped =
+            self.dropped.values().filter(|(epoch, _)| Some(*epoch) == self.epoch).map(|(_, seq)| *seq);
         of_epoch.chain(dropped).max().unwrap_or_default()
     }
 

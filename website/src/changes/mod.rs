@@ -6,6 +6,7 @@ pub use held::{Held, Newcomer};
 
 use crate::{
     app::App,
+    db::Scrubbed,
     decide::visit::{self, Verdict},
     faces::Faces,
     tables::{change_log::Verb, customers, review_queue, spaces, visits},
@@ -161,7 +162,9 @@ pub async fn remove(
     let row = held.live(face_id).await?;
     let seq = held.remove(&row, by).await?;
     held.note("customer.remove", face_id.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    scrub(app).await;
+    Ok(changed)
 }
 
 /// Says that `loser` is `winner`: edges forget the loser's face, its visits and points are the winner's.
@@ -182,7 +185,9 @@ pub async fn merge(
     let (lost, kept) = (held.live(loser).await?, held.live(winner).await?);
     let seq = held.merge(&lost, &kept, by).await?;
     held.note("customer.merge", loser.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    scrub(app).await;
+    Ok(changed)
 }
 
 /// Says that a customer is not the one it was marked as a possible duplicate of.
@@ -218,7 +223,9 @@ pub async fn refuse(
     }
     visits::anonymise(&mut held.tx, location, face_id).await?;
     held.note("review.refuse", face_id.as_str(), by).await?;
-    held.commit().await
+    held.commit().await?;
+    scrub(app).await;
+    Ok(())
 }
 
 /// Makes a face of the review queue a customer: compared once more, because somebody may have become one in the
@@ -259,6 +266,17 @@ pub async fn accept(
     };
     held.note("review.accept", face_id.as_str(), by).await?;
     committed(app, held, seq).await
+}
+
+/// The removal is committed and on its way; only then its old bytes are overwritten.
+async fn scrub(app: &App) {
+    match app.db.scrub().await {
+        Ok(Scrubbed::All) => {}
+        Ok(Scrubbed::ReaderInTheWay) => {
+            tracing::warn!("a reader kept the database's log from being emptied after a removal");
+        }
+        Err(error) => tracing::warn!(%error, "the database's log could not be emptied after a removal"),
+    }
 }
 
 async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {

@@ -155,7 +155,9 @@ impl Publisher {
         loop {
             let place = self.places.entry(location.id.clone()).or_insert_with(|| Place::at(location));
             if place.round != location.publish_round {
-                *place = Place::at(location);
+                // Everything again, but people are not told the same news twice.
+                let announced = place.announced.max(location.announced);
+                *place = Place { announced, ..Place::at(location) };
             }
             let all_sent = place.sent >= location.totals.seq && place.head_sent >= location.issued_at;
             let full = place.outstanding >= OUTSTANDING_OF_ONE_MAX || self.outstanding >= OUTSTANDING_MAX;

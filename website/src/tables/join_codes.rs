@@ -27,3 +27,9 @@ pub async fn delete(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<bool> {
     on!(tx, conn => sqlx::query("DELETE FROM join_codes WHERE edge = $1")
         .bind(edge.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
 }
+
+/// Lets go of codes that expired before `before`.
+pub async fn prune(tx: &mut Tx, before: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("DELETE FROM join_codes WHERE expires_at < $1")
+        .bind(before.0).execute(conn).await.map(drop))
+}

@@ -1,0 +1,236 @@
+//! The command line: what can be asked of the program, and what each command does.
+
+use crate::{
+    daemon::rest::Rest,
+    face::{EyesConfig, ModelSet, Source, SourceSpec, Unproven},
+    join::{Join, Plaintext, join},
+    live::Space,
+    matching,
+    socket::{self, Request},
+    start::{Edge, Settings, start},
+    status::Status,
+    watching,
+};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use std::{path::PathBuf, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Regulars' edge: the daemon in the store that recognises regular customers, and forgets whom it is told to forget.
+#[derive(Debug, Parser)]
+#[command(name = "edge", version)]
+pub struct Cli {
+    /// The folder with the edge's identity and databases.
+    #[arg(long, global = true, env = "REGULARS_STATE", default_value = "edge-state", value_name = "DIR")]
+    state: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Become an edge of a location, with the code a manager got on the website.
+    Join(JoinArgs),
+    /// Watch, recognise, count, and stay in step with the website.
+    Run(RunArgs),
+    /// Say how the edge is.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say who is on pictures, by the running edge's own gallery.
+    Match(MatchArgs),
+}
+
+#[derive(Debug, Args)]
+struct JoinArgs {
+    /// The website's address, such as https://regulars.example.
+    url: String,
+    /// The code: 8 characters, good once and for 15 minutes.
+    code: String,
+    /// Send the code and the login in the clear to another machine.
+    #[arg(long, env = "REGULARS_ALLOW_PLAINTEXT")]
+    allow_plaintext: bool,
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// images:DIR (a folder of pictures, played once) or clip:FILE.gif; without it the edge only stays in step.
+    #[arg(long, env = "REGULARS_SOURCE", value_name = "SOURCE")]
+    source: Option<SourceSpec>,
+    /// A visit ends so many seconds after the person was last seen.
+    #[arg(long, env = "REGULARS_AWAY_S", default_value_t = 600, value_name = "SECONDS")]
+    away_s: u64,
+    /// End when the source has played and every visit is stored at the website.
+    #[arg(long, env = "REGULARS_EXIT_WHEN_DONE", requires = "source")]
+    exit_when_done: bool,
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+struct MatchArgs {
+    /// Pictures: JPEG, PNG or GIF.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// As JSON: an array with an object for every face.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// The folder with the face models and their manifest.
+    #[arg(long, env = "REGULARS_MODELS", value_name = "DIR")]
+    models: PathBuf,
+    /// libonnxruntime, or the folder that holds it, where it is not found by itself.
+    #[arg(long, env = "REGULARS_ONNXRUNTIME", value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+    /// Use a model set whose manifest has no self-test.
+    #[arg(long, env = "REGULARS_ALLOW_UNPROVEN_MODELS")]
+    allow_unproven_models: bool,
+}
+
+impl ModelArgs {
+    fn eyes(&self) -> EyesConfig {
+        EyesConfig {
+            models: self.models.clone(),
+            onnxruntime: self.onnxruntime.clone(),
+            threads: 1,
+            unproven: self.unproven(),
+        }
+    }
+
+    fn unproven(&self) -> Unproven {
+        if self.allow_unproven_models { Unproven::Accept } else { Unproven::Refuse }
+    }
+
+    fn space(&self) -> Result<Space> {
+        Ok(Space::from(&ModelSet::find(&self.models, self.unproven())?.manifest))
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// One sentence that says what to do.
+    pub async fn run(self) -> Result<()> {
+        let Self { state, command } = self;
+        match command {
+            Command::Join(args) => tokio::task::spawn_blocking(move || joined(state, args)).await?,
+            Command::Run(args) => watch(state, args).await,
+            Command::Status { json } => tokio::task::spawn_blocking(move || status(state, json)).await?,
+            Command::Match(args) => tokio::task::spawn_blocking(move || matched(state, args)).await?,
+        }
+    }
+}
+
+fn joined(state: PathBuf, args: JoinArgs) -> Result<()> {
+    let plaintext = if args.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly };
+    let space = args.models.space()?;
+    let identity = join(&Join { url: args.url, code: args.code, state, space, plaintext })?;
+    println!("edge {} of {} joined", identity.edge, identity.location);
+    Ok(())
+}
+
+fn status(state: PathBuf, json: bool) -> Result<()> {
+    let status: Status = match socket::ask(&state, &Request::Status)? {
+        Some(reply) => {
+            serde_json::from_value(reply).context("the running edge is of another version: restart it")?
+        }
+        None => Rest::open(&state)?.status(),
+    };
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&status)?),
+        false => println!("{status}"),
+    }
+    Ok(())
+}
+
+fn matched(state: PathBuf, args: MatchArgs) -> Result<()> {
+    let found = matching::find(&state, &args.models.eyes(), &args.images)?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&found)?),
+        false if found.is_empty() => println!("no face found"),
+        false => found.iter().for_each(|face| println!("{face}")),
+    }
+    Ok(())
+}
+
+async fn watch(state: PathBuf, args: RunArgs) -> Result<()> {
+    if let Some(source) = &args.source {
+        // What cannot be played is said before anything is started.
+        Source::open(source)?;
+    }
+    let settings = Settings { state, space: args.models.space()?, away: Duration::from_secs(args.away_s) };
+    let stop = CancellationToken::new();
+    let edge = start(settings, stop.clone()).await?;
+    let Status { edge: id, location, .. } = edge.status();
+    match &args.source {
+        Some(source) => println!("edge {id} of {location} joined, source {source}"),
+        None => println!("edge {id} of {location} joined, no source"),
+    }
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let Some(source) = args.source else { return edge.ended().await };
+    let played = play(&edge, source, args.models.eyes(), stop.clone()).await;
+    if played.is_err() || args.exit_when_done {
+        if played.is_ok() {
+            settled(&edge, &stop).await;
+        }
+        edge.stop().await?;
+        return played;
+    }
+    edge.ended().await
+}
+
+/// Waits until the edge may recognise, then plays the source; the edge goes on staying in step meanwhile and after.
+async fn play(edge: &Edge, source: SourceSpec, eyes: EyesConfig, stop: CancellationToken) -> Result<()> {
+    let mut status = edge.watch();
+    let may_recognise = |status: &Status| status.lease_until.is_some_and(|until| until > status.now);
+    if !may_recognise(&status.borrow()) {
+        tracing::info!(
+            "waiting for the website before the source is played: nobody is recognised without a lease"
+        );
+    }
+    tokio::select! {
+        told = status.wait_for(may_recognise) => { told.context("the edge has stopped")?; }
+        () = stop.cancelled() => return Ok(()),
+    }
+    let eyepiece = edge.eyes();
+    let played =
+        tokio::task::spawn_blocking(move || watching::play(&source, &eyes, &eyepiece, &stop)).await??;
+    tracing::info!(frames = played.frames, unreadable = played.unreadable, "the source has played");
+    Ok(())
+}
+
+/// Waits until the website has stored every visit.
+async fn settled(edge: &Edge, stop: &CancellationToken) {
+    let mut status = edge.watch();
+    let all = async {
+        // The status is told after a batch: the second one from now has seen everything the source has shown.
+        for _ in 0..2 {
+            status.mark_unchanged();
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+        let _ = status.wait_for(|status| status.visits_waiting == 0).await;
+    };
+    tokio::select! { () = all => {}, () = stop.cancelled() => {} }
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    stop.cancel();
+}

@@ -1,0 +1,256 @@
+//! The edge against a real broker, with a small website that says what it holds.
+#![allow(clippy::unwrap_used, missing_docs, dead_code)]
+
+mod site;
+
+use edge::{Answer, Decision, Edge, Grade, Notice, Verdict, clock};
+use protocol::{
+    Topic,
+    codec::Message,
+    message::{EnrolPolicy, Probe, Seen, SyncState},
+};
+use site::{Site, edge_id, face, location, person, seen, until};
+
+/// Waits until the edge has verified what the website holds, and compares the two.
+async fn in_step(site: &Site, edge: &Edge) {
+    until("the edge has verified everything", || async {
+        let status = edge.status();
+        status.state == SyncState::Verified && status.verified == site.seq.0
+    })
+    .await;
+    let status = edge.status();
+    let digest = protocol::Digest::of(site.rows.values().map(|(_, hash)| *hash));
+    assert_eq!((status.customers, status.digest), (site.rows.len() as u64, digest.to_string()));
+}
+
+fn decided(edge: &Edge, who: u64) -> (Decision, Option<String>) {
+    match edge.decide(&person(who)).unwrap() {
+        Answer::Decided(Verdict { decision, who, .. }) => {
+            (decision, who.map(|who| format!("{} {}", who.face_id, who.name.as_str())))
+        }
+        Answer::NoLease => panic!("no lease"),
+    }
+}
+
+fn known(text: &str) -> (Decision, Option<String>) {
+    (Decision::Known, Some(text.to_owned()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_edge_fills_itself_follows_renames_and_proves_a_removal() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    for n in 0..3_000 {
+        site.put(&format!("face_{n}"), &format!("Nr {n}"), n).await;
+    }
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    assert_eq!(
+        edge.decide(&person(1)).unwrap(),
+        Answer::NoLease,
+        "nobody is recognised before the first verified head"
+    );
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 2_999), known("face_2999 Nr 2999"));
+
+    site.put("face_7", "Grace", 7).await;
+    site.head().await;
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 7), known("face_7 Grace"));
+
+    let mut events = edge.events();
+    site.remove("face_7").await;
+    let removal = site.seq;
+    until("the receipt is stored", || async {
+        let heard = site.heard.lock().unwrap();
+        let receipts: Vec<_> = heard.reports.iter().flat_map(|report| &report.receipts).collect();
+        receipts
+            .iter()
+            .any(|r| r.key.face_id == face("face_7") && r.key.seq == removal && r.probe == Probe::Gone)
+    })
+    .await;
+    let happened: Vec<Notice> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let at = |wanted: &dyn Fn(&Notice) -> bool| happened.iter().position(wanted).unwrap();
+    let forgotten = at(&|notice| *notice == Notice::Forgotten { face_id: face("face_7"), seq: removal });
+    let reported = at(&|notice| matches!(notice, Notice::Reported { receipts: 1, .. }));
+    assert!(forgotten < reported, "the gallery loses the face before anybody is told so: {happened:?}");
+    assert_eq!(decided(&edge, 7), (Decision::New, None));
+    site.head().await;
+    in_step(&site, &edge).await;
+    until("the website has said that it holds the receipt", || async { edge.status().receipts_waiting == 0 })
+        .await;
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_while_away_comes_at_return() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    for n in 0..20 {
+        site.put(&format!("face_{n}"), "Somebody", n).await;
+    }
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    edge.stop().await.unwrap();
+
+    site.remove("face_3").await;
+    site.put("face_4", "Ada", 4).await;
+    site.put("face_30", "Newcomer", 30).await;
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    assert_eq!(decided(&edge, 5), known("face_5 Somebody"), "what it knew it knows at once, under its lease");
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 3), (Decision::New, None));
+    assert_eq!(decided(&edge, 4), known("face_4 Ada"));
+    assert_eq!(decided(&edge, 30), known("face_30 Newcomer"));
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_nobody_told_is_found_by_the_digest() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    for n in 0..20 {
+        site.put(&format!("face_{n}"), "Somebody", n).await;
+    }
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    let mut events = edge.events();
+    site.remove_unheard("face_3").await;
+    site.head().await;
+    until("the edge is in step again", || async { edge.status().verified == site.seq.0 }).await;
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 3), (Decision::New, None));
+    assert_eq!(decided(&edge, 4), known("face_4 Somebody"));
+    let happened: Vec<Notice> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    assert!(happened.contains(&Notice::SubscribesAnew), "{happened:?}");
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_cache_is_filled_again_although_the_floor_is_above_everything() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    for n in 0..20 {
+        site.put(&format!("face_{n}"), "Somebody", n).await;
+    }
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    edge.stop().await.unwrap();
+    std::fs::write(folder.path().join("cache.db"), [0x5A; 20_000]).unwrap();
+    let edge = site.edge(folder.path()).await;
+    assert_eq!(
+        edge.decide(&person(1)).unwrap(),
+        Answer::NoLease,
+        "the lease is void with the rows it was given for"
+    );
+    assert!(edge.status().cache_lost.is_some());
+    until("the edge has filled itself", || async { edge.status().state == SyncState::Verified }).await;
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 19), known("face_19 Somebody"));
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_is_counted_once_however_often_it_is_sent() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    site.put("ada", "Ada", 1).await;
+    site.head().await;
+    site.settle(false);
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    for _ in 0..3 {
+        edge.see(seen(1), Grade::Enrol, clock::system()).await.unwrap();
+        edge.see(seen(2), Grade::Enrol, clock::system()).await.unwrap();
+    }
+    let deliveries = |at_least| {
+        let heard = site.heard.clone();
+        move || {
+            let heard = heard.clone();
+            async move { heard.lock().unwrap().deliveries >= at_least }
+        }
+    };
+    until("both visits have come", deliveries(2)).await;
+    edge.stop().await.unwrap();
+
+    let edge = site.edge(folder.path()).await;
+    until("both have come again", deliveries(4)).await;
+    assert_eq!(decided(&edge, 2).0, Decision::Known, "its own face is known after a restart too");
+    edge.stop().await.unwrap();
+    site.settle(true);
+    let edge = site.edge(folder.path()).await;
+    until("both are settled", || async { edge.status().visits_waiting == 0 && edge.status().connected })
+        .await;
+    let heard = site.heard.lock().unwrap();
+    let who: Vec<&Seen> = heard.visits.values().map(|visit| &visit.seen).collect();
+    assert!(
+        matches!(who[..], [Seen::Known { face_id, .. }, Seen::New { .. }] if *face_id == face("ada")),
+        "a stay is one visit, and no restart makes it two: {who:?}"
+    );
+    let basis = heard.visits.values().next().unwrap().basis;
+    assert_eq!((basis.epoch, basis.verified), (site::EPOCH, site.seq));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_counted_and_harms_nobody() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    site.put("ada", "Ada", 1).await;
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    let customer = || Topic::Customer(location(), face("ada"));
+    let inbox = || Topic::Inbox(location(), edge_id());
+    for (topic, payload) in [
+        (customer(), b"not a change".to_vec()),
+        (customer(), vec![0; 9_000]),
+        (Topic::Head(location()), vec![0, 1, 2]),
+        (inbox(), vec![7]),
+        (inbox(), site::unasked().encode()),
+    ] {
+        site.publish(topic, payload, false).await;
+    }
+    until("all five are refused", || async { edge.status().refused == 5 }).await;
+    site.put("ada", "Ada L.", 1).await;
+    site.head().await;
+    in_step(&site, &edge).await;
+    assert_eq!(decided(&edge, 1), known("ada Ada L."));
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_and_the_lease_of_the_head_are_kept() {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    (site.policy, site.lease_s) = (EnrolPolicy::Off, 2);
+    site.put("ada", "Ada", 1).await;
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    for _ in 0..2 {
+        edge.see(seen(2), Grade::Enrol, clock::system()).await.unwrap();
+    }
+    until("the visit has come", || async { site.heard.lock().unwrap().visits.len() == 1 }).await;
+    assert_eq!(site.heard.lock().unwrap().visits.values().next().unwrap().seen, Seen::Anonymous);
+    until("the lease is over", || async { edge.decide(&person(1)).unwrap() == Answer::NoLease }).await;
+    until("it says so", || async { edge.status().state == SyncState::Expired }).await;
+    site.head().await;
+    until("a head renews it", || async { edge.status().state == SyncState::Verified }).await;
+    assert_eq!(decided(&edge, 1), known("ada Ada"));
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_daemons_do_not_share_a_state_folder() {
+    let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    let first = site.edge(folder.path()).await;
+    let thresholds = edge::Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };
+    let space = edge::Space { id: "space".parse().unwrap(), dimension: site::DIMENSION, thresholds };
+    let settings =
+        edge::Settings { state: folder.path().to_owned(), space, away: std::time::Duration::from_secs(1) };
+    let refused = edge::start(settings, tokio_util::sync::CancellationToken::new()).await.unwrap_err();
+    assert!(refused.to_string().contains("in use by a running edge"), "{refused}");
+    let asked = folder.path().to_owned();
+    let reply =
+        tokio::task::spawn_blocking(move || edge::socket::ask(&asked, &edge::socket::Request::Status));
+    let told: edge::Status = serde_json::from_value(reply.await.unwrap().unwrap().unwrap()).unwrap();
+    assert!(told.running && told.edge == "edge_1");
+    first.stop().await.unwrap();
+}

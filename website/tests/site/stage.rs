@@ -1,0 +1,169 @@
+//! A website with a database of its own, not started, and what tests put into it.
+
+use crate::postgres;
+use protocol::{
+    Embedding, FaceId, LocationId, PublicKey, SigningKey, UnixMs,
+    message::{Customer, EnrolPolicy, Flag, Similarity},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use website::{
+    App, Settings, Website,
+    changes::{Actor, Held, Newcomer},
+    db::Tx,
+    edges::{self, JoinRequest, Joined},
+    locations::{self, NewLocation},
+    tables::spaces::Space,
+};
+
+pub const DIMENSION: usize = 64;
+
+pub struct Stage {
+    pub data: TempDir,
+    pub database_url: Option<String>,
+}
+
+impl Stage {
+    pub fn sqlite() -> Stage {
+        Stage { data: tempfile::tempdir().unwrap(), database_url: None }
+    }
+
+    /// A fresh database on the PostgreSQL server, if there is one.
+    pub async fn postgres() -> Option<Stage> {
+        let server = match postgres::server() {
+            Ok(server) => server,
+            Err(why) => {
+                assert!(std::env::var("REGULARS_REQUIRE_PG").is_err(), "PostgreSQL is required: {why}");
+                println!("skipped, because {why}");
+                return None;
+            }
+        };
+        static DATABASES: AtomicU32 = AtomicU32::new(0);
+        let name = format!("site_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+        use sqlx::{AssertSqlSafe, Connection};
+        let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        let url = server.replacen("/postgres?", &format!("/{name}?"), 1);
+        Some(Stage { data: tempfile::tempdir().unwrap(), database_url: Some(url) })
+    }
+
+    pub fn settings(&self) -> Settings {
+        let settings = Settings::new(self.data.path().to_owned()).on_free_ports();
+        Settings { database_url: self.database_url.clone(), ..settings }
+    }
+
+    /// The website's shared part without anything running.
+    pub async fn app(&self) -> Arc<App> {
+        let app = App::open(self.settings()).await.unwrap();
+        app.mqtt.set(([127, 0, 0, 1], 1883).into()).unwrap();
+        app
+    }
+
+    /// The website with everything running.
+    pub async fn start(&self) -> Website {
+        website::start(self.settings(), CancellationToken::new()).await.unwrap()
+    }
+}
+
+pub fn location() -> LocationId {
+    "berlin".parse().unwrap()
+}
+
+pub fn actor() -> Actor {
+    Actor::token("tests")
+}
+
+pub fn space() -> Space {
+    Space {
+        id: "toy".parse().unwrap(),
+        dimension: DIMENSION,
+        match_at: Similarity(8000),
+        new_below: Similarity(6000),
+    }
+}
+
+pub async fn add_location(app: &App, id: &LocationId, enrol: EnrolPolicy) {
+    let new = NewLocation { id: id.clone(), name: "Berlin".into(), time_zone: "Europe/Berlin".into(), enrol };
+    locations::add(app, new, &actor()).await.unwrap();
+}
+
+/// Adds an edge and lets it join with the key of `seed`.
+pub async fn join(app: &App, location: &LocationId, name: &str, seed: u8) -> (Joined, SigningKey) {
+    let added = edges::add(app, location, name, "", &actor()).await.unwrap();
+    let key = SigningKey::from_seed([seed; 32]);
+    (join_with(app, &added.code, key.public()).await.unwrap(), key)
+}
+
+pub async fn join_with(app: &App, code: &str, key: PublicKey) -> Result<Joined, edges::JoinError> {
+    let request = JoinRequest { code: code.to_owned(), public_key: key, space: space() };
+    edges::join(app, &request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+}
+
+pub fn face(n: u32) -> FaceId {
+    format!("face_{n:05}").parse().unwrap()
+}
+
+/// Somebody's face: people of different numbers are not alike (their cosine is below 0.6), the same number with
+/// another `look` is (above 0.95).
+pub fn picture(person: u32, look: u32) -> Embedding {
+    let random = |seed: u64, n: usize| {
+        let mut x =
+            seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (n as u64 + 1).wrapping_mul(0xD1B5_4A32_D192_ED03);
+        x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((x >> 40) as f32 / (1_u64 << 24) as f32) - 0.5
+    };
+    let values: Vec<f32> = (0..DIMENSION)
+        .map(|n| random(u64::from(person) + 1, n) + 0.1 * random(u64::from(look) + 1_000_003, n))
+        .collect();
+    Embedding::from_f32(&values).unwrap()
+}
+
+/// Makes people of these numbers customers, in one transaction.
+pub async fn enrol(app: &App, location: &LocationId, people: std::ops::Range<u32>) {
+    let mut held = Held::begin(&app.db, location).await.unwrap();
+    for n in people {
+        let content = Customer {
+            name: format!("Person {n}").parse().unwrap(),
+            flag: Flag::None,
+            space: space().id,
+            embedding: picture(n, 0),
+        };
+        let newcomer =
+            Newcomer { face_id: &face(n), content, seen: (1, Some(UnixMs(1))), duplicate_of: None };
+        held.enrol(newcomer, &actor()).await.unwrap();
+    }
+    held.commit().await.unwrap();
+    app.changed.notify_one();
+}
+
+/// Changes the tables behind the website's back: what only time or damage can do.
+pub async fn sql(app: &App, statement: &'static str) {
+    let mut tx = app.db.write().await.unwrap();
+    match &mut tx {
+        Tx::Pg(tx) => drop(sqlx::query(statement).execute(&mut **tx).await.unwrap()),
+        Tx::Lite(tx) => drop(sqlx::query(statement).execute(&mut **tx).await.unwrap()),
+    }
+    tx.commit().await.unwrap();
+}
+
+/// Asks again and again until the answer is there; fails after 20 seconds.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
