@@ -2,11 +2,12 @@
 
 use crate::{
     app::App,
-    clock, http, ingest,
+    clock, ingest,
     mqtt_login::Logins,
     publisher, random, session,
     settings::{Plaintext, Settings},
     tables::edges,
+    web,
 };
 use anyhow::{Context, bail, ensure};
 use broker::{Broker, Config, Limits, Principal};
@@ -129,14 +130,14 @@ async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The broker's address as this machine reaches it.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+/// A bound address as this machine reaches it.
+pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = if bound.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { bound.ip() };
     SocketAddr::new(ip, bound.port())
 }
 
 async fn pages(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = web::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     // A connection that is kept open must not keep the program.
     let ending = async {
