@@ -77,5 +77,5 @@ pub use counters::Counters;
 pub use limits::{Limits, Quota};
 pub use listener::{Carrier, Encryption, Listener, Plaintext};
 pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
-pub use tls::{Encrypted, Tls, TlsError, TlsFiles};
+pub use tls::{Encrypted, Tls, TlsError, TlsFiles, first_certificate};
 pub use websocket::answer_websocket;

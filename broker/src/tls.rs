@@ -139,6 +139,14 @@ impl fmt::Debug for Tls {
     }
 }
 
+/// The first certificate of a PEM file that was read already, as DER.
+///
+/// # Errors
+/// One sentence that names the file, when there is none.
+pub fn first_certificate(file: &Path, pem: &[u8]) -> Result<Vec<u8>, TlsError> {
+    certificates(file, pem).map(|chain| chain[0].to_vec())
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -60,6 +60,7 @@ pub struct Edge {
 pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> {
     let Settings { state, space, away } = settings;
     let identity = Arc::new(Identity::load(&state)?);
+    let transport = identity.encryption.transport()?;
     let lock = StateLock::take(&state)?;
     let opening = (state.clone(), identity.clone());
     let (mut store, opened) =
@@ -103,7 +104,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         digest_key: identity.digest_key.clone(),
     };
     let session =
-        Session { identity, ears, start: start.count, inputs: inputs.clone(), anew, stop: stop.clone() };
+        Session { identity, transport, ears, start: start.count, inputs: inputs.clone(), anew, stop: stop.clone() };
     tasks.spawn(async move {
         session.run().await;
         Ok(())
