@@ -40,7 +40,8 @@ impl Encryption {
     /// When that is no certificate.
     pub fn of_authority(pem: &str) -> Result<Self> {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes());
-        let certificate = certificate.ok().context("the website's answer holds no certificate of its authority")?;
+        let certificate =
+            certificate.ok().context("the website's answer holds no certificate of its authority")?;
         Ok(Self::Authority(hex::encode(certificate)))
     }
 
@@ -99,7 +100,8 @@ impl Fingerprint {
         let seen = Arc::new(Onlooker::default());
         let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let config = config.dangerous().with_custom_certificate_verifier(seen.clone()).with_no_client_auth();
-        let name = ServerName::try_from(host.to_owned()).with_context(|| format!("{host:?} is no host name"))?;
+        let name =
+            ServerName::try_from(host.to_owned()).with_context(|| format!("{host:?} is no host name"))?;
         let mut connection = ClientConnection::new(Arc::new(config), name)?;
         let reached = format!("{host} port {port} cannot be reached");
         let address = (host, port).to_socket_addrs().with_context(|| reached.clone())?.next();
@@ -180,7 +182,8 @@ mod tests {
     fn a_fingerprint_is_read_as_people_write_it() {
         let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
         let plain: Fingerprint = digits.parse().unwrap();
-        let colons: Vec<_> = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+        let colons: Vec<_> =
+            digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
         for (text, good) in [
             (digits.to_uppercase(), true),
             (colons.join(":"), true),
@@ -197,7 +200,8 @@ mod tests {
     #[test]
     fn a_damaged_authority_is_refused() {
         for hex in ["", "zz", "00"] {
-            let refused = Encryption::Authority(hex.to_owned()).transport().map(drop).unwrap_err().to_string();
+            let refused =
+                Encryption::Authority(hex.to_owned()).transport().map(drop).unwrap_err().to_string();
             assert!(refused.contains("join this edge again"), "{refused}");
         }
         assert!(Encryption::of_authority("nothing").is_err());

@@ -98,8 +98,18 @@ impl Identity {
 
 impl Stored {
     fn parse(self) -> Option<Identity> {
-        let Stored { edge, location, location_name, host, port, encryption, token, seed, site_key, digest_key } =
-            self;
+        let Stored {
+            edge,
+            location,
+            location_name,
+            host,
+            port,
+            encryption,
+            token,
+            seed,
+            site_key,
+            digest_key,
+        } = self;
         let bytes = |text: &str| <[u8; 32]>::try_from(hex::decode(text).ok()?).ok();
         Some(Identity {
             key: SigningKey::from_seed(bytes(&seed)?),

@@ -77,7 +77,8 @@ pub fn join(join: &Join) -> Result<Identity> {
         bail!("{} belongs to an edge that has joined: choose another --state", join.state.display());
     }
     let host = checked_host(&join.url, join.plaintext)?;
-    let authority = join.ca_fingerprint.map(|fingerprint| pinned(fingerprint, &join.url, &host)).transpose()?;
+    let authority =
+        join.ca_fingerprint.map(|fingerprint| pinned(fingerprint, &join.url, &host)).transpose()?;
     make_folder(&join.state)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random numbers")?;

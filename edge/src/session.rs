@@ -40,7 +40,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Whatever a session needs.
-#[derive(Debug)]
 pub struct Session {
     /// Who connects.
     pub identity: Arc<Identity>,

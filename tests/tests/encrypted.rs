@@ -31,13 +31,24 @@ impl Site {
         let program = Program::start("website", arguments);
         let (http, mqtt) = program.line(|line| {
             let port = |scheme: &str| {
-                let address: SocketAddr = line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok()?;
+                let address: SocketAddr =
+                    line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok()?;
                 Some(address.port())
             };
             Some((port(" https://")?, port(" mqtts://")?))
         });
         let site = Site { _program: program, data, http, mqtt };
-        site.command(&["location", "add", "oslo", "--name", "Oslo", "--time-zone", "Europe/Oslo", "--enrol", "auto"]);
+        site.command(&[
+            "location",
+            "add",
+            "oslo",
+            "--name",
+            "Oslo",
+            "--time-zone",
+            "Europe/Oslo",
+            "--enrol",
+            "auto",
+        ]);
         site
     }
 
@@ -60,11 +71,17 @@ impl Site {
         (code.to_owned(), hex.parse().unwrap())
     }
 
-    fn join(&self, code: &str, ca_fingerprint: Option<Fingerprint>, state: &Path) -> Result<Identity, String> {
+    fn join(
+        &self,
+        code: &str,
+        ca_fingerprint: Option<Fingerprint>,
+        state: &Path,
+    ) -> Result<Identity, String> {
         let url = format!("https://127.0.0.1:{}", self.http);
         let (code, state) = (code.to_owned(), state.to_owned());
         let plaintext = Plaintext::LoopbackOnly;
-        join(&Join { url, code, state, space: space(), plaintext, ca_fingerprint }).map_err(|e| format!("{e:#}"))
+        join(&Join { url, code, state, space: space(), plaintext, ca_fingerprint })
+            .map_err(|e| format!("{e:#}"))
     }
 }
 
@@ -109,11 +126,14 @@ fn an_edge_pins_the_website_and_speaks_mqtts_with_it() {
     let mut strange = other.join(&code, Some(fingerprint), elsewhere.path()).unwrap();
     strange.encryption = identity.encryption;
     strange.store(elsewhere.path()).unwrap();
-    let settings = Settings { state: elsewhere.path().to_owned(), space: space(), away: Duration::from_secs(60) };
+    let settings =
+        Settings { state: elsewhere.path().to_owned(), space: space(), away: Duration::from_secs(60) };
     let edge = runtime.block_on(edge::start(settings, CancellationToken::new())).unwrap();
     let mut status = edge.watch();
     let connected = runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(2), status.wait_for(|s| s.lease_until.is_some())).await.is_ok()
+        tokio::time::timeout(Duration::from_secs(2), status.wait_for(|s| s.lease_until.is_some()))
+            .await
+            .is_ok()
     });
     assert!(!connected, "a broker of another authority was trusted");
     runtime.block_on(edge.stop()).unwrap();
