@@ -4,11 +4,14 @@ use crate::counters::Counters;
 use crate::door::Door;
 use crate::lane::Lanes;
 use crate::limits::Limits;
+use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
+use crate::places::Places;
 use crate::principal::{Login, Principal};
-use crate::{dispatch, listener, report, router, wills};
+use crate::{dispatch, report, router, wills};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +20,7 @@ use tokio_util::task::TaskTracker;
 /// How long the connections may take to end when the broker is stopped.
 const STOP: Duration = Duration::from_secs(5);
 
-/// How the broker is to be started.
+/// How a broker with one listener in the clear is to be started.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
@@ -28,22 +31,13 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Where unencrypted connections are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plaintext {
-    /// Only on this machine's own loopback addresses.
-    LoopbackOnly,
-    /// On any address: the network is trusted, for example one of containers.
-    Anywhere,
-}
-
 /// Why a broker was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Passwords would cross a network in clear text.
     #[error(
-        "refused to listen for MQTT without encryption on {0}: listen on a loopback address, or say that this \
-         network is trusted with --allow-plaintext"
+        "refused to listen for MQTT without encryption on {0}: listen on a loopback address, use TLS, or say that \
+         this network is trusted with --allow-plaintext"
     )]
     PlaintextBeyondLoopback(SocketAddr),
     /// The address cannot be listened on.
@@ -51,6 +45,9 @@ pub enum StartError {
         "cannot listen for MQTT on {0}: {1}; stop what uses that address, or choose another port (0 takes a free one)"
     )]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// There is nothing to listen on.
+    #[error("no address to listen for MQTT on was given: name at least one")]
+    NoListener,
     /// The router did not come up.
     #[error("the MQTT router did not start")]
     Router,
@@ -69,22 +66,33 @@ pub enum Failure {
 
 /// A running broker.
 pub struct Broker {
-    door: Arc<Door>,
-    address: SocketAddr,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    reception: Reception,
+    addresses: Vec<SocketAddr>,
     failure: watch::Receiver<Option<Failure>>,
 }
 
 impl Broker {
-    /// Starts a broker in the current Tokio runtime. It listens when this returns.
+    /// Starts a broker with one listener in the clear in the current Tokio runtime. It listens when this returns.
+    ///
+    /// # Errors
+    /// As [`Broker::start_on`].
     pub async fn start(config: Config, login: Arc<dyn Login>) -> Result<Broker, StartError> {
-        let Config { listen, plaintext, limits } = config;
-        if plaintext == Plaintext::LoopbackOnly && !listen.ip().is_loopback() {
-            return Err(StartError::PlaintextBeyondLoopback(listen));
-        }
-        let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+        let Config { listen: address, plaintext, limits } = config;
+        let listener = Listener { address, encryption: Encryption::None(plaintext), carrier: Carrier::Bytes };
+        Broker::start_on(vec![listener], limits, login).await
+    }
+
+    /// Starts a broker with several listeners. All of them listen when this returns, or none does.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on, or passwords could be read on their way to one.
+    pub async fn start_on(
+        listeners: Vec<Listener>,
+        limits: Limits,
+        login: Arc<dyn Login>,
+    ) -> Result<Broker, StartError> {
+        let bound = bind(listeners).await?;
+        let addresses = bound.iter().map(|(_, address, _)| *address).collect();
         let links = tokio::task::spawn_blocking(router::start).await;
         let links = links.ok().and_then(Result::ok).ok_or(StartError::Router)?;
         let (inlets, outlets) = links.into_iter().unzip();
@@ -103,34 +111,49 @@ impl Broker {
         )));
         tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
         tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
-        let accepting = listener::run(listener, Arc::clone(&door), stop.clone(), tasks.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
-        Ok(Broker { door, address, stop, tasks, failure })
+        let places = Arc::new(Places::new(&door.limits));
+        let reception =
+            Reception { door: Arc::clone(&door), places, stop: stop.clone(), tasks: tasks.clone() };
+        for (socket, _, Listener { address: _, encryption, carrier }) in bound {
+            let accepting = reception.clone().run(socket, encryption, carrier);
+            tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+        }
+        Ok(Broker { reception, addresses, failure })
     }
 
-    /// Where it listens.
+    /// Where it listens; of several the first.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Where it listens, one address for each listener, in their order.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A way in for WebSockets that another server has accepted.
+    pub fn gate(&self) -> Gate {
+        Gate(self.reception.clone())
     }
 
     /// What it has counted.
     pub fn counters(&self) -> Counters {
-        self.door.counters()
+        self.reception.door.counters()
     }
 
     /// Ends this principal's connections and sessions, with all that waits for them. Call it after the revocation
     /// has been stored: a login that was being looked up meanwhile is turned away (CONNACK 3), later ones are the
     /// `Login`'s business.
     pub fn kick(&self, principal: &Principal) {
-        self.door.kick(principal);
+        self.reception.door.kick(principal);
     }
 
     /// Stops listening, ends every connection, and returns when all have ended.
     pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
+        self.reception.stop.cancel();
+        self.reception.tasks.close();
         // Connections only have to notice; whoever does not is left behind with its socket closed.
-        let _ = tokio::time::timeout(STOP, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(STOP, self.reception.tasks.wait()).await;
     }
 
     /// Waits until the broker cannot go on, and tells why. Never returns while all is well.
@@ -141,9 +164,42 @@ impl Broker {
     }
 }
 
+/// A way in for WebSockets that another server has accepted, such as an HTTP server that also has pages to show.
+#[derive(Clone)]
+pub struct Gate(Reception);
+
+impl Gate {
+    /// Serves one client until it leaves. `upgraded` is the stream behind a request that was answered with
+    /// [`answer_websocket`](crate::answer_websocket); `peer` is who asked.
+    pub async fn accept_websocket<S>(&self, upgraded: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.0.adopt(upgraded, peer).await;
+    }
+}
+
+/// Binds every listener before any client can be served.
+async fn bind(listeners: Vec<Listener>) -> Result<Vec<(TcpListener, SocketAddr, Listener)>, StartError> {
+    if listeners.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    if let Some(exposed) = listeners.iter().find(|listener| listener.is_exposed()) {
+        return Err(StartError::PlaintextBeyondLoopback(exposed.address));
+    }
+    let mut bound = Vec::new();
+    for listener in listeners {
+        let failed = |error| StartError::Listen(listener.address, error);
+        let socket = TcpListener::bind(listener.address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        bound.push((socket, address, listener));
+    }
+    Ok(bound)
+}
+
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.cancel();
-        self.door.close();
+        self.reception.stop.cancel();
+        self.reception.door.close();
     }
 }

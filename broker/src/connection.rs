@@ -5,12 +5,12 @@ use crate::door::Door;
 use crate::end::End;
 use crate::handshake::{Admitted, admit};
 use crate::outbox::{Outbox, Written};
+use crate::places::Caller;
 use crate::session::{Session, Ticket};
 use crate::state::{Filled, Lifetime, OUT_BYTES};
 use crate::welcome::accept;
 use bytes::{Buf, BytesMut};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -24,11 +24,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const UNREAD_BYTES: usize = 4 * OUT_BYTES;
 
 /// Serves one client from its first byte to its last, whatever carries the bytes.
-pub async fn serve<S>(mut stream: S, peer: SocketAddr, door: &Door)
+pub async fn serve<S>(mut stream: S, mut caller: Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(admitted) = admit(&mut stream, peer, door).await else { return };
+    let Some(admitted) = admit(&mut stream, &mut caller, door).await else { return };
     let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input } = admitted;
     door.tally.clients.add();
     let mut owned = entered.owned;
@@ -38,7 +38,7 @@ where
     let end = run(&mut stream, input, pace, &mut client, &mut owned.ticket, &owned.session).await;
     door.tally.clients.less();
     end.count(&door.tally);
-    tracing::debug!(%peer, ?end, "connection ended");
+    tracing::debug!(peer = %caller.peer, ?end, "connection ended");
     if end != End::Goodbye
         && let Some(will) = will
     {

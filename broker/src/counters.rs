@@ -29,6 +29,12 @@ pub struct Counters {
     pub malformed: u64,
     /// Connections closed as soon as they were made, because there were too many, or too many sessions.
     pub turned_away: u64,
+    /// Connections closed as soon as they were made, because their address had too many.
+    pub address_full: u64,
+    /// Connections closed as soon as they were made, because too many had not said yet who they are.
+    pub half_open_full: u64,
+    /// Connections that ended in their TLS handshake.
+    pub handshakes_failed: u64,
     /// Connections closed because no CONNECT came in time.
     pub connect_timeouts: u64,
     /// Connections closed because the client was not heard of for one and a half keep-alives.
@@ -70,6 +76,9 @@ tally!(
     logins_refused,
     malformed,
     turned_away,
+    address_full,
+    half_open_full,
+    handshakes_failed,
     connect_timeouts,
     keep_alive_timeouts,
     write_timeouts,

@@ -6,6 +6,7 @@ use crate::door::{Coming, Door, Entered, Start};
 use crate::limits::Limits;
 use crate::message::Draft;
 use crate::packet::{Connect, Dialect, Terms, WillPacket};
+use crate::places::Caller;
 use crate::principal::{Credentials, Principal, Refused};
 use crate::sessions::NotOwned;
 use crate::state::Lifetime;
@@ -16,7 +17,7 @@ use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a client may take to read the CONNACK that refuses it.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -76,11 +77,11 @@ pub fn session_expiry(seconds: u32, limits: &Limits) -> Duration {
 
 /// Reads CONNECT, asks for the login, and gets the client its session. A client that is not let in has been told
 /// why, as far as MQTT has a word for it.
-pub async fn admit<S>(stream: &mut S, peer: SocketAddr, door: &Door) -> Option<Admitted>
+pub async fn admit<S>(stream: &mut S, caller: &mut Caller, door: &Door) -> Option<Admitted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match greet(stream, peer, door).await {
+    match greet(stream, caller, door).await {
         Ok(admitted) => Some(admitted),
         Err(Turned::Out) => None,
         Err(Turned::Away(dialect, refusal)) => {
@@ -99,18 +100,18 @@ where
 
 async fn greet<S: AsyncRead + Unpin>(
     stream: &mut S,
-    peer: SocketAddr,
+    caller: &mut Caller,
     door: &Door,
 ) -> Result<Admitted, Turned> {
     let mut input = BytesMut::with_capacity(1024);
-    let hello = match timeout(door.limits.connect_deadline, read_hello(stream, &mut input, peer, door)).await
-    {
+    let hello = match timeout_at(caller.connect_by, read_hello(stream, &mut input, caller.peer, door)).await {
         Ok(hello) => hello?,
         Err(_) => {
             door.tally.connect_timeouts.add();
             return Err(Turned::Out);
         }
     };
+    caller.introduced();
     let dialect = hello.dialect;
     let away = |refusal| Turned::Away(dialect, refusal);
     let asked = Instant::now();

@@ -5,8 +5,8 @@
 //! retained messages and the backlog of sessions are kept here.
 //!
 //! ```text
-//! socket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
-//!           decode        may()     one lock, one order           live bus   index      backlog    encode
+//! socket -> TLS, WebSocket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
+//!                             decode        may()     one lock, one order           live bus   index      backlog    encode
 //!                                                                                       window
 //! ```
 //!
@@ -70,6 +70,7 @@ mod message;
 mod outbox;
 mod outgoing;
 mod packet;
+mod places;
 mod principal;
 mod properties;
 mod replay;
@@ -79,14 +80,19 @@ mod router;
 mod session;
 mod sessions;
 mod state;
+mod tls;
 mod topic;
 mod v5;
+mod websocket;
 mod welcome;
 mod wills;
 mod window;
 
 pub use access::{Action, may};
-pub use broker::{Broker, Config, Failure, Plaintext, StartError};
+pub use broker::{Broker, Config, Failure, Gate, StartError};
 pub use counters::Counters;
 pub use limits::{Limits, Quota};
+pub use listener::{Carrier, Encryption, Listener, Plaintext};
 pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+pub use tls::{Encrypted, Tls, TlsError, TlsFiles, first_certificate};
+pub use websocket::answer_websocket;

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct Limits {
     /// Sockets open at once; one more is closed as soon as it is accepted.
     pub connections: usize,
+    /// Sockets open at once from one IPv4 address or one /64 network of IPv6.
+    pub connections_per_address: usize,
+    /// Sockets open at once whose client has not sent its CONNECT yet, TLS handshakes included.
+    pub half_open: usize,
     /// Sessions remembered, those of clients that are away included. When full, the session that has been away
     /// longest makes room; when nobody is away, the newcomer is told that the server is unavailable.
     pub sessions: usize,
@@ -17,7 +21,7 @@ pub struct Limits {
     pub session_expiry: Duration,
     /// Bytes of a CONNECT packet.
     pub connect_bytes: usize,
-    /// From accepting a socket to its complete CONNECT.
+    /// From accepting a socket to its complete CONNECT, with everything that comes before it: TLS, WebSocket.
     pub connect_deadline: Duration,
     /// How long a login may take before the client is told that the server is unavailable.
     pub login_deadline: Duration,
@@ -72,6 +76,8 @@ impl Default for Limits {
         };
         Self {
             connections: 20_000,
+            connections_per_address: 2_048,
+            half_open: 4_096,
             sessions: 40_000,
             sessions_per_person: 16,
             session_expiry: Duration::from_secs(45 * 24 * 3600),

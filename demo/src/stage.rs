@@ -141,6 +141,7 @@ impl Post {
             state: state.clone(),
             space: space.clone(),
             plaintext: Plaintext::LoopbackOnly,
+            ca_fingerprint: None,
         };
         tokio::task::spawn_blocking(move || join(&how)).await??;
         let settings = edge::Settings { state, space, away: AWAY };

@@ -2,6 +2,7 @@
 
 use crate::{
     daemon::rest::Rest,
+    encryption::Fingerprint,
     face::{EyesConfig, ModelSet, Source, SourceSpec, Unproven},
     join::{Join, Plaintext, join},
     live::Space,
@@ -50,6 +51,9 @@ struct JoinArgs {
     url: String,
     /// The code: 8 characters, good once and for 15 minutes.
     code: String,
+    /// Trust the website whose authority has this fingerprint: 64 hexadecimal digits, beside the join code.
+    #[arg(long, env = "REGULARS_CA_FINGERPRINT", value_name = "HEX")]
+    ca_fingerprint: Option<Fingerprint>,
     /// Send the code and the login in the clear to another machine.
     #[arg(long, env = "REGULARS_ALLOW_PLAINTEXT")]
     allow_plaintext: bool,
@@ -135,7 +139,14 @@ impl Cli {
 fn joined(state: PathBuf, args: JoinArgs) -> Result<()> {
     let plaintext = if args.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly };
     let space = args.models.space()?;
-    let identity = join(&Join { url: args.url, code: args.code, state, space, plaintext })?;
+    let identity = join(&Join {
+        url: args.url,
+        code: args.code,
+        state,
+        space,
+        plaintext,
+        ca_fingerprint: args.ca_fingerprint,
+    })?;
     println!("edge {} of {} joined", identity.edge, identity.location);
     Ok(())
 }

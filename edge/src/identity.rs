@@ -1,5 +1,6 @@
 //! Who this edge is: one file of mode 0600 in its state folder, written when it joins.
 
+use crate::encryption::Encryption;
 use anyhow::{Context, Result, bail};
 use protocol::{DigestKey, EdgeId, LocationId, PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub struct Identity {
     pub host: String,
     /// The broker's port.
     pub port: u16,
+    /// How it is spoken to.
+    pub encryption: Encryption,
     /// The password at the broker.
     pub token: String,
     /// Signs what the edge reports.
@@ -37,6 +40,8 @@ struct Stored {
     location_name: String,
     host: String,
     port: u16,
+    #[serde(default)]
+    encryption: Encryption,
     token: String,
     seed: String,
     site_key: String,
@@ -74,6 +79,7 @@ impl Identity {
             location_name: self.location_name.clone(),
             host: self.host.clone(),
             port: self.port,
+            encryption: self.encryption.clone(),
             token: self.token.clone(),
             seed: hex::encode(self.key.seed()),
             site_key: self.site_key.to_string(),
@@ -92,7 +98,18 @@ impl Identity {
 
 impl Stored {
     fn parse(self) -> Option<Identity> {
-        let Stored { edge, location, location_name, host, port, token, seed, site_key, digest_key } = self;
+        let Stored {
+            edge,
+            location,
+            location_name,
+            host,
+            port,
+            encryption,
+            token,
+            seed,
+            site_key,
+            digest_key,
+        } = self;
         let bytes = |text: &str| <[u8; 32]>::try_from(hex::decode(text).ok()?).ok();
         Some(Identity {
             key: SigningKey::from_seed(bytes(&seed)?),
@@ -103,6 +120,7 @@ impl Stored {
             location_name,
             host,
             port,
+            encryption,
             token,
         })
     }

@@ -1,12 +1,19 @@
 //! Joining: a code becomes an identity.
 
-use crate::{identity::Identity, live::Space};
+use crate::{
+    encryption::{Encryption, Fingerprint},
+    identity::Identity,
+    live::Space,
+};
 use anyhow::{Context, Result, bail};
 use protocol::{DigestKey, EdgeId, LocationId, SigningKey};
 use serde::Deserialize;
 use serde_json::json;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
-use ureq::http::{Uri, uri::Scheme};
+use ureq::{
+    http::{Uri, uri::Scheme},
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -23,6 +30,8 @@ pub struct Join {
     pub space: Space,
     /// Whether the code and the token may cross a network in the clear.
     pub plaintext: Plaintext,
+    /// By which the website is known; without it a public authority must vouch for an https address.
+    pub ca_fingerprint: Option<Fingerprint>,
 }
 
 /// Where plain HTTP is accepted.
@@ -40,6 +49,7 @@ struct Welcome {
     location: LocationId,
     location_name: String,
     mqtt: Address,
+    ca: Option<String>,
     token: String,
     site_key: String,
     digest_key: String,
@@ -49,6 +59,8 @@ struct Welcome {
 struct Address {
     host: Option<String>,
     port: u16,
+    #[serde(default)]
+    tls: bool,
 }
 
 #[derive(Deserialize)]
@@ -65,11 +77,19 @@ pub fn join(join: &Join) -> Result<Identity> {
         bail!("{} belongs to an edge that has joined: choose another --state", join.state.display());
     }
     let host = checked_host(&join.url, join.plaintext)?;
+    let authority =
+        join.ca_fingerprint.map(|fingerprint| pinned(fingerprint, &join.url, &host)).transpose()?;
     make_folder(&join.state)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random numbers")?;
     let key = SigningKey::from_seed(seed);
-    let welcome = ask(join, &key)?;
+    let welcome = ask(join, &key, authority.as_deref())?;
+    let encryption = match (welcome.mqtt.tls, &welcome.ca, authority) {
+        (false, _, _) => Encryption::None,
+        (true, Some(pem), _) => Encryption::of_authority(pem)?,
+        (true, None, Some(authority)) => Encryption::Authority(hex::encode(authority)),
+        (true, None, None) => Encryption::PublicAuthorities,
+    };
     let bytes = |text: &str| hex::decode(text).ok().and_then(|b| <[u8; 32]>::try_from(b).ok());
     let identity = Identity {
         edge: welcome.edge,
@@ -77,6 +97,7 @@ pub fn join(join: &Join) -> Result<Identity> {
         location_name: welcome.location_name,
         host: welcome.mqtt.host.unwrap_or(host),
         port: welcome.mqtt.port,
+        encryption,
         token: welcome.token,
         key,
         site_key: welcome.site_key.parse().context("the website's answer holds no key")?,
@@ -88,7 +109,16 @@ pub fn join(join: &Join) -> Result<Identity> {
     Ok(identity)
 }
 
-fn ask(join: &Join, key: &SigningKey) -> Result<Welcome> {
+/// The authority of this fingerprint, from the certificates that the website shows.
+fn pinned(fingerprint: Fingerprint, url: &str, host: &str) -> Result<Vec<u8>> {
+    let uri: Uri = url.parse()?;
+    if uri.scheme() != Some(&Scheme::HTTPS) {
+        bail!("{url} shows no certificate: a fingerprint goes with an https address");
+    }
+    fingerprint.find(host, uri.port_u16().unwrap_or(443))
+}
+
+fn ask(join: &Join, key: &SigningKey, authority: Option<&[u8]>) -> Result<Welcome> {
     let Space { id, dimension, thresholds } = &join.space;
     let request = json!({
         "code": join.code.trim(),
@@ -96,6 +126,11 @@ fn ask(join: &Join, key: &SigningKey) -> Result<Welcome> {
         "space": { "id": id, "dimension": dimension, "match": thresholds.matches, "new": thresholds.new },
     });
     let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let roots = match authority {
+        Some(der) => RootCerts::from(vec![Certificate::from_der(der).to_owned()]),
+        None => RootCerts::WebPki,
+    };
+    let config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
     let address = format!("{}/api/edge/join", join.url.trim_end_matches('/'));
     let sent = ureq::Agent::new_with_config(config.build()).post(&address).send_json(&request);
     let mut answer = sent.with_context(|| format!("{} cannot be reached", join.url))?;

@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod encryption;
 pub mod face;
 pub mod identity;
 pub mod inbound;
@@ -29,6 +30,7 @@ pub mod store;
 pub mod sync;
 pub mod watching;
 
+pub use encryption::{Encryption, Fingerprint};
 pub use face::{Decision, FaceVector, Grade, Thresholds};
 pub use identity::Identity;
 pub use input::Sighting;

@@ -14,7 +14,7 @@ use crate::{
 use protocol::{Topic, filters};
 use rumqttc::{
     AckMode, AsyncClient, ConnectReturnCode, ConnectionError, EventLoop, Incoming, LastWill, MqttOptions,
-    NetworkOptions, Publish, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode,
+    NetworkOptions, Publish, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use serde_json::json;
 use std::{
@@ -40,10 +40,11 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Whatever a session needs.
-#[derive(Debug)]
 pub struct Session {
     /// Who connects.
     pub identity: Arc<Identity>,
+    /// How it connects.
+    pub transport: Transport,
     /// What it listens to.
     pub ears: Ears,
     /// How often the edge has started: session numbers rise over all starts.
@@ -252,6 +253,7 @@ impl Session {
         let Identity { edge, host, port, token, .. } = &*self.identity;
         let mut options = MqttOptions::new(edge.as_str(), (host.as_str(), *port));
         options.set_credentials(edge.as_str(), token.clone());
+        options.set_transport(self.transport.clone());
         options.set_keep_alive(KEEP_ALIVE_S);
         options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
         options.set_ack_mode(AckMode::Manual);

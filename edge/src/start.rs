@@ -60,6 +60,7 @@ pub struct Edge {
 pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> {
     let Settings { state, space, away } = settings;
     let identity = Arc::new(Identity::load(&state)?);
+    let transport = identity.encryption.transport()?;
     let folder = state.clone();
     let lock = tokio::task::spawn_blocking(move || StateLock::take(&folder)).await??;
     let opening = (state.clone(), identity.clone());
@@ -103,8 +104,15 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         site_key: identity.site_key,
         digest_key: identity.digest_key.clone(),
     };
-    let session =
-        Session { identity, ears, start: start.count, inputs: inputs.clone(), anew, stop: stop.clone() };
+    let session = Session {
+        identity,
+        transport,
+        ears,
+        start: start.count,
+        inputs: inputs.clone(),
+        anew,
+        stop: stop.clone(),
+    };
     tasks.spawn(async move {
         session.run().await;
         Ok(())

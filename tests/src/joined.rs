@@ -131,6 +131,7 @@ impl Joined {
             location_name: self.location.to_string(),
             host,
             port,
+            encryption: edge::Encryption::None,
             token: self.token,
             key: self.key,
             site_key: self.site_key,

@@ -31,6 +31,8 @@ pub struct App {
     pub connected: watch::Sender<bool>,
     /// The broker's address, once it is bound.
     pub mqtt: OnceLock<SocketAddr>,
+    /// The way in for WebSockets, once the broker runs.
+    pub gate: OnceLock<broker::Gate>,
     /// The pages' address, once it is bound.
     pub http: OnceLock<SocketAddr>,
 }
@@ -58,6 +60,7 @@ impl App {
             counters: Counters::default(),
             connected: watch::Sender::new(false),
             mqtt: OnceLock::new(),
+            gate: OnceLock::new(),
             http: OnceLock::new(),
         }))
     }

@@ -6,7 +6,7 @@ use crate::{
     edges,
     locations::{self, NewLocation},
     random,
-    settings::{HostPort, Plaintext, Settings},
+    settings::{CertificateFiles, HostPort, Plaintext, Settings},
     start::{reachable, start},
     web,
 };
@@ -73,6 +73,18 @@ struct ServeArgs {
     /// Listen beyond this machine without encryption: the network is trusted.
     #[arg(long, env = "REGULARS_ALLOW_PLAINTEXT")]
     allow_plaintext: bool,
+    /// The name by which edges and people ask for this website; its own certificate is for that name too.
+    #[arg(long, env = "REGULARS_PUBLIC_NAME", value_name = "NAME")]
+    public_name: Option<String>,
+    /// A certificate to show instead of making one: a PEM file with those that vouch for it behind it.
+    #[arg(long, env = "REGULARS_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key.
+    #[arg(long, env = "REGULARS_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The authority that vouches for it, where that is no public one: edges pin it, so it must be in the chain.
+    #[arg(long, env = "REGULARS_TLS_CA", value_name = "FILE", requires = "tls_cert")]
+    tls_ca: Option<PathBuf>,
     /// The broker's address as edges reach it; without it the host they joined at.
     #[arg(long, env = "REGULARS_MQTT_PUBLIC", value_name = "HOST:PORT")]
     mqtt_public: Option<HostPort>,
@@ -191,6 +203,12 @@ impl ServeArgs {
             database_url: base.database_url,
             data: base.data,
             plaintext: if self.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly },
+            public_name: self.public_name,
+            certificate: self.tls_cert.zip(self.tls_key).map(|(chain, key)| CertificateFiles {
+                chain,
+                key,
+                authority: self.tls_ca,
+            }),
             mqtt_public: self.mqtt_public,
             heartbeat: Duration::from_secs(self.heartbeat_s),
         }
@@ -202,11 +220,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     // Before anybody can know that it runs, and tell it to end.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut website = start(settings, stop.clone()).await?;
-    say(&format!("website listening on http://{} mqtt://{}", website.http, website.mqtt))?;
+    let (scheme, mqtt_scheme) = website.schemes();
+    say(&format!("website listening on {scheme}://{} {mqtt_scheme}://{}", website.http, website.mqtt))?;
     if let Some(path) = web::login::first_link(&website.app.db).await? {
         let pages = reachable(website.http);
         // Whoever started the program may have stopped reading after the addresses: no reason to end.
-        if let Err(error) = say(&format!("sign in, once and within 24 hours, at http://{pages}{path}")) {
+        if let Err(error) = say(&format!("sign in, once and within 24 hours, at {scheme}://{pages}{path}")) {
             tracing::warn!(%error, "the first sign-in link has no reader, `website admin link` makes another");
         }
     }
@@ -250,8 +269,10 @@ async fn edge(app: &App, command: EdgeCommand) -> anyhow::Result<()> {
             match print_code {
                 true => say(&added.code),
                 false => say(&format!(
-                    "added edge {}; its box joins within 15 minutes with {}",
-                    added.edge, added.code
+                    "added edge {}; its box joins within 15 minutes with {}{}",
+                    added.edge,
+                    added.code,
+                    added.ca_fingerprint.map(|hex| format!(" --ca-fingerprint {hex}")).unwrap_or_default()
                 )),
             }
         }

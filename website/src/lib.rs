@@ -1,6 +1,7 @@
 //! The source of truth for a fleet of stores: who the regular customers are, and that every edge knows.
 
 pub mod app;
+mod certificate;
 pub mod changes;
 pub mod cli;
 pub mod clock;
@@ -9,7 +10,9 @@ pub mod counters;
 pub mod db;
 pub mod decide;
 pub mod edges;
+pub mod encryption;
 mod faces;
+mod https;
 mod ingest;
 pub mod locations;
 mod mqtt_login;

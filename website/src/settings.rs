@@ -15,6 +15,10 @@ pub struct Settings {
     pub data: PathBuf,
     /// Whether anybody beyond this machine may connect without encryption.
     pub plaintext: Plaintext,
+    /// The name by which edges and people ask for this website, for its certificate.
+    pub public_name: Option<String>,
+    /// The certificate to show; none means that the website makes its own.
+    pub certificate: Option<CertificateFiles>,
     /// The broker's address as edges reach it, told them when they join; none means the host they joined at and
     /// the port that was bound.
     pub mqtt_public: Option<HostPort>,
@@ -29,6 +33,17 @@ pub enum Plaintext {
     LoopbackOnly,
     /// Anybody: the network is trusted.
     Anywhere,
+}
+
+/// Where a certificate is that somebody else has made: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, then those that vouch for it; `authority` must be among them, or no edge can find it.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority to which edges hold on; none where a public one vouches.
+    pub authority: Option<PathBuf>,
 }
 
 /// `HOST:PORT`.
@@ -66,6 +81,8 @@ impl Settings {
             database_url: None,
             data,
             plaintext: Plaintext::LoopbackOnly,
+            public_name: None,
+            certificate: None,
             mqtt_public: None,
             heartbeat: Duration::from_secs(60),
         }
@@ -77,6 +94,13 @@ impl Settings {
         self.listen.set_port(0);
         self.mqtt_listen.set_port(0);
         self
+    }
+
+    /// Whether what is served at `address` is encrypted: beyond this machine always, unless somebody trusts the
+    /// network, and everywhere with a certificate that was given.
+    pub fn encrypts(&self, address: SocketAddr) -> bool {
+        let beyond = !address.ip().is_loopback() && self.plaintext == Plaintext::LoopbackOnly;
+        beyond || self.certificate.is_some()
     }
 
     /// Where the database is.

@@ -2,15 +2,15 @@
 
 use crate::{
     app::App,
-    clock, ingest,
+    clock, encryption, https, ingest,
     mqtt_login::Logins,
     publisher, random, session,
     settings::{Plaintext, Settings},
     tables::edges,
     web,
 };
-use anyhow::{Context, bail, ensure};
-use broker::{Broker, Config, Limits, Principal};
+use anyhow::{Context, bail};
+use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -38,28 +38,24 @@ pub struct Website {
 /// [`Website::ended`] tells why not.
 ///
 /// # Errors
-/// When an address is taken or would carry passwords in the clear, or the data folder or the database cannot be
-/// used.
+/// When an address is taken, a certificate does not fit, or the data folder or the database cannot be used.
 pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Website> {
-    let listener = listen(&settings).await?;
     let app = App::open(settings).await?;
+    let tls = encryption::open(&app.settings)?;
+    let listener = listen(&app.settings).await?;
     let mut tx = app.db.write().await?;
     edges::all_offline(&mut tx).await?;
     tx.commit().await?;
 
     let secret = random::token();
-    let plaintext = match app.settings.plaintext {
-        Plaintext::LoopbackOnly => broker::Plaintext::LoopbackOnly,
-        Plaintext::Anywhere => broker::Plaintext::Anywhere,
-    };
-    let config = Config { listen: app.settings.mqtt_listen, plaintext, limits: Limits::default() };
     let login = Arc::new(Logins::new(Arc::clone(&app), secret.clone()));
-    let broker = Broker::start(config, login).await?;
+    let listeners = listeners(&app.settings, tls.as_ref());
+    let broker = Broker::start_on(listeners, Limits::default(), login).await?;
     let (mqtt, http) = (broker.address(), listener.local_addr()?);
-    let _ = (app.mqtt.set(mqtt), app.http.set(http));
+    let _ = (app.mqtt.set(mqtt), app.http.set(http), app.gate.set(broker.gate()));
 
     let stop = stop.child_token();
-    let (link, events) = session::open(reachable(mqtt), &secret);
+    let (link, events) = session::open(reachable(*broker.addresses().last().unwrap_or(&mqtt)), &secret);
     let ((arrived, arrivals), (connection, connections)) =
         (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let mut tasks = JoinSet::new();
@@ -85,11 +81,19 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         Ok(())
     });
     tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
-    tasks.spawn(pages(Arc::clone(&app), listener, stop.clone()));
+    tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
+    tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks })
 }
 
 impl Website {
+    /// How pages and broker are spoken to: the schemes of their addresses.
+    pub fn schemes(&self) -> (&'static str, &'static str) {
+        let settings = &self.app.settings;
+        let http = if settings.encrypts(settings.listen) { "https" } else { "http" };
+        (http, if settings.encrypts(settings.mqtt_listen) { "mqtts" } else { "mqtt" })
+    }
+
     /// Waits until a part of the website has ended by itself, or it was stopped; an error says what broke.
     ///
     /// # Errors
@@ -120,11 +124,6 @@ impl Website {
 
 async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     let address = settings.listen;
-    ensure!(
-        address.ip().is_loopback() || settings.plaintext == Plaintext::Anywhere,
-        "refused to serve pages without encryption on {address}: listen on a loopback address behind a proxy \
-         that encrypts, or say that this network is trusted with --allow-plaintext"
-    );
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen for HTTP on {address}: stop what uses it, or choose another port (0 takes a free one)")
     })
@@ -136,9 +135,40 @@ pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-async fn pages(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let service = web::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+/// Where the broker listens. When that is encrypted, the website's own session has a listener to itself that no
+/// other machine can reach.
+fn listeners(settings: &Settings, tls: Option<&Tls>) -> Vec<Listener> {
+    let listener = |address, encryption| Listener { address, encryption, carrier: Carrier::Bytes };
+    let plaintext = match settings.plaintext {
+        Plaintext::LoopbackOnly => broker::Plaintext::LoopbackOnly,
+        Plaintext::Anywhere => broker::Plaintext::Anywhere,
+    };
+    match tls.filter(|_| settings.encrypts(settings.mqtt_listen)) {
+        Some(tls) => vec![
+            listener(settings.mqtt_listen, Encryption::Tls(tls.clone())),
+            listener((Ipv4Addr::LOCALHOST, 0).into(), Encryption::None(broker::Plaintext::LoopbackOnly)),
+        ],
+        None => vec![listener(settings.mqtt_listen, Encryption::None(plaintext))],
+    }
+}
+
+async fn pages(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let tls = tls.filter(|_| app.settings.encrypts(app.settings.listen));
+    let (router, ends) = (web::router(app), stop.clone());
+    let serving = async {
+        match tls {
+            Some(tls) => https::serve(listener, tls, router, ends).await,
+            None => {
+                let service = router.into_make_service_with_connect_info::<SocketAddr>();
+                axum::serve(listener, service).with_graceful_shutdown(ends.cancelled_owned()).await
+            }
+        }
+    };
     // A connection that is kept open must not keep the program.
     let ending = async {
         stop.cancelled().await;

@@ -168,6 +168,7 @@ impl Site {
             location_name: "Store A".to_owned(),
             host: "127.0.0.1".to_owned(),
             port: self.broker.address().port(),
+            encryption: edge::Encryption::None,
             token: "token".to_owned(),
             key: self.edge_key.clone(),
             site_key: self.key.public(),

@@ -3,7 +3,7 @@
 use super::hash;
 use crate::{
     app::App,
-    clock, random,
+    clock, encryption, random,
     tables::{audit, edge_reports, edge_starts, edges, join_codes, locations, spaces},
 };
 use protocol::{DigestKey, EdgeId, LocationId, MAX_DIMENSION, PublicKey, SpaceId, UnixMs};
@@ -33,6 +33,8 @@ pub struct Joined {
     pub mqtt: MqttAddress,
     /// Its password at the broker; shown once, stored hashed.
     pub token: String,
+    /// The authority that vouches for the broker; none: a public one, or nothing is encrypted.
+    pub ca: Option<String>,
     /// The key that signs heads.
     pub site_key: PublicKey,
     /// The key of the location's digests.
@@ -46,6 +48,8 @@ pub struct MqttAddress {
     pub host: Option<String>,
     /// The port.
     pub port: u16,
+    /// Whether it is spoken to over TLS.
+    pub tls: bool,
 }
 
 /// Why a box was refused.
@@ -133,20 +137,23 @@ async fn consume(
     };
     audit::insert(&mut tx, &entry).await?;
     tx.commit().await?;
+    let ca = encryption::authority(&app.settings.data).filter(|_| mqtt.tls).map(|authority| authority.pem);
     Ok(Joined {
         edge: id,
         location: location.id,
         location_name: location.name,
         mqtt,
         token,
+        ca,
         site_key: app.key.public(),
         digest_key: location.digest_key,
     })
 }
 
 fn mqtt_address(app: &App) -> Option<MqttAddress> {
+    let tls = app.settings.encrypts(app.settings.mqtt_listen);
     match &app.settings.mqtt_public {
-        Some(public) => Some(MqttAddress { host: Some(public.host.clone()), port: public.port }),
-        None => app.mqtt.get().map(|bound| MqttAddress { host: None, port: bound.port() }),
+        Some(public) => Some(MqttAddress { host: Some(public.host.clone()), port: public.port, tls }),
+        None => app.mqtt.get().map(|bound| MqttAddress { host: None, port: bound.port(), tls }),
     }
 }

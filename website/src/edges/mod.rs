@@ -15,7 +15,7 @@ use crate::{
         fleet::{self, Standing},
         progress,
     },
-    random,
+    encryption, random,
     tables::{audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations},
 };
 use protocol::{EdgeId, LocationId, Name, Seq, UnixMs};
@@ -56,6 +56,8 @@ pub struct Added {
     pub code: String,
     /// Until when the code holds.
     pub expires_at: UnixMs,
+    /// By which the box knows this website, where no public authority vouches for it.
+    pub ca_fingerprint: Option<String>,
 }
 
 /// Adds an edge that has yet to join. `place` may be empty.
@@ -79,7 +81,7 @@ pub async fn add(
     if !edges::insert(&mut tx, &edge, location, name.as_str(), place.as_str(), now).await? {
         return Err(EdgeError::NameTaken(name.as_str().to_owned()));
     }
-    let added = give_code(&mut tx, edge, now).await?;
+    let added = give_code(app, &mut tx, edge, now).await?;
     note(&mut tx, location, "edge.add", &added.edge, now, by).await?;
     tx.commit().await?;
     Ok(added)
@@ -101,7 +103,7 @@ pub async fn new_code(
     if at(&mut tx, location, edge).await?.revoked_at.is_some() {
         return Err(EdgeError::Revoked(edge.clone()));
     }
-    let added = give_code(&mut tx, edge.clone(), now).await?;
+    let added = give_code(app, &mut tx, edge.clone(), now).await?;
     note(&mut tx, location, "edge.code", edge, now, by).await?;
     tx.commit().await?;
     Ok(added)
@@ -192,10 +194,11 @@ async fn at(tx: &mut Tx, location: &LocationId, edge: &EdgeId) -> Result<edges::
     found.filter(|found| found.location == *location).ok_or_else(|| EdgeError::Unknown(edge.clone()))
 }
 
-async fn give_code(tx: &mut Tx, edge: EdgeId, now: UnixMs) -> sqlx::Result<Added> {
+async fn give_code(app: &App, tx: &mut Tx, edge: EdgeId, now: UnixMs) -> sqlx::Result<Added> {
     let (code, expires_at) = (random::join_code(), now.plus_ms(CODE_MS));
     join_codes::upsert(tx, &edge, &hash(&code), expires_at).await?;
-    Ok(Added { edge, code, expires_at })
+    let ca_fingerprint = encryption::authority(&app.settings.data).map(|authority| authority.fingerprint);
+    Ok(Added { edge, code, expires_at, ca_fingerprint })
 }
 
 async fn note(

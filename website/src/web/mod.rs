@@ -10,6 +10,7 @@ mod extract;
 mod headers;
 mod local_time;
 pub mod login;
+mod mqtt;
 mod new_store;
 mod origin;
 mod pages;
@@ -35,6 +36,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api", api::routes(&app))
         .merge(probes::routes())
         .merge(assets::routes())
+        .merge(mqtt::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(headers::harden))
         .with_state(app)

@@ -30,7 +30,7 @@ fn a_code_makes_a_box_an_edge_once(stage: &Stage) {
     let got = join(stage, &body(&code)).expect(200).json();
     assert_eq!(got["location"], "oslo");
     assert_eq!(got["location_name"], "Oslo");
-    assert_eq!(got["mqtt"], json!({ "host": null, "port": 1883 }));
+    assert_eq!(got["mqtt"], json!({ "host": null, "port": 1883, "tls": false }));
     assert_eq!(got["site_key"], hex::encode(stage.app.key.public().to_bytes()));
     assert_eq!(got["digest_key"].as_str().unwrap().len(), 64);
     assert!(got["token"].as_str().unwrap().len() >= 32 && got["edge"].is_string());

@@ -130,11 +130,14 @@ pub struct Code {
     edge: EdgeId,
     code: String,
     expires_at: UnixMs,
+    /// What `edge join --ca-fingerprint` takes; none where a public authority vouches, or nothing is encrypted.
+    ca_fingerprint: Option<String>,
 }
 
 impl From<Added> for Code {
     fn from(added: Added) -> Code {
-        Code { edge: added.edge, code: added.code, expires_at: added.expires_at }
+        let Added { edge, code, expires_at, ca_fingerprint } = added;
+        Code { edge, code, expires_at, ca_fingerprint }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Joined {
     location_name: String,
     mqtt: Mqtt,
     token: String,
+    /// The authority that vouches for the broker, as PEM; none: a public one, or nothing is encrypted.
+    ca: Option<String>,
     site_key: String,
     digest_key: String,
 }
@@ -50,6 +52,8 @@ struct Mqtt {
     /// None: the host of the address that was joined at.
     host: Option<String>,
     port: u16,
+    /// Whether it is spoken to over TLS.
+    tls: bool,
 }
 
 pub async fn join(
@@ -72,8 +76,9 @@ pub async fn join(
         edge: joined.edge,
         location: joined.location,
         location_name: joined.location_name,
-        mqtt: Mqtt { host: joined.mqtt.host, port: joined.mqtt.port },
+        mqtt: Mqtt { host: joined.mqtt.host, port: joined.mqtt.port, tls: joined.mqtt.tls },
         token: joined.token,
+        ca: joined.ca,
         site_key: hex::encode(joined.site_key.to_bytes()),
         digest_key: hex::encode(joined.digest_key.as_bytes()),
     }))

@@ -61,6 +61,7 @@ struct CodePage {
     name: String,
     url: String,
     code: String,
+    ca_fingerprint: Option<String>,
     expires: LocalTime,
 }
 
@@ -162,6 +163,7 @@ async fn show_code(
         name,
         url: own_address(headers),
         code: added.code,
+        ca_fingerprint: added.ca_fingerprint,
         expires: store.local(added.expires_at, clock::now()),
         store,
     })
