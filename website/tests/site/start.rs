@@ -24,8 +24,6 @@ async fn a_start_that_cannot_be_says_why() {
     for (settings, why) in [
         (Settings { listen: address, ..stage.settings() }, "cannot listen for HTTP on 127.0.0.1:"),
         (Settings { mqtt_listen: address, ..stage.settings() }, "cannot listen for MQTT on 127.0.0.1:"),
-        (Settings { listen: ([0, 0, 0, 0], 0).into(), ..stage.settings() }, "--allow-plaintext"),
-        (Settings { mqtt_listen: ([0, 0, 0, 0], 0).into(), ..stage.settings() }, "--allow-plaintext"),
         (Settings { data: "/proc/nowhere".into(), ..stage.settings() }, "cannot be made"),
     ] {
         let said = refusal(settings).await;
