@@ -52,7 +52,7 @@ impl ModelSet {
         };
         if let (SelfTest::Unproven(reason), Unproven::Refuse) = (&manifest.self_test, unproven) {
             bail!(
-                "the model set {} has no self-test vector ({reason}): choose a proven set, or accept it with --accept-unproven-models",
+                "the model set {} has no self-test vector ({reason}): choose a proven set, or accept it with --allow-unproven-models",
                 manifest.name
             );
         }
@@ -156,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = include_str!("../../models/yunet_2023mar_sface.toml");
         fs::write(folder.path().join(MANIFEST_FILE), text).unwrap();
-        assert!(refusal(folder.path()).contains("--accept-unproven-models"));
+        assert!(refusal(folder.path()).contains("--allow-unproven-models"));
         let accepted = ModelSet::find(folder.path(), Unproven::Accept).unwrap_err();
         assert!(accepted.to_string().contains("is missing"), "{accepted}");
     }

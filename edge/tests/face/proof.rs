@@ -116,7 +116,7 @@ fn an_unproven_set_sees_where_somebody_accepts_it() {
 
     let refusal = eyes(folder.path()).err().unwrap().to_string();
     assert!(
-        refusal.contains("has no self-test vector") && refusal.contains("--accept-unproven-models"),
+        refusal.contains("has no self-test vector") && refusal.contains("--allow-unproven-models"),
         "{refusal}"
     );
     let config = EyesConfig {
