@@ -92,7 +92,13 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 Ok(bytes) if bytes > 0 => {
                     pace.heard = Instant::now();
                     chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
-                    if let Err(end) = client.take_in(&mut input).await {
+                    // A client that is slowed down, or of which a service is asked, must not hold up its next
+                    // connection.
+                    let taken = tokio::select! {
+                        () = &mut outdated => Err(End::TakenOver),
+                        taken = client.take_in(&mut input) => taken,
+                    };
+                    if let Err(end) = taken {
                         return end;
                     }
                 }

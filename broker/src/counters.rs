@@ -13,6 +13,8 @@ pub struct Counters {
     pub sessions: u64,
     /// Retained messages at the moment.
     pub retained: u64,
+    /// Subscriptions at the moment, those of clients that are away included.
+    pub subscriptions: u64,
     /// Messages published.
     pub published: u64,
     /// Messages handed to subscribers; one message for ten subscribers counts ten times.
@@ -29,6 +31,10 @@ pub struct Counters {
     pub malformed: u64,
     /// Connections closed as soon as they were made, because there were too many, or too many sessions.
     pub turned_away: u64,
+    /// Connections closed as soon as they were made, because their address had too many.
+    pub turned_away_address: u64,
+    /// Publishes that had to wait because their client published faster than it may.
+    pub throttled: u64,
     /// Connections closed because no CONNECT came in time.
     pub connect_timeouts: u64,
     /// Connections closed because the client was not heard of for one and a half keep-alives.
@@ -70,6 +76,8 @@ tally!(
     logins_refused,
     malformed,
     turned_away,
+    turned_away_address,
+    throttled,
     connect_timeouts,
     keep_alive_timeouts,
     write_timeouts,

@@ -11,7 +11,7 @@ use crate::lane::{Arrival, Lanes};
 use crate::limits::Limits;
 use crate::message::{Draft, Message};
 use crate::packet::QoS;
-use crate::principal::{Login, Principal};
+use crate::principal::{Identity, Login, Principal};
 use crate::replay::lanes_of;
 use crate::retained::{Clears, Kept, Wanted};
 use crate::router::Dead;
@@ -60,12 +60,18 @@ impl Door {
     /// A snapshot of all counters.
     pub fn counters(&self) -> Counters {
         let (sessions, retained) = (self.sessions.len() as u64, self.lanes.retained() as u64);
-        Counters { sessions, retained, ..self.tally.snapshot() }
+        let subscriptions = self.sessions.subscriptions();
+        Counters { sessions, retained, subscriptions, ..self.tally.snapshot() }
     }
 
-    /// Publishes; see `Lanes::publish`.
+    /// Publishes what a client sent; see `Lanes::publish`.
     pub async fn publish(&self, draft: Draft) -> Result<(), Dead> {
         self.tally.published.add();
+        self.say(draft).await
+    }
+
+    /// Publishes what the broker says of itself.
+    pub async fn say(&self, draft: Draft) -> Result<(), Dead> {
         if self.lanes.publish(draft).await?.kept == Kept::Full {
             self.tally.not_kept.add();
         }
@@ -82,6 +88,7 @@ impl Door {
     ) -> Result<Entered, NotOwned> {
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
+        self.ask_to_resume(&owned.session, principal).await;
         let present = lifetime == Lifetime::Lasting && self.may_resume(&owned.session, principal);
         if !present {
             self.reset(&owned.session, lifetime);
@@ -97,6 +104,29 @@ impl Door {
             return Err(NotOwned::Unavailable);
         }
         Ok(Entered { owned, present })
+    }
+
+    /// Whether a service has to be asked about that first.
+    pub fn must_ask(&self, principal: &Principal, action: Action<'_>) -> bool {
+        matches!(principal, Principal::User(user) if user.must_ask(action))
+    }
+
+    /// Asks about that, if a service has to be asked.
+    pub async fn ask(&self, principal: &Principal, action: Action<'_>) {
+        if let Principal::User(user) = principal {
+            user.ask(action).await;
+        }
+    }
+
+    /// Whether rights may have been taken away while the client was away is seen by `may_resume`; what that needs to
+    /// know is asked here.
+    async fn ask_to_resume(&self, session: &Session, principal: &Principal) {
+        if let Principal::User(_) = principal {
+            let subscriptions = session.state().subscriptions().to_vec();
+            for subscription in &subscriptions {
+                self.ask(principal, Action::Subscribe { filter: &subscription.filter }).await;
+            }
+        }
     }
 
     fn may_resume(&self, session: &Session, principal: &Principal) -> bool {
@@ -253,6 +283,19 @@ impl Door {
             self.tally.sessions_lost.add();
             self.forget(&session);
         }
+    }
+
+    /// What the users of a stand-alone broker are subscribed to.
+    pub fn users(&self) -> Vec<(String, String, Vec<String>)> {
+        let filters = |session: &Session| {
+            let state = session.state();
+            state.subscriptions().iter().map(|subscription| subscription.filter.to_string()).collect()
+        };
+        let user = |session: Arc<Session>| match &session.key.identity {
+            Identity::User(name) => Some((name.clone(), session.key.client_id.clone(), filters(&session))),
+            Identity::Website | Identity::Edge(..) | Identity::Ops(_) => None,
+        };
+        self.sessions.all().into_iter().filter_map(user).collect()
     }
 
     /// Ends every session of a principal, with what waits for it, and its connections.

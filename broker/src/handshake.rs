@@ -105,6 +105,9 @@ async fn greet<S: AsyncRead + Unpin>(
     if client_id.is_empty() {
         client_id = format!("(unnamed {})", UNNAMED.fetch_add(1, Ordering::Relaxed));
     }
+    if let Some(will) = &will {
+        door.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
+    }
     let will = will.map(|will| allowed(will, &principal, door)).transpose()?;
     match door.enter(&principal, &client_id, lifetime, asked).await {
         Ok(entered) => Ok(Admitted { principal, entered, will, silence_max, input }),

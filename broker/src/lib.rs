@@ -41,6 +41,9 @@
 //! [`Limits`] and a counter in [`Counters`].
 
 mod access;
+mod addresses;
+pub mod alone;
+mod asked;
 mod backlog;
 mod broker;
 mod client;
@@ -57,15 +60,21 @@ mod limits;
 mod listener;
 mod message;
 mod packet;
+mod pattern;
+mod policy;
 mod principal;
+mod rate;
 mod replay;
 mod report;
 mod retained;
 mod router;
+mod service;
 mod session;
 mod sessions;
 mod state;
+mod sys;
 mod topic;
+mod user;
 mod window;
 
 pub use access::{Action, may};
@@ -73,3 +82,4 @@ pub use broker::{Broker, Config, Failure, Plaintext, StartError};
 pub use counters::Counters;
 pub use limits::{Limits, Quota};
 pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+pub use user::User;

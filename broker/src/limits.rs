@@ -1,6 +1,7 @@
 //! A limit on everything a client can make grow.
 
 use crate::principal::Principal;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What the broker allows. Every limit that bites is counted in `Counters`.
@@ -8,6 +9,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Sockets open at once; one more is closed as soon as it is accepted.
     pub connections: usize,
+    /// Sockets that one address may have open at once; one more is closed as soon as it is accepted. Many edges
+    /// may stand behind one address.
+    pub connections_per_address: usize,
     /// Sessions remembered, those of clients that are away included. When full, the session that has been away
     /// longest makes room; when nobody is away, the newcomer is told that the server is unavailable.
     pub sessions: usize,
@@ -40,7 +44,7 @@ pub struct Limits {
     pub edge: Quota,
     /// What the website may use.
     pub website: Quota,
-    /// What one connection of a person may use.
+    /// What one connection of a person, or of a stand-alone broker's user, may use.
     pub person: Quota,
 }
 
@@ -57,6 +61,8 @@ pub struct Quota {
     pub queue_messages: usize,
     /// Bytes of topics and payloads waiting for a slow or absent client.
     pub queue_bytes: usize,
+    /// Messages a second that may be published; a client that is faster is slowed down. `None`: as fast as it can.
+    pub publishes_per_s: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -67,9 +73,11 @@ impl Default for Limits {
             in_flight: 200,
             queue_messages: 10_000,
             queue_bytes: 8 << 20,
+            publishes_per_s: None,
         };
         Self {
             connections: 20_000,
+            connections_per_address: 10_000,
             sessions: 40_000,
             sessions_per_person: 16,
             session_expiry: Duration::from_secs(45 * 24 * 3600),
@@ -90,7 +98,7 @@ impl Default for Limits {
                 ..quota.clone()
             },
             person: quota.clone(),
-            edge: quota,
+            edge: Quota { publishes_per_s: NonZeroU32::new(1_000), ..quota },
         }
     }
 }
@@ -101,7 +109,7 @@ impl Limits {
         match principal {
             Principal::Website => &self.website,
             Principal::Edge { .. } => &self.edge,
-            Principal::Ops { .. } => &self.person,
+            Principal::Ops { .. } | Principal::User(_) => &self.person,
         }
     }
 }
