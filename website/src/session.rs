@@ -9,7 +9,6 @@ use rumqttc::{
     PublishNotice, PublishOptions, QoS, SubscribeFilter,
 };
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -89,10 +88,10 @@ impl Link {
 }
 
 /// A session that is not connected yet.
-pub(crate) fn open(address: SocketAddr, secret: &str) -> (Link, EventLoop) {
-    let mut options = MqttOptions::new(NAME, (address.ip().to_string(), address.port()));
+pub(crate) fn open(host: String, port: u16, username: &str, password: &str) -> (Link, EventLoop) {
+    let mut options = MqttOptions::new(NAME, (host, port));
     options
-        .set_credentials(NAME, secret.to_owned())
+        .set_credentials(username.to_owned(), password.to_owned())
         .set_clean_session(false)
         .set_keep_alive(KEEP_ALIVE_S)
         .set_ack_mode(AckMode::Manual)

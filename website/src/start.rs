@@ -2,10 +2,10 @@
 
 use crate::{
     app::App,
-    clock, http, ingest,
+    clock, http, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random, session,
-    settings::{Plaintext, Settings},
+    settings::{MqttUrl, Plaintext, Settings},
     tables::edges,
 };
 use anyhow::{Context, bail, ensure};
@@ -25,7 +25,7 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct Website {
     /// Where pages and the HTTP API are.
     pub http: SocketAddr,
-    /// Where the broker is.
+    /// Where the broker is, its own or one that stands apart.
     pub mqtt: SocketAddr,
     /// What it shares: the database, the counters.
     pub app: Arc<App>,
@@ -33,7 +33,7 @@ pub struct Website {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-/// Starts the website and, inside it, the broker. Both listen when this returns. It runs until `stop` or until
+/// Starts the website and, inside it, the broker, unless one that stands apart is named. Both listen when this returns. It runs until `stop` or until
 /// [`Website::ended`] tells why not.
 ///
 /// # Errors
@@ -46,19 +46,22 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     edges::all_offline(&mut tx).await?;
     tx.commit().await?;
 
-    let secret = random::token();
-    let plaintext = match app.settings.plaintext {
-        Plaintext::LoopbackOnly => broker::Plaintext::LoopbackOnly,
-        Plaintext::Anywhere => broker::Plaintext::Anywhere,
+    let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
+        Some(url) => (apart(url, app.settings.plaintext).await?, None, {
+            session::open(url.host.clone(), url.port, &url.username, url.password.reveal())
+        }),
+        None => {
+            let secret = random::token();
+            let broker = own_broker(&app, &secret).await?;
+            let (bound, near) = (broker.address(), reachable(broker.address()));
+            let session = session::open(near.ip().to_string(), near.port(), session::NAME, &secret);
+            (bound, Some(broker), session)
+        }
     };
-    let config = Config { listen: app.settings.mqtt_listen, plaintext, limits: Limits::default() };
-    let login = Arc::new(Logins::new(Arc::clone(&app), secret.clone()));
-    let broker = Broker::start(config, login).await?;
-    let (mqtt, http) = (broker.address(), listener.local_addr()?);
+    let http = listener.local_addr()?;
     let _ = (app.mqtt.set(mqtt), app.http.set(http));
 
     let stop = stop.child_token();
-    let (link, events) = session::open(reachable(mqtt), &secret);
     let ((arrived, arrivals), (connection, connections)) =
         (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let mut tasks = JoinSet::new();
@@ -83,9 +86,36 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         tidying.await;
         Ok(())
     });
-    tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+    if let Some(broker) = broker {
+        tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+    }
     tasks.spawn(pages(Arc::clone(&app), listener, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks })
+}
+
+async fn own_broker(app: &Arc<App>, secret: &str) -> anyhow::Result<Broker> {
+    let plaintext = match app.settings.plaintext {
+        Plaintext::LoopbackOnly => broker::Plaintext::LoopbackOnly,
+        Plaintext::Anywhere => broker::Plaintext::Anywhere,
+    };
+    let config = Config { listen: app.settings.mqtt_listen, plaintext, limits: Limits::default() };
+    let login = Arc::new(Logins::new(Arc::clone(app), secret.to_owned()));
+    Ok(Broker::start(config, login).await?)
+}
+
+/// The address of a broker that stands apart.
+async fn apart(url: &MqttUrl, plaintext: Plaintext) -> anyhow::Result<SocketAddr> {
+    let (host, port) = (&url.host, url.port);
+    let found = tokio::net::lookup_host((host.as_str(), port)).await;
+    let found = found.ok().and_then(|mut found| found.next());
+    let address =
+        found.with_context(|| format!("the broker's host {host} is not known: check --mqtt-url"))?;
+    ensure!(
+        address.ip().is_loopback() || plaintext == Plaintext::Anywhere,
+        "refused to log in without encryption at the broker on {address}: use one on a loopback address, or say \
+         that this network is trusted with --allow-plaintext"
+    );
+    Ok(address)
 }
 
 impl Website {
@@ -136,7 +166,9 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
 }
 
 async fn pages(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = http::router(Arc::clone(&app))
+        .merge(mqtt_api::router(&app))
+        .into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     // A connection that is kept open must not keep the program.
     let ending = async {

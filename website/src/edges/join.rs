@@ -145,8 +145,8 @@ async fn consume(
 }
 
 fn mqtt_address(app: &App) -> Option<MqttAddress> {
-    match &app.settings.mqtt_public {
-        Some(public) => Some(MqttAddress { host: Some(public.host.clone()), port: public.port }),
+    match app.settings.mqtt_told() {
+        Some(told) => Some(MqttAddress { host: Some(told.host), port: told.port }),
         None => app.mqtt.get().map(|bound| MqttAddress { host: None, port: bound.port() }),
     }
 }
