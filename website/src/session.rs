@@ -209,7 +209,8 @@ mod tests {
             limits: Limits::default(),
         };
         let broker = Broker::start(config, Arc::new(ByName)).await.unwrap();
-        let (link, events) = open(broker.address(), "secret");
+        let at = broker.address();
+        let (link, events) = open(at.ip().to_string(), at.port(), NAME, "secret");
         let (arrived, mut arrivals) = mpsc::unbounded_channel();
         let (connection, mut connections) = mpsc::unbounded_channel();
         let (connected, stop) = (watch::Sender::new(false), CancellationToken::new());
