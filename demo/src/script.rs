@@ -6,7 +6,7 @@ use crate::{
     report::Report,
     stage::{Post, Stage},
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use edge::{Answer, FaceVector, Grade, Notice, Verdict};
 use protocol::{FaceId, LocationId, Seq, UnixMs, message::Flag};
 use std::{
@@ -43,7 +43,7 @@ pub async fn play(mut stage: Stage, seed: u64) -> Result<Report> {
     for store in &stage.stores {
         all_verified(&stage.website.app, &store.location, &store.posts).await?;
     }
-    let enrolment_s = begin.elapsed().as_secs_f64();
+    let enrolment_s = (begin.elapsed().as_secs_f64() * 1e3).round() / 1e3;
 
     let mut differences = Vec::new();
     let mut forgotten: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
@@ -100,13 +100,15 @@ async fn enrol(posts: &[Post], dice: &mut Dice) -> Result<Vec<Regular>> {
     }
     for n in 0..VISITORS / 2 {
         let person = Person::new(dice);
-        let vector =
-            FaceVector::from_output(&person.seen(dice)).context("a simulated face has no direction")?;
-        match posts[n % posts.len()].edge()?.see(vector, Grade::Enrol, now()).await? {
+        let vector = FaceVector::from_output(&person.seen(dice));
+        let edge = posts[n % posts.len()].edge()?;
+        edge.see(vector.context("a simulated face has no direction")?, Grade::Enrol, now()).await?;
+        // From now on the edge knows them, by the id it has just minted.
+        match edge.decide(&person.seen(dice))? {
             Answer::Decided(Verdict { who: Some(who), .. }) => {
                 regulars.push(Regular { person, face_id: who.face_id });
             }
-            answer => anyhow::bail!("visitor {n} was not enrolled: {answer:?}"),
+            answer => bail!("visitor {n} was not enrolled: {answer:?}"),
         }
     }
     Ok(regulars)
@@ -149,7 +151,7 @@ async fn away(
     dice: &mut Dice,
     differences: &mut Vec<String>,
 ) -> Result<f64> {
-    let [renamed, flagged, removed] = three else { anyhow::bail!("three regulars are needed") };
+    let [renamed, flagged, removed] = three else { bail!("three regulars are needed") };
     let by = Actor::command_line();
     let last = stage.stores[0].posts.len() - 1;
     stage.stores[0].posts[last].stop().await?;

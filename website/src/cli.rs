@@ -7,7 +7,8 @@ use crate::{
     locations::{self, NewLocation},
     random,
     settings::{HostPort, MqttUrl, Plaintext, Secret, Settings},
-    start,
+    start::{reachable, start},
+    web,
 };
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -53,6 +54,12 @@ enum Command {
     /// People who may read view/ over MQTT.
     #[command(subcommand)]
     MqttUser(MqttUserCommand),
+    /// Programs that may use the HTTP API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// People at the pages.
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +153,25 @@ enum MqttUserCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a bearer token. It is printed once and stored hashed.
+    Create {
+        /// What it is for; the change log names it.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Print a link that signs one browser in: once, within 24 hours.
+    Link {
+        /// The website's address as that browser reaches it.
+        #[arg(long, env = "REGULARS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+        url: String,
+    },
+}
+
 impl Cli {
     /// Does what the command line says.
     ///
@@ -158,6 +184,13 @@ impl Cli {
             Command::Location(command) => location(&*App::open(settings).await?, command).await,
             Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
             Command::MqttUser(command) => mqtt_user(&*App::open(settings).await?, command).await,
+            Command::Token(TokenCommand::Create { name }) => {
+                say(&web::token::create(&App::open(settings).await?.db, &name).await?)
+            }
+            Command::Admin(AdminCommand::Link { url }) => {
+                let path = web::login::new_link(&App::open(settings).await?.db).await?;
+                say(&format!("{}{path}", url.trim_end_matches('/')))
+            }
         }
     }
 }
@@ -193,10 +226,18 @@ fn api_secret(file: &Path) -> anyhow::Result<Secret> {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // Whoever reads the line below may already ask it to end.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let stop = CancellationToken::new();
     let mut website = start(settings, stop.clone()).await?;
     say(&format!("website listening on http://{} mqtt://{}", website.http, website.mqtt))?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    if let Some(path) = web::login::first_link(&website.app.db).await? {
+        let pages = reachable(website.http);
+        // Whoever started the program may have stopped reading after the addresses: no reason to end.
+        if let Err(error) = say(&format!("sign in, once and within 24 hours, at http://{pages}{path}")) {
+            tracing::warn!(%error, "the first sign-in link has no reader, `website admin link` makes another");
+        }
+    }
     let ended = tokio::select! {
         ended = website.ended() => ended,
         interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be waited for"),

@@ -10,7 +10,6 @@ pub mod db;
 pub mod decide;
 pub mod edges;
 mod faces;
-mod http;
 mod ingest;
 pub mod locations;
 mod mqtt_api;
@@ -24,6 +23,7 @@ mod site_key;
 mod start;
 pub mod tables;
 mod tidy;
+pub mod web;
 mod wire;
 
 pub use app::App;

@@ -2,11 +2,12 @@
 
 use crate::{
     app::App,
-    clock, http, ingest, mqtt_api,
+    clock, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random, session,
     settings::{MqttUrl, Plaintext, Settings},
     tables::edges,
+    web,
 };
 use anyhow::{Context, bail, ensure};
 use broker::{Broker, Config, Limits, Principal};
@@ -159,14 +160,14 @@ async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The broker's address as this machine reaches it.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+/// A bound address as this machine reaches it.
+pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = if bound.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { bound.ip() };
     SocketAddr::new(ip, bound.port())
 }
 
 async fn pages(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let service = http::router(Arc::clone(&app))
+    let service = web::router(Arc::clone(&app))
         .merge(mqtt_api::router(&app))
         .into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());

@@ -1,5 +1,6 @@
 //! The tables, one module each. A function here is one statement; transactions are put together above.
 
+pub mod api_tokens;
 pub mod audit;
 pub mod change_log;
 pub mod customers;
@@ -10,10 +11,12 @@ pub mod edge_starts;
 pub mod edges;
 pub mod join_codes;
 pub mod locations;
+pub mod login_links;
 pub mod merges;
 pub mod mqtt_users;
 pub mod receipts;
 pub mod review_queue;
+pub mod sessions;
 pub mod site;
 pub mod spaces;
 pub mod visits;

@@ -1,0 +1,185 @@
+//! Edges: add, list, revoke.
+
+use super::locations;
+use crate::{
+    app::App,
+    decide::fleet::Standing,
+    edges::{self, Added, EdgeStatus},
+    tables::edges::{Alarm, Presence},
+    web::{
+        extract::{Json, Path},
+        refusal::Refusal,
+        token::Program,
+    },
+};
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use protocol::{EdgeId, LocationId, Seq, SpaceId, UnixMs};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// An edge as programs see it.
+#[derive(Debug, Serialize)]
+pub struct Edge {
+    edge: EdgeId,
+    name: String,
+    place: String,
+    /// One of revoked, waiting, alarm, blocked, silent, expired, filling, differs, behind, in_sync.
+    state: &'static str,
+    /// The same for people.
+    words: String,
+    presence: Presence,
+    alarm: Alarm,
+    /// How many changes it has not verified yet; nothing when that cannot be said.
+    behind: Option<u64>,
+    /// What it said last, in its current start.
+    report: Option<Report>,
+    space: Option<SpaceId>,
+    last_seen_at: Option<UnixMs>,
+    clock_offset_ms: Option<i64>,
+    joined_at: Option<UnixMs>,
+    revoked_at: Option<UnixMs>,
+}
+
+/// What an edge said last.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    verified_seq: Seq,
+    /// The digest of its rows, in hexadecimal.
+    digest: String,
+    customers: u64,
+    queued_visits: u64,
+    refused_messages: u64,
+    /// By the edge's clock.
+    lease_until: UnixMs,
+    received_at: UnixMs,
+}
+
+impl Edge {
+    fn new(status: EdgeStatus, newest: Seq) -> Edge {
+        let EdgeStatus { edge, report, standing } = status;
+        Edge {
+            state: code(&standing),
+            words: standing.to_string(),
+            behind: behind(&standing, report.as_ref().map(|report| report.applied), newest),
+            report: report.map(|report| Report {
+                verified_seq: report.applied,
+                digest: hex::encode(report.digest.to_bytes()),
+                customers: report.count,
+                queued_visits: report.queued,
+                refused_messages: report.refused,
+                lease_until: report.lease_until,
+                received_at: report.received_at,
+            }),
+            presence: edge.presence,
+            alarm: edge.alarm,
+            space: edge.joined.as_ref().map(|joined| joined.space.clone()),
+            last_seen_at: edge.last_seen_at,
+            clock_offset_ms: edge.clock_offset_ms,
+            joined_at: edge.joined.as_ref().map(|joined| joined.at),
+            revoked_at: edge.revoked_at,
+            edge: edge.id,
+            name: edge.name,
+            place: edge.place,
+        }
+    }
+}
+
+fn code(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Revoked => "revoked",
+        Standing::WaitsToJoin => "waiting",
+        Standing::Alarmed(_) => "alarm",
+        Standing::Blocked { .. } => "blocked",
+        Standing::Silent => "silent",
+        Standing::Expired => "expired",
+        Standing::Filling => "filling",
+        Standing::Differs => "differs",
+        Standing::Behind { .. } => "behind",
+        Standing::InSync => "in_sync",
+    }
+}
+
+/// How many changes an edge has not verified, where its report is of this history.
+pub(in crate::web) fn behind(standing: &Standing, verified: Option<Seq>, newest: Seq) -> Option<u64> {
+    match standing {
+        Standing::Revoked | Standing::WaitsToJoin | Standing::Silent => None,
+        Standing::InSync => Some(0),
+        Standing::Behind { changes } => Some(*changes),
+        _ => verified.map(|verified| newest.0.saturating_sub(verified.0)),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct List {
+    /// The seq of the location's newest change.
+    seq: Seq,
+    edges: Vec<Edge>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    name: String,
+    #[serde(default)]
+    place: String,
+}
+
+/// A code to join with; it is told this once.
+#[derive(Debug, Serialize)]
+pub struct Code {
+    edge: EdgeId,
+    code: String,
+    expires_at: UnixMs,
+}
+
+impl From<Added> for Code {
+    fn from(added: Added) -> Code {
+        Code { edge: added.edge, code: added.code, expires_at: added.expires_at }
+    }
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Path(location): Path<LocationId>,
+) -> Result<Answer<List>, Refusal> {
+    let seq = locations::found(&app, &location).await?.totals.seq;
+    let edges = edges::list(&app, &location).await?;
+    Ok(Answer(List { seq, edges: edges.into_iter().map(|status| Edge::new(status, seq)).collect() }))
+}
+
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path((location, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<Answer<Edge>, Refusal> {
+    let seq = locations::found(&app, &location).await?.totals.seq;
+    let found = edges::list(&app, &location).await?.into_iter().find(|status| status.edge.id == edge);
+    Ok(Answer(Edge::new(found.ok_or(edges::EdgeError::Unknown(edge))?, seq)))
+}
+
+pub async fn add(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Path(location): Path<LocationId>,
+    Json(new): Json<New>,
+) -> Result<(StatusCode, Answer<Code>), Refusal> {
+    let added = edges::add(&app, &location, &new.name, &new.place, &program.actor()).await?;
+    Ok((StatusCode::CREATED, Answer(added.into())))
+}
+
+pub async fn new_code(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Path((location, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<(StatusCode, Answer<Code>), Refusal> {
+    let added = edges::new_code(&app, &location, &edge, &program.actor()).await?;
+    Ok((StatusCode::CREATED, Answer(added.into())))
+}
+
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Path((location, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<StatusCode, Refusal> {
+    edges::revoke(&app, &location, &edge, &program.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,97 @@
+//! Locations.
+
+use crate::{
+    app::App,
+    locations::{self, NewLocation},
+    tables,
+    web::{
+        extract::{Json, Path},
+        new_store,
+        refusal::Refusal,
+        token::Program,
+    },
+};
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use protocol::{LocationId, Seq, UnixMs, message::EnrolPolicy};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A location as programs see it.
+#[derive(Debug, Serialize)]
+pub struct Location {
+    id: LocationId,
+    name: String,
+    time_zone: &'static str,
+    enrol: EnrolPolicy,
+    lease_s: u32,
+    /// The seq of its newest change.
+    seq: Seq,
+    customers: u64,
+    /// The digest of its live rows, in hexadecimal.
+    digest: String,
+    created_at: UnixMs,
+}
+
+impl From<tables::locations::Location> for Location {
+    fn from(location: tables::locations::Location) -> Location {
+        Location {
+            id: location.id,
+            name: location.name,
+            time_zone: location.time_zone.name(),
+            enrol: location.enrol,
+            lease_s: location.lease_s,
+            seq: location.totals.seq,
+            customers: location.totals.count,
+            digest: hex::encode(location.totals.digest.to_bytes()),
+            created_at: location.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct List {
+    locations: Vec<Location>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// Made from the name when not given.
+    id: Option<String>,
+    name: String,
+    time_zone: String,
+    enrol: Option<String>,
+}
+
+/// The location, or the refusal that there is none.
+pub(super) async fn found(app: &App, id: &LocationId) -> Result<tables::locations::Location, Refusal> {
+    let found = locations::get(app, id).await?;
+    found.ok_or_else(|| Refusal::not_found(format!("there is no location {id}")))
+}
+
+pub async fn list(State(app): State<Arc<App>>) -> Result<Answer<List>, Refusal> {
+    let locations = locations::list(&app).await?.into_iter().map(Location::from).collect();
+    Ok(Answer(List { locations }))
+}
+
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path(id): Path<LocationId>,
+) -> Result<Answer<Location>, Refusal> {
+    Ok(Answer(found(&app, &id).await?.into()))
+}
+
+pub async fn add(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Json(new): Json<New>,
+) -> Result<(StatusCode, Answer<Location>), Refusal> {
+    let new = NewLocation {
+        id: new_store::id(new.id.as_deref(), &new.name)?,
+        enrol: new_store::policy(new.enrol.as_deref())?,
+        name: new.name,
+        time_zone: new.time_zone,
+    };
+    let location = locations::add(&app, new, &program.actor()).await?;
+    Ok((StatusCode::CREATED, Answer(location.into())))
+}

@@ -1,0 +1,41 @@
+//! The website's HTTP side: pages for people, the API for programs, and the door for edges that join.
+//!
+//! Architecture invariant: no vector leaves through HTTP. What goes out is one of the types of `api` and
+//! `pages`, which name every field; none of them has a place for one.
+
+mod api;
+mod assets;
+mod edit_customer;
+mod extract;
+mod headers;
+mod local_time;
+pub mod login;
+mod new_store;
+mod origin;
+mod pages;
+mod peer;
+mod probes;
+mod refusal;
+pub(crate) mod secret;
+mod session;
+pub mod token;
+
+use crate::app::App;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use std::sync::Arc;
+
+/// The longest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Every route of the website. Serve it with the peers' addresses (`into_make_service_with_connect_info`): wrong
+/// join codes are counted for each.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(pages::routes(&app))
+        .nest("/api", api::routes(&app))
+        .merge(probes::routes())
+        .merge(assets::routes())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(headers::harden))
+        .with_state(app)
+}

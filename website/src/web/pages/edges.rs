@@ -1,0 +1,205 @@
+//! The edges of a store: where each stands, adding one, revoking one.
+
+use super::{
+    page::{AfterChange, Page, Said, show},
+    pill::Pill,
+    store::{self, Store, Tab, duration_words},
+};
+use crate::{
+    app::App,
+    clock,
+    edges::{self, Added, EdgeError, EdgeStatus},
+    tables::edges::Presence,
+    web::{
+        api::edges_behind,
+        assets,
+        extract::{Form, Path, Query},
+        local_time::LocalTime,
+        refusal::Refusal,
+        session::Manager,
+    },
+};
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{Redirect, Response},
+};
+use protocol::{EdgeId, LocationId, Seq, UnixMs};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "edges.html")]
+struct Edges {
+    page: Page,
+    store: Store,
+    edges: Vec<Row>,
+    seq: Seq,
+    digest: String,
+}
+
+struct Row {
+    id: EdgeId,
+    name: String,
+    place: String,
+    state: Pill,
+    connection: &'static str,
+    behind: String,
+    digest: String,
+    queued: String,
+    last_seen: Option<LocalTime>,
+    joined: bool,
+    revoked: bool,
+}
+
+#[derive(Template)]
+#[template(path = "edge_code.html")]
+struct CodePage {
+    page: Page,
+    store: Store,
+    name: String,
+    url: String,
+    code: String,
+    expires: LocalTime,
+}
+
+#[derive(Template)]
+#[template(path = "edge_revoke.html")]
+struct RevokePage {
+    page: Page,
+    store: Store,
+    edge: EdgeId,
+    name: String,
+    lease_words: String,
+}
+
+#[derive(Deserialize)]
+pub struct New {
+    name: String,
+    #[serde(default)]
+    place: String,
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Path(id): Path<LocationId>,
+    Query(after): Query<AfterChange>,
+) -> Result<Response, Refusal> {
+    let location = store::found(&app, &id).await?;
+    let (store, now) = (Store::new(&location, Tab::Edges), clock::now());
+    let edges = edges::list(&app, &id).await?;
+    let edges = edges.into_iter().map(|status| row(status, location.totals.seq, &store, now)).collect();
+    show(&Edges {
+        page: Page::new(format!("Edges of {}", store.name)).saying(after.said()),
+        edges,
+        seq: location.totals.seq,
+        digest: short(&location.totals.digest.to_bytes()),
+        store,
+    })
+}
+
+/// Adds an edge. This page is the answer itself and no redirect: the code is stored hashed, so it can be shown
+/// only now.
+pub async fn add(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Path(id): Path<LocationId>,
+    headers: HeaderMap,
+    Form(new): Form<New>,
+) -> Result<Response, Refusal> {
+    let added = edges::add(&app, &id, &new.name, &new.place, &manager.actor()).await?;
+    show_code(&app, &id, new.name.trim().to_owned(), added, &headers).await
+}
+
+/// Gives an edge a new code: the last one was not used in time, or the box is replaced.
+pub async fn new_code(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Path((id, edge)): Path<(LocationId, EdgeId)>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let name = found(&app, &id, &edge).await?.edge.name;
+    let added = edges::new_code(&app, &id, &edge, &manager.actor()).await?;
+    show_code(&app, &id, name, added, &headers).await
+}
+
+pub async fn ask_revoke(
+    State(app): State<Arc<App>>,
+    Path((id, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<Response, Refusal> {
+    let location = store::found(&app, &id).await?;
+    let store = Store::new(&location, Tab::Edges);
+    let name = found(&app, &id, &edge).await?.edge.name;
+    let page = Page::new(format!("Revoke an edge of {}", store.name));
+    show(&RevokePage { page, edge, name, lease_words: duration_words(location.lease_s), store })
+}
+
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Path((id, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<Redirect, Refusal> {
+    edges::revoke(&app, &id, &edge, &manager.actor()).await?;
+    Ok(Said::Revoked.at(&format!("/stores/{id}/edges")))
+}
+
+async fn found(app: &App, id: &LocationId, edge: &EdgeId) -> Result<EdgeStatus, Refusal> {
+    let found = edges::list(app, id).await?.into_iter().find(|status| status.edge.id == *edge);
+    Ok(found.ok_or_else(|| EdgeError::Unknown(edge.clone()))?)
+}
+
+async fn show_code(
+    app: &App,
+    id: &LocationId,
+    name: String,
+    added: Added,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let store = Store::new(&store::found(app, id).await?, Tab::Edges);
+    show(&CodePage {
+        page: Page::new(format!("Join code for {name}")),
+        name,
+        url: own_address(headers),
+        code: added.code,
+        expires: store.local(added.expires_at, clock::now()),
+        store,
+    })
+}
+
+/// The address of this website as the manager's browser reached it.
+fn own_address(headers: &HeaderMap) -> String {
+    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), _) if origin.starts_with("http") => origin.to_owned(),
+        (_, Some(host)) => format!("http://{host}"),
+        (_, None) => "URL".to_owned(),
+    }
+}
+
+fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
+    let EdgeStatus { edge, report, standing } = status;
+    let behind = edges_behind(&standing, report.as_ref().map(|report| report.applied), newest);
+    Row {
+        state: Pill::of_standing(&standing),
+        connection: match (edge.joined.is_some() && edge.revoked_at.is_none(), edge.presence) {
+            (false, _) => "",
+            (true, Presence::Online) => "online",
+            (true, Presence::Offline) => "offline",
+        },
+        behind: behind.map(|changes| changes.to_string()).unwrap_or_default(),
+        digest: report.as_ref().map(|report| short(&report.digest.to_bytes())).unwrap_or_default(),
+        queued: report.as_ref().map(|report| report.queued.to_string()).unwrap_or_default(),
+        last_seen: edge.last_seen_at.map(|at| store.local(at, now)),
+        joined: edge.joined.is_some(),
+        revoked: edge.revoked_at.is_some(),
+        id: edge.id,
+        name: edge.name,
+        place: edge.place,
+    }
+}
+
+/// The first 32 bits of a digest, for the eye.
+fn short(digest: &[u8; 16]) -> String {
+    hex::encode(&digest[..4])
+}

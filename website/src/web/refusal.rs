@@ -1,0 +1,207 @@
+//! Why a request got no answer, in one sentence for whoever sent it.
+
+use crate::{
+    changes::ChangeError,
+    edges::{EdgeError, JoinError},
+    locations::LocationError,
+};
+use axum::{
+    Json,
+    extract::rejection::{BytesRejection, FormRejection, JsonRejection, PathRejection, QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::{error::Error, fmt};
+
+/// A refused request: a status and a sentence that says what was refused and what to do (lower case, no full
+/// stop). As it is it answers in JSON; the pages turn it into a page.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// The body of a refusal.
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+}
+
+impl Refusal {
+    /// A refusal with `status`.
+    pub fn new(status: StatusCode, sentence: impl Into<String>) -> Refusal {
+        Refusal { status, sentence: sentence.into() }
+    }
+
+    /// What was sent cannot be meant.
+    pub fn bad(sentence: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    /// There is nothing under that name.
+    pub fn not_found(sentence: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, sentence)
+    }
+
+    /// It contradicts what is there.
+    pub fn conflict(sentence: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::CONFLICT, sentence)
+    }
+
+    /// The fault is ours. The reason goes to the log, once, and to nobody else; its `Display` only, because the
+    /// `Debug` of a database's error holds the row it was about.
+    pub fn internal(reason: &dyn fmt::Display) -> Refusal {
+        tracing::error!("a request failed inside the website: {reason:#}");
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the website could not do this, its log says why; nothing was changed unless a page shows it",
+        )
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut answer = (self.status, Json(Body { error: &self.sentence })).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = header::HeaderValue::from_static("Bearer");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Refusal {
+        Refusal::internal(&error)
+    }
+}
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Refusal {
+        Refusal::internal(&error)
+    }
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Refusal {
+        let sentence = error.to_string();
+        match error {
+            ChangeError::UnknownLocation(_)
+            | ChangeError::UnknownCustomer(_)
+            | ChangeError::Removed(_)
+            | ChangeError::Merged { .. }
+            | ChangeError::NotWaiting(_) => Refusal::not_found(sentence),
+            ChangeError::Same => Refusal::bad(sentence),
+            ChangeError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<LocationError> for Refusal {
+    fn from(error: LocationError) -> Refusal {
+        let sentence = error.to_string();
+        match error {
+            LocationError::Unknown(_) => Refusal::not_found(sentence),
+            LocationError::Exists(_) => Refusal::conflict(sentence),
+            LocationError::BadName | LocationError::BadTimeZone(_) | LocationError::BadLease(_) => {
+                Refusal::bad(sentence)
+            }
+            LocationError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<EdgeError> for Refusal {
+    fn from(error: EdgeError) -> Refusal {
+        let sentence = error.to_string();
+        match error {
+            EdgeError::UnknownLocation(_) | EdgeError::Unknown(_) => Refusal::not_found(sentence),
+            EdgeError::Revoked(_) | EdgeError::NameTaken(_) => Refusal::conflict(sentence),
+            EdgeError::BadName => Refusal::bad(sentence),
+            EdgeError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Refusal {
+        let sentence = error.to_string();
+        match error {
+            JoinError::Throttled => Refusal::new(StatusCode::TOO_MANY_REQUESTS, sentence),
+            JoinError::UnknownCode => Refusal::not_found(sentence),
+            JoinError::Expired => Refusal::new(StatusCode::FORBIDDEN, sentence),
+            JoinError::BadSpace => Refusal::bad(sentence),
+            JoinError::SpaceDiffers(_) => Refusal::conflict(sentence),
+            JoinError::Starting => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence),
+            JoinError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    /// An id that cannot be one names nothing.
+    fn from(_: PathRejection) -> Refusal {
+        Refusal::not_found("there is nothing under this address, check the ids in it")
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Refusal {
+        Refusal::bad(format!("the question in the address cannot be read: {}", innermost(&rejection)))
+    }
+}
+
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Refusal {
+        of_body(rejection.status(), "the body cannot be read to its end")
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Refusal {
+        match rejection {
+            JsonRejection::MissingJsonContentType(_) => Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be JSON and say so: content-type: application/json",
+            ),
+            JsonRejection::BytesRejection(bytes) => bytes.into(),
+            other => Refusal::bad(format!("the body is not the JSON asked for: {}", innermost(&other))),
+        }
+    }
+}
+
+impl From<FormRejection> for Refusal {
+    fn from(rejection: FormRejection) -> Refusal {
+        match rejection {
+            FormRejection::InvalidFormContentType(_) => Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be a form: content-type: application/x-www-form-urlencoded",
+            ),
+            FormRejection::BytesRejection(bytes) => bytes.into(),
+            other => Refusal::bad(format!("the form cannot be read: {}", innermost(&other))),
+        }
+    }
+}
+
+fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
+            status,
+            format!("the body is longer than {} KiB, send less", super::BODY_BYTES_MAX / 1024),
+        ),
+        _ => Refusal::bad(otherwise),
+    }
+}
+
+/// The deepest cause names the very field or character.
+fn innermost(error: &dyn Error) -> String {
+    let mut deepest = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
+}
