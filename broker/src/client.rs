@@ -142,10 +142,10 @@ impl<'d> Client<'d> {
         let out = &mut self.out;
         match packet {
             Packet::Publish(publish) => return self.publish(&publish, asked),
-            Packet::PubAck(id, _) => self.session.state().acknowledged(id),
-            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out),
-            Packet::PubRec(id, _) => self.session.state().refused(id),
-            Packet::PubComp(id, _) => self.session.state().completed(id),
+            Packet::PubAck(id, _) => self.session.state().acknowledged(id)?,
+            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out)?,
+            Packet::PubRec(id, _) => self.session.state().refused(id)?,
+            Packet::PubComp(id, _) => self.session.state().completed(id)?,
             Packet::PubRel(id, _) => {
                 let known = self.session.state().released(id);
                 out.pubcomp(id, if known { ReleaseReason::Success } else { ReleaseReason::UnknownId });
