@@ -185,7 +185,7 @@ impl<'d> Client<'d> {
             return match (self.dialect, self.principal) {
                 // MQTT 3.1.1 leaves two ways: to close the connection, or to acknowledge and throw away.
                 (Dialect::Four, Principal::User(user)) if user.is_at_play() => {
-                    Ok(self.decline(*delivery, AckReason::NotAuthorised))
+                    Ok(self.decline(*delivery, AckReason::Success))
                 }
                 (Dialect::Four, _) => Err(End::Refused),
                 (Dialect::Five(_), _) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
@@ -205,7 +205,8 @@ impl<'d> Client<'d> {
         Ok(Step::Publish(draft.by(self.session.publisher), *delivery))
     }
 
-    /// Refuses a publish in the way MQTT 5.0 has for it, and acknowledges it in 3.1.1; one of QoS 0 is only dropped.
+    /// Throws a publish away, and answers with this reason; one of QoS 0 has no answer. MQTT 3.1.1 has no reasons but
+    /// success.
     fn decline(&mut self, delivery: Delivery, reason: AckReason) -> Step {
         self.door.tally.refused.add();
         match delivery {

@@ -44,7 +44,7 @@ struct StoreArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve pages, the HTTP API and the broker until stopped.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Locations: sets of edges that share one gallery.
     #[command(subcommand)]
     Location(LocationCommand),

@@ -62,6 +62,6 @@ fn in_mqtt_5_a_refusal_is_not_authorised() {
     let (first, body) = five(&mut stream, &nosubscribe);
     assert_eq!((first, body.last()), (0x90, Some(&0x87)));
     let (first, body) = five(&mut stream, b"\x32\x08\0\x02$x\0\x02\0x");
-    assert_eq!((first, body), (0x40, vec![0, 2, 0x87, 0]), "or shorter");
+    assert_eq!((first, &body[..3]), (0x40, &[0, 2, 0x87][..]));
     assert_eq!(five(&mut stream, b"\xc0\0"), (0xd0, vec![]), "and it is still there");
 }
