@@ -1,0 +1,60 @@
+//! Ten thousand locations on one broker: what they take, and what the others cost a subscriber of one.
+
+use super::retained::{fetch, keep};
+use crate::arena::{Arena, Contestant};
+use crate::row::{Row, Want, median};
+use anyhow::{Context as _, Result};
+use std::time::Instant;
+
+const LOCATIONS: usize = 10_000;
+const CUSTOMERS: usize = 100;
+/// Subscribers of one measurement, each of another location.
+const SUBSCRIBERS: usize = 50;
+const MB: f64 = (1 << 20) as f64;
+
+/// Memory, the time to fill it, and what a subscriber of one location waits for its customers and head.
+pub async fn measure(arena: &Arena) -> Result<Vec<Row>> {
+    let mut memory = Row::new("10,000 locations, 1,010,000 retained of 600 B: memory", "MB", Want::Stated);
+    let mut filling = Row::new("  the time to publish them", "s", Want::Stated);
+    let mut alone = Row::new("  101 retained in all: a subscriber has them in", "ms", Want::Stated);
+    let mut among = Row::new("  101 of 1,010,000 retained: a subscriber has them in", "ms", Want::Stated);
+    let mut extra = Row::new("  what the 1,009,899 of others cost it", "times", Want::AtMost(1.25));
+    for name in arena.names() {
+        let (full, small) = (arena.start_one(name).await?, arena.start_one(name).await?);
+        let (before, began) = (full.memory()?, Instant::now());
+        keep(&full.plain, (0..LOCATIONS).flat_map(topics)).await?;
+        filling.add(name, began.elapsed().as_secs_f64());
+        memory.add(name, (full.memory()? - before) as f64 / MB);
+        keep(&small.plain, topics(0)).await?;
+        for sample in 0..arena.samples {
+            let of_few = fetched(&small, |_| 0).await?;
+            let of_many = fetched(&full, |number| (sample * SUBSCRIBERS + number) * 37 % LOCATIONS).await?;
+            alone.add(name, of_few);
+            among.add(name, of_many);
+            extra.add(name, of_many / of_few);
+        }
+    }
+    Ok(vec![memory, filling, alone, among, extra])
+}
+
+fn name(location: usize) -> String {
+    format!("L{location}")
+}
+
+/// A location's customers and its head.
+fn topics(location: usize) -> impl Iterator<Item = String> {
+    let name = name(location);
+    let collection = format!("store/{name}/customers");
+    let head = collection.clone();
+    (0..CUSTOMERS).map(move |customer| format!("{collection}/f{customer}")).chain([head])
+}
+
+/// What a subscriber usually waits, in milliseconds.
+async fn fetched(contestant: &Contestant, location: impl Fn(usize) -> usize) -> Result<f64> {
+    let mut times = Vec::new();
+    for number in 0..SUBSCRIBERS {
+        let name = name(location(number));
+        times.push(fetch(&contestant.plain, &name, CUSTOMERS as u64 + 1).await? * 1e3);
+    }
+    median(&times).context("no subscriber")
+}
