@@ -2,7 +2,7 @@
 
 use super::FILLING;
 use crate::arena::{Arena, Contestant};
-use crate::mqtt::{Client, Login, publish};
+use crate::mqtt::{Client, Login, Retain, publish};
 use crate::row::{Row, Want, percentile};
 use anyhow::Result;
 use std::time::Instant;
@@ -46,7 +46,7 @@ impl Pair {
         let echoing = async move {
             // Ends with the connection.
             while let Ok(head) = edge.message(super::head).await {
-                publish(&mut edge.out, BACK, 1, false, &head.to_be_bytes(), &FILLING);
+                publish(&mut edge.out, BACK, 1, Retain::No, &head.to_be_bytes(), &FILLING);
                 if edge.flush().await.is_err() {
                     return;
                 }
@@ -59,7 +59,7 @@ impl Pair {
         let mut times = Vec::with_capacity(ROUND_TRIPS);
         for number in 0..WARM_UP + ROUND_TRIPS {
             let began = Instant::now();
-            publish(&mut self.website.out, THERE, 1, false, &(number as u64).to_be_bytes(), &FILLING);
+            publish(&mut self.website.out, THERE, 1, Retain::No, &(number as u64).to_be_bytes(), &FILLING);
             self.website.flush().await?;
             self.website.message(|_| ()).await?;
             if number >= WARM_UP {

@@ -2,7 +2,7 @@
 
 use super::{FILLING, head};
 use crate::arena::{Arena, Contestant};
-use crate::mqtt::{Client, Login, Packet, puback, publish};
+use crate::mqtt::{Client, Login, Packet, Retain, puback, publish};
 use crate::row::{Row, Want, percentile};
 use anyhow::{Context as _, Result, ensure};
 use std::cell::RefCell;
@@ -72,7 +72,7 @@ impl Crowd {
         // The first one warms up.
         for number in 0..=MESSAGES {
             let now = self.arrivals.start.elapsed().as_nanos() as u64;
-            publish(&mut self.website.out, TOPIC, 1, false, &now.to_be_bytes(), &FILLING);
+            publish(&mut self.website.out, TOPIC, 1, Retain::No, &now.to_be_bytes(), &FILLING);
             self.website.flush().await?;
             let all = async {
                 tokio::select! {

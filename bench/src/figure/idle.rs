@@ -2,7 +2,7 @@
 
 use super::{FILLING, head};
 use crate::arena::{Arena, Contestant, Name};
-use crate::mqtt::{Client, Login, Road, publish};
+use crate::mqtt::{Client, Login, Retain, Road, publish};
 use crate::row::{Row, Want};
 use anyhow::{Context as _, Result, ensure};
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn each(arena: &Arena, name: Name, road: impl Fn(&Contestant) -> Road) -> 
     let mut website = Client::connect(&contestant.plain, &Login::website()).await?;
     for at in [0, CONNECTIONS - 1] {
         let (number, client) = &mut clients[at];
-        publish(&mut website.out, &inbox(*number), 1, false, &7_u64.to_be_bytes(), &FILLING);
+        publish(&mut website.out, &inbox(*number), 1, Retain::No, &7_u64.to_be_bytes(), &FILLING);
         website.flush().await?;
         let got = timeout(DEADLINE, client.message(head)).await.context("an idle client was forgotten")??;
         ensure!(got == 7, "an idle client got something else");

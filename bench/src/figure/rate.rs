@@ -3,7 +3,7 @@
 
 use super::{FILLING, head};
 use crate::arena::{Arena, Contestant};
-use crate::mqtt::{Client, Login, Packet, puback, publish};
+use crate::mqtt::{Client, Login, Packet, Retain, puback, publish};
 use crate::row::{Row, Want};
 use anyhow::{Result, bail, ensure};
 use std::cell::Cell;
@@ -106,7 +106,7 @@ async fn publisher(mut client: Client, progress: Rc<Progress>, subscribers: u64)
         while sent < until && client.out.len() < WRITE_BYTES {
             // Ids are used again long after they were acknowledged.
             let id = (sent % 65_535) as u16 + 1;
-            publish(&mut client.out, TOPIC, id, false, &sent.to_be_bytes(), &FILLING);
+            publish(&mut client.out, TOPIC, id, Retain::No, &sent.to_be_bytes(), &FILLING);
             sent += 1;
         }
         client.flush().await?;

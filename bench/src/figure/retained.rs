@@ -2,7 +2,7 @@
 
 use super::{FILLING, head};
 use crate::arena::Arena;
-use crate::mqtt::{Client, Login, Packet, Road, puback, publish};
+use crate::mqtt::{Client, Login, Packet, Retain, Road, puback, publish};
 use crate::row::{Row, Want};
 use anyhow::{Result, ensure};
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub async fn measure(arena: &Arena) -> Result<Vec<Row>> {
     let contestants = arena.start().await?;
     for contestant in &contestants {
         let topics = (0..MESSAGES).map(|number| format!("store/{LOCATION}/customers/f{number}"));
-        keep(&contestant.plain, topics).await?;
+        publish_to(&contestant.plain, Retain::Yes, topics).await?;
     }
     for _ in 0..arena.samples {
         for contestant in &contestants {
@@ -30,8 +30,8 @@ pub async fn measure(arena: &Arena) -> Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-/// Publishes a retained message to every topic; its payload begins with its number.
-pub async fn keep(road: &Road, topics: impl Iterator<Item = String>) -> Result<()> {
+/// Publishes a message to every topic; its payload begins with its number.
+pub async fn publish_to(road: &Road, retain: Retain, topics: impl Iterator<Item = String>) -> Result<()> {
     let mut website = Client::connect(road, &Login::website()).await?;
     let (mut sent, mut acknowledged) = (0_u64, 0);
     let mut topics = topics.peekable();
@@ -40,7 +40,7 @@ pub async fn keep(road: &Road, topics: impl Iterator<Item = String>) -> Result<(
             && let Some(topic) = topics.next()
         {
             let id = (sent % 65_535) as u16 + 1;
-            publish(&mut website.out, &topic, id, true, &sent.to_be_bytes(), &FILLING);
+            publish(&mut website.out, &topic, id, retain, &sent.to_be_bytes(), &FILLING);
             sent += 1;
         }
         website.flush().await?;

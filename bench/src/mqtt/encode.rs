@@ -17,9 +17,18 @@ pub fn subscribe(out: &mut Vec<u8>, id: u16, filter: &str) {
     out.push(1);
 }
 
+/// Whether a message is to be kept for later subscribers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retain {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+}
+
 /// PUBLISH with QoS 1. The payload is `head` and then `rest`.
-pub fn publish(out: &mut Vec<u8>, topic: &str, id: u16, retain: bool, head: &[u8], rest: &[u8]) {
-    begin(out, 0x32 | u8::from(retain), 2 + topic.len() + 2 + head.len() + rest.len());
+pub fn publish(out: &mut Vec<u8>, topic: &str, id: u16, retain: Retain, head: &[u8], rest: &[u8]) {
+    begin(out, 0x32 | retain as u8, 2 + topic.len() + 2 + head.len() + rest.len());
     text(out, topic);
     out.extend(id.to_be_bytes());
     out.extend(head);

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn packets_are_found_wherever_the_reads_end() {
         let mut bytes = vec![0x20, 2, 0, 0, 0x90, 3, 0, 1, 1, 0x40, 2, 0, 9];
-        encode::publish(&mut bytes, "a/b", 7, false, b"head", &[b'x'; 300]);
+        encode::publish(&mut bytes, "a/b", 7, encode::Retain::No, b"head", &[b'x'; 300]);
         for piece in [1, 2, 7, 400] {
             let (mut input, mut seen) = (Input::new(8), Vec::new());
             for part in bytes.chunks(piece) {

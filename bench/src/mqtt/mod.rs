@@ -7,6 +7,6 @@ mod input;
 mod stream;
 
 pub use client::{Client, Login};
-pub use encode::{puback, publish};
+pub use encode::{Retain, puback, publish};
 pub use input::Packet;
 pub use stream::Road;
