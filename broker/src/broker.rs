@@ -148,12 +148,27 @@ impl Broker {
         self.reception.door.kick(principal);
     }
 
+    /// The sessions of a stand-alone broker's users: name, client id, and the filters they are subscribed to.
+    pub(crate) fn users(&self) -> Vec<(String, String, Vec<String>)> {
+        self.reception.door.users()
+    }
+
     /// Stops listening, ends every connection, and returns when all have ended.
     pub async fn stop(self) {
+        self.end().await;
+    }
+
+    /// The same for a broker that is shared.
+    pub(crate) async fn end(&self) {
         self.reception.stop.cancel();
         self.reception.tasks.close();
         // Connections only have to notice; whoever does not is left behind with its socket closed.
         let _ = tokio::time::timeout(STOP, self.reception.tasks.wait()).await;
+    }
+
+    /// Why the broker cannot go on; `None` while all is well.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.borrow().clone()
     }
 
     /// Waits until the broker cannot go on, and tells why. Never returns while all is well.
@@ -201,5 +216,13 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.reception.stop.cancel();
         self.reception.door.close();
+    }
+}
+
+#[cfg(test)]
+impl Broker {
+    /// Kills the router's thread, as a client could if its bytes reached it.
+    pub(crate) fn kill_router(&self) {
+        self.reception.door.lanes.kill_router();
     }
 }

@@ -13,6 +13,8 @@ pub struct Counters {
     pub sessions: u64,
     /// Retained messages at the moment.
     pub retained: u64,
+    /// Subscriptions at the moment, those of clients that are away included.
+    pub subscriptions: u64,
     /// Messages published.
     pub published: u64,
     /// Messages handed to subscribers; one message for ten subscribers counts ten times.
@@ -35,6 +37,8 @@ pub struct Counters {
     pub half_open_full: u64,
     /// Connections that ended in their TLS handshake.
     pub handshakes_failed: u64,
+    /// Publishes that had to wait because their client published faster than it may.
+    pub throttled: u64,
     /// Connections closed because no CONNECT came in time.
     pub connect_timeouts: u64,
     /// Connections closed because the client was not heard of for one and a half keep-alives.
@@ -79,6 +83,7 @@ tally!(
     address_full,
     half_open_full,
     handshakes_failed,
+    throttled,
     connect_timeouts,
     keep_alive_timeouts,
     write_timeouts,

@@ -12,7 +12,7 @@ use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::message::Draft;
 use crate::packet::{Options, QoS};
-use crate::principal::{Login, Principal};
+use crate::principal::{Identity, Login, Principal};
 use crate::retained::Kept;
 use crate::router::Dead;
 use crate::session::Session;
@@ -87,12 +87,18 @@ impl Door {
     /// A snapshot of all counters.
     pub fn counters(&self) -> Counters {
         let (sessions, retained) = (self.sessions.len() as u64, self.lanes.retained() as u64);
-        Counters { sessions, retained, ..self.tally.snapshot() }
+        let subscriptions = self.sessions.subscriptions();
+        Counters { sessions, retained, subscriptions, ..self.tally.snapshot() }
     }
 
-    /// Publishes; see `Lanes::publish`.
+    /// Publishes what a client sent; see `Lanes::publish`.
     pub async fn publish(&self, draft: Draft) -> Result<(), Dead> {
         self.tally.published.add();
+        self.say(draft).await
+    }
+
+    /// Publishes what the broker says of itself.
+    pub async fn say(&self, draft: Draft) -> Result<(), Dead> {
         if self.lanes.publish(draft).await?.kept == Kept::Full {
             self.tally.not_kept.add();
         }
@@ -104,6 +110,9 @@ impl Door {
         let Coming { principal, client_id, start, lifetime, receive_max, asked } = coming;
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
+        if start == Start::Resume {
+            self.ask_to_resume(&owned.session, principal).await;
+        }
         let present = start == Start::Resume && self.may_resume(&owned.session, principal);
         let will = owned.session.take_will().and_then(|place| self.wills.take(place));
         if !present {
@@ -124,6 +133,29 @@ impl Door {
             return Err(NotOwned::Unavailable);
         }
         Ok(Entered { owned, present })
+    }
+
+    /// Whether a service has to be asked about that first.
+    pub fn must_ask(&self, principal: &Principal, action: Action<'_>) -> bool {
+        matches!(principal, Principal::User(user) if user.must_ask(action))
+    }
+
+    /// Asks about that, if a service has to be asked.
+    pub async fn ask(&self, principal: &Principal, action: Action<'_>) {
+        if let Principal::User(user) = principal {
+            user.ask(action).await;
+        }
+    }
+
+    /// Whether rights may have been taken away while the client was away is seen by `may_resume`; what that needs to
+    /// know is asked here.
+    async fn ask_to_resume(&self, session: &Session, principal: &Principal) {
+        if let Principal::User(_) = principal {
+            let subscriptions = session.state().subscriptions().to_vec();
+            for subscription in &subscriptions {
+                self.ask(principal, Action::Subscribe { filter: subscription.filter.pattern() }).await;
+            }
+        }
     }
 
     fn may_resume(&self, session: &Session, principal: &Principal) -> bool {
@@ -211,6 +243,23 @@ impl Door {
             self.tally.sessions_lost.add();
             self.forget(&session);
         }
+    }
+
+    /// What the users of a stand-alone broker are subscribed to.
+    pub fn users(&self) -> Vec<(String, String, Vec<String>)> {
+        let filters = |session: &Session| {
+            let state = session.state();
+            state
+                .subscriptions()
+                .iter()
+                .map(|subscription| subscription.filter.pattern().to_owned())
+                .collect()
+        };
+        let user = |session: Arc<Session>| match &session.key.identity {
+            Identity::User(name) => Some((name.clone(), session.key.client_id.clone(), filters(&session))),
+            Identity::Website | Identity::Edge(..) | Identity::Ops(_) => None,
+        };
+        self.sessions.all().into_iter().filter_map(user).collect()
     }
 
     /// Ends every session of a principal, with what waits for it, and its connections.

@@ -123,6 +123,9 @@ async fn greet<S: AsyncRead + Unpin>(
         return Err(away(Refusal::ClientId));
     }
     let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
+    if let Some(will) = &hello.will {
+        door.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
+    }
     let will = hello.will.map(|will| allowed(will, &principal, door)).transpose().map_err(away)?;
     let expiry = session_expiry(hello.session_expiry_s, &door.limits);
     let coming = Coming {

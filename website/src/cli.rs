@@ -6,7 +6,7 @@ use crate::{
     edges,
     locations::{self, NewLocation},
     random,
-    settings::{CertificateFiles, HostPort, Plaintext, Settings},
+    settings::{CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     web,
 };
@@ -16,7 +16,7 @@ use protocol::{EdgeId, LocationId, message::EnrolPolicy};
 use std::{
     io::{IsTerminal, Read, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,18 @@ struct ServeArgs {
     /// The broker's address as edges reach it; without it the host they joined at.
     #[arg(long, env = "REGULARS_MQTT_PUBLIC", value_name = "HOST:PORT")]
     mqtt_public: Option<HostPort>,
+    /// Use this broker instead of our own: mqtt://USER:PASSWORD@HOST:PORT.
+    #[arg(
+        long,
+        env = "REGULARS_MQTT_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "mqtt_listen"
+    )]
+    mqtt_url: Option<MqttUrl>,
+    /// A file with the secret by which that broker proves itself when it asks us about logins and rights.
+    #[arg(long, env = "REGULARS_MQTT_API_SECRET_FILE", value_name = "FILE")]
+    mqtt_api_secret_file: Option<PathBuf>,
     /// How often every location's head is dated and published again, in seconds.
     #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -180,7 +192,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         let settings = Settings { database_url: self.store.database_url, ..Settings::new(self.store.data) };
         match self.command {
-            Command::Serve(args) => serve(args.into_settings(settings)).await,
+            Command::Serve(args) => serve(args.into_settings(settings)?).await,
             Command::Location(command) => location(&*App::open(settings).await?, command).await,
             Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
             Command::MqttUser(command) => mqtt_user(&*App::open(settings).await?, command).await,
@@ -196,8 +208,9 @@ impl Cli {
 }
 
 impl ServeArgs {
-    fn into_settings(self, base: Settings) -> Settings {
-        Settings {
+    fn into_settings(self, base: Settings) -> anyhow::Result<Settings> {
+        let secret = self.mqtt_api_secret_file.map(|file| api_secret(&file)).transpose()?;
+        Ok(Settings {
             listen: self.listen,
             mqtt_listen: self.mqtt_listen,
             database_url: base.database_url,
@@ -210,9 +223,24 @@ impl ServeArgs {
                 authority: self.tls_ca,
             }),
             mqtt_public: self.mqtt_public,
+            mqtt_broker: self.mqtt_url,
+            mqtt_api_secret: secret,
             heartbeat: Duration::from_secs(self.heartbeat_s),
-        }
+        })
     }
+}
+
+fn api_secret(file: &Path) -> anyhow::Result<Secret> {
+    let text = std::fs::read_to_string(file);
+    let text =
+        text.with_context(|| format!("{} cannot be read: put the shared secret there", file.display()))?;
+    let text = text.trim();
+    anyhow::ensure!(
+        text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{} must hold at least 16 letters, digits or signs, on one line",
+        file.display()
+    );
+    Ok(Secret::new(text.to_owned()))
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

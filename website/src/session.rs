@@ -9,7 +9,6 @@ use rumqttc::{
     PublishNotice, PublishOptions, QoS, SubscribeFilter,
 };
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -89,10 +88,10 @@ impl Link {
 }
 
 /// A session that is not connected yet.
-pub(crate) fn open(address: SocketAddr, secret: &str) -> (Link, EventLoop) {
-    let mut options = MqttOptions::new(NAME, (address.ip().to_string(), address.port()));
+pub(crate) fn open(host: String, port: u16, username: &str, password: &str) -> (Link, EventLoop) {
+    let mut options = MqttOptions::new(NAME, (host, port));
     options
-        .set_credentials(NAME, secret.to_owned())
+        .set_credentials(username.to_owned(), password.to_owned())
         .set_clean_session(false)
         .set_keep_alive(KEEP_ALIVE_S)
         .set_ack_mode(AckMode::Manual)
@@ -210,7 +209,8 @@ mod tests {
             limits: Limits::default(),
         };
         let broker = Broker::start(config, Arc::new(ByName)).await.unwrap();
-        let (link, events) = open(broker.address(), "secret");
+        let at = broker.address();
+        let (link, events) = open(at.ip().to_string(), at.port(), NAME, "secret");
         let (arrived, mut arrivals) = mpsc::unbounded_channel();
         let (connection, mut connections) = mpsc::unbounded_channel();
         let (connected, stop) = (watch::Sender::new(false), CancellationToken::new());

@@ -1,5 +1,6 @@
 //! What the website is told at its start.
 
+pub use crate::mqtt_url::{MqttUrl, Secret};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything `website serve` can be told.
@@ -22,6 +23,12 @@ pub struct Settings {
     /// The broker's address as edges reach it, told them when they join; none means the host they joined at and
     /// the port that was bound.
     pub mqtt_public: Option<HostPort>,
+    /// A broker that stands apart, used instead of one of our own. It must let this login do the website's part; and
+    /// ask us about edges and people, or know them itself. Whoever is revoked is then disconnected when that broker
+    /// asks again, not at once.
+    pub mqtt_broker: Option<MqttUrl>,
+    /// What proves to us that it is that broker which asks about logins and rights; without it nobody may ask.
+    pub mqtt_api_secret: Option<Secret>,
     /// How often every location's head is dated and published again.
     pub heartbeat: Duration,
 }
@@ -84,6 +91,8 @@ impl Settings {
             public_name: None,
             certificate: None,
             mqtt_public: None,
+            mqtt_broker: None,
+            mqtt_api_secret: None,
             heartbeat: Duration::from_secs(60),
         }
     }
@@ -101,6 +110,20 @@ impl Settings {
     pub fn encrypts(&self, address: SocketAddr) -> bool {
         let beyond = !address.ip().is_loopback() && self.plaintext == Plaintext::LoopbackOnly;
         beyond || self.certificate.is_some()
+    }
+
+    /// Whether edges speak to the broker encrypted: to our own, or to the one that stands apart.
+    pub fn encrypts_mqtt(&self) -> bool {
+        match &self.mqtt_broker {
+            Some(_) => false,
+            None => self.encrypts(self.mqtt_listen),
+        }
+    }
+
+    /// The broker's address as edges are told it, if it is not simply the host they join at.
+    pub fn mqtt_told(&self) -> Option<HostPort> {
+        let apart = |url: &MqttUrl| HostPort { host: url.host.clone(), port: url.port };
+        self.mqtt_public.clone().or_else(|| self.mqtt_broker.as_ref().map(apart))
     }
 
     /// Where the database is.
