@@ -8,6 +8,7 @@ use crate::{
     random,
     settings::{CertificateFiles, HostPort, Plaintext, Settings},
     start::{reachable, start},
+    upkeep::Upkeep,
     web,
 };
 use anyhow::Context;
@@ -60,6 +61,8 @@ enum Command {
     /// People at the pages.
     #[command(subcommand)]
     Admin(AdminCommand),
+    #[command(flatten)]
+    Upkeep(Upkeep),
 }
 
 #[derive(Debug, Args)]
@@ -187,6 +190,7 @@ impl Cli {
             Command::Token(TokenCommand::Create { name }) => {
                 say(&web::token::create(&App::open(settings).await?.db, &name).await?)
             }
+            Command::Upkeep(upkeep) => upkeep.run(settings).await,
             Command::Admin(AdminCommand::Link { url }) => {
                 let path = web::login::new_link(&App::open(settings).await?.db).await?;
                 say(&format!("{}{path}", url.trim_end_matches('/')))
@@ -307,7 +311,7 @@ async fn mqtt_user(app: &App, command: MqttUserCommand) -> anyhow::Result<()> {
 }
 
 /// Writes one line to stdout; a reader that has gone away is an error and no panic.
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
 }

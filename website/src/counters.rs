@@ -48,6 +48,8 @@ counters! {
     wanted,
     /// Messages published and acknowledged by the broker.
     published,
+    /// Retained messages of faces that a restored database does not know, cleared.
+    swept,
     /// Connections to the broker begun with an empty session.
     sessions_new,
 }

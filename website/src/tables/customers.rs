@@ -241,6 +241,21 @@ pub async fn insert_merged(
         .execute(conn).await.map(drop))
 }
 
+/// Adds the tombstone of a face that must never have a live row.
+pub async fn insert_removed(
+    tx: &mut Tx,
+    location: &LocationId,
+    face_id: &FaceId,
+    seq: Seq,
+    now: UnixMs,
+) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
+         removed_at) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $4, $4, $4)")
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(now.0)
+        .execute(conn).await.map(drop))
+}
+
 /// Stores a live row's new content and hash.
 pub async fn set_content(
     tx: &mut Tx,

@@ -96,6 +96,10 @@ impl From<ChangeError> for Refusal {
             | ChangeError::Merged { .. }
             | ChangeError::NotWaiting(_) => Refusal::not_found(sentence),
             ChangeError::Same => Refusal::bad(sentence),
+            ChangeError::NotInLedger(error) => {
+                tracing::error!(%error, "a removal is not in the erasure ledger");
+                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, sentence)
+            }
             ChangeError::Database(error) => error.into(),
         }
     }

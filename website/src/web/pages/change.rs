@@ -201,6 +201,7 @@ mod tests {
                 probe,
             },
             stored_at: UnixMs(0),
+            page: None,
         };
         for (after, probe, text) in [
             (None, None, "not yet"),

@@ -1,0 +1,63 @@
+//! The commands that keep the proof: backups, new epochs, tombstones, certificates.
+
+use crate::{
+    App, Settings, backup,
+    changes::Actor,
+    cli::say,
+    epochs::{self, Why},
+    locations,
+};
+use clap::Subcommand;
+use protocol::LocationId;
+use std::path::PathBuf;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Upkeep {
+    /// Write a backup of the database to one file, also while the website runs.
+    Backup {
+        /// The file; it must not be there yet. It holds customers' faces: keep it as safe as the database.
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database. The website must be stopped. A new epoch begins, and whoever was
+    /// removed since the backup stays removed.
+    Restore {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Begin a new epoch: every edge compares its rows anew and sends again what may have been lost. Do this after
+    /// the database was put back by other means.
+    NewEpoch {
+        /// One location; without it all.
+        location: Option<LocationId>,
+    },
+}
+
+impl Upkeep {
+    /// Does it.
+    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+        match self {
+            Upkeep::Backup { file } => {
+                let done = backup::write(&*App::open(settings).await?, &file).await?;
+                say(&format!("wrote {} rows to {}", done.rows, file.display()))
+            }
+            Upkeep::Restore { file } => {
+                let done = backup::restore(&settings, &file).await?;
+                if done.newer.is_some() {
+                    tracing::warn!("a newer backup than this one was made: what happened between the two is lost");
+                }
+                say(&format!("restored {} rows from {}; a new epoch has begun", done.rows, file.display()))
+            }
+            Upkeep::NewEpoch { location } => {
+                let app = App::open(settings).await?;
+                let all = locations::list(&app).await?.into_iter().map(|location| location.id);
+                let chosen = location.map_or_else(|| all.collect(), |id| vec![id]);
+                for id in chosen {
+                    let epoch = epochs::begin(&app, &id, Why::Asked, &Actor::command_line()).await?;
+                    say(&format!("location {id} is in epoch {epoch}"))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
