@@ -135,14 +135,17 @@ impl<'a> Walk<'a> {
             Tx::Pg(tx) => {
                 if !self.begun {
                     let table = self.table;
-                    let declare = format!("DECLARE walk NO SCROLL CURSOR FOR SELECT {names} FROM {table}");
+                    // A name for each: prepared statements remember what columns they fetch.
+                    let declare =
+                        format!("DECLARE walk_{table} NO SCROLL CURSOR FOR SELECT {names} FROM {table}");
                     sqlx::query(AssertSqlSafe(declare)).execute(&mut **tx).await?;
                     self.begun = true;
                 }
-                let fetch = format!("FETCH FORWARD {PAGE} FROM walk");
+                let fetch = format!("FETCH FORWARD {PAGE} FROM walk_{}", self.table);
                 let rows = sqlx::query(AssertSqlSafe(fetch)).fetch_all(&mut **tx).await?;
                 if rows.is_empty() {
-                    sqlx::query("CLOSE walk").execute(&mut **tx).await?;
+                    let close = format!("CLOSE walk_{}", self.table);
+                    sqlx::query(AssertSqlSafe(close)).execute(&mut **tx).await?;
                 }
                 rows.iter().map(|row| values(row, self.columns, 0)).collect()
             }
