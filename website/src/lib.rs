@@ -13,6 +13,7 @@ pub mod decide;
 pub mod edges;
 pub mod encryption;
 pub mod epochs;
+pub mod erasure;
 mod faces;
 mod https;
 mod ingest;

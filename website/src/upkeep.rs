@@ -5,11 +5,13 @@ use crate::{
     changes::Actor,
     cli::say,
     epochs::{self, Why},
+    erasure,
     locations,
 };
+use anyhow::Context;
 use clap::Subcommand;
-use protocol::LocationId;
-use std::path::PathBuf;
+use protocol::{LocationId, PublicKey};
+use std::{fs, path::PathBuf};
 
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,15 @@ pub(crate) enum Upkeep {
     NewEpoch {
         /// One location; without it all.
         location: Option<LocationId>,
+    },
+    /// Check the certificate of an erasure, without a website or a network. One sentence says what it proves; a file
+    /// that was changed is refused.
+    VerifyErasure {
+        /// The certificate, as it was downloaded.
+        file: PathBuf,
+        /// The website's public key; without it the one in the file, which the sentence names.
+        #[arg(long, value_name = "HEX")]
+        key: Option<PublicKey>,
     },
 }
 
@@ -57,6 +68,12 @@ impl Upkeep {
                     say(&format!("location {id} is in epoch {epoch}"))?;
                 }
                 Ok(())
+            }
+            Upkeep::VerifyErasure { file, key } => {
+                let text = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+                let said = erasure::verify(&text, key.as_ref())
+                    .with_context(|| format!("{} proves nothing", file.display()))?;
+                say(&said)
             }
         }
     }

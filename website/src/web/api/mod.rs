@@ -7,12 +7,14 @@
 mod changes;
 mod customers;
 mod edges;
+mod erasure;
 mod join;
 mod locations;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
 pub(super) use edges::behind as edges_behind;
+pub(super) use erasure::found as erasure_found;
 
 use super::{refusal::Refusal, token};
 use crate::app::App;
@@ -30,6 +32,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/", get(locations::get))
         .route("/customers", get(customers::list))
         .route("/customers/{face}", get(customers::get).patch(customers::patch).delete(customers::delete))
+        .route("/customers/{face}/erasure", get(erasure::get))
         .route("/customers/{face}/merge", post(customers::merge))
         .route("/edges", get(edges::list).post(edges::add))
         .route("/edges/{edge}", get(edges::get).delete(edges::revoke))

@@ -4,6 +4,7 @@ mod change;
 mod customer;
 mod customers;
 mod edges;
+mod erasure;
 mod error;
 mod login;
 mod page;
@@ -29,6 +30,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/name", post(customer::rename))
         .route("/flag", post(customer::flag))
         .route("/points", post(customer::points))
+        .route("/erasure", get(erasure::show_erasure))
+        .route("/erasure.json", get(erasure::download))
         .route("/remove", get(customer::ask_remove).post(customer::remove));
     let store = Router::new()
         .route("/", get(store::enter))
