@@ -1,8 +1,6 @@
 //! What every part of the website shares.
 
-use crate::{
-    counters::Counters, db::Db, edges::Throttle, ledger::Ledger, settings::Settings, site_key,
-};
+use crate::{counters::Counters, db::Db, edges::Throttle, ledger::Ledger, settings::Settings, site_key};
 use anyhow::Context;
 use protocol::SigningKey;
 use std::{

@@ -95,6 +95,10 @@ struct ServeArgs {
     #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     heartbeat_s: u64,
+    /// For how many days a removal's trace stays at the broker while an edge has not applied it.
+    #[arg(long, env = "REGULARS_TOMBSTONE_DAYS", default_value_t = 30, value_name = "DAYS",
+          value_parser = clap::value_parser!(u64).range(1..=3650))]
+    tombstone_days: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -215,6 +219,7 @@ impl ServeArgs {
             }),
             mqtt_public: self.mqtt_public,
             heartbeat: Duration::from_secs(self.heartbeat_s),
+            retention: Duration::from_secs(self.tombstone_days * 24 * 3600),
         }
     }
 }

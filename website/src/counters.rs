@@ -50,6 +50,8 @@ counters! {
     published,
     /// Retained messages of faces that a restored database does not know, cleared.
     swept,
+    /// Tombstones cleared at the broker and purged.
+    tombstones_cleared,
     /// Connections to the broker begun with an empty session.
     sessions_new,
 }

@@ -142,8 +142,7 @@ async fn renew(held: &mut Held, written: &[Erasure], why: Why, by: &Actor) -> Re
     held.note(why.as_str(), &epoch.to_string(), by).await?;
     let recorded = erasures::all(&mut held.tx).await?.into_iter().map(|recorded| recorded.erasure);
     let recorded: Vec<Erasure> = recorded.filter(|erasure| erasure.location == id).collect();
-    let written: Vec<Erasure> =
-        written.iter().filter(|erasure| erasure.location == id).cloned().collect();
+    let written: Vec<Erasure> = written.iter().filter(|erasure| erasure.location == id).cloned().collect();
     for lost in erasure::compare(&written, &recorded).lost {
         held.remove_again(&lost, by).await?;
     }

@@ -31,6 +31,7 @@ mod start;
 mod sweep;
 pub mod tables;
 mod tidy;
+pub mod tombstones;
 mod upkeep;
 pub mod web;
 mod wire;

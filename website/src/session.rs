@@ -86,7 +86,8 @@ impl Link {
 
     /// Asks for what the broker keeps on `filters`, and for what is published there from now on.
     pub(crate) fn watch(&self, filters: &[&str]) -> Result<(), ClientError> {
-        let filters = filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtLeastOnce));
+        let filters =
+            filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtLeastOnce));
         self.client.try_subscribe_many(filters)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     settings::{Plaintext, Settings},
     sweep,
     tables::edges,
-    web,
+    tombstones, web,
 };
 use anyhow::{Context, bail};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
@@ -70,6 +70,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let publishing = publisher::run(Arc::clone(&app), link.clone(), connections, stop.clone());
     let (kept, found) = mpsc::unbounded_channel();
     let sweeping = sweep::run(Arc::clone(&app), link.clone(), found, stop.clone());
+    let clearing = tombstones::run(Arc::clone(&app), link.clone(), stop.clone());
     let ingesting = ingest::run(Arc::clone(&app), link, arrivals, kept, stop.clone());
     tasks.spawn(async {
         polling.await;
@@ -85,6 +86,10 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     });
     tasks.spawn(async {
         sweeping.await;
+        Ok(())
+    });
+    tasks.spawn(async {
+        clearing.await;
         Ok(())
     });
     let tidying = crate::tidy::run(Arc::clone(&app), stop.clone());

@@ -6,7 +6,8 @@ use crate::{
     changes::{self, Actor},
     clock, ledger, marks,
     tables::{
-        change_log, dead_letters, edge_progress, edges, join_codes, locations, receipt_pages, receipts, review_queue,
+        change_log, dead_letters, edge_progress, edges, join_codes, locations, receipt_pages, receipts,
+        review_queue,
     },
 };
 use protocol::UnixMs;
@@ -65,7 +66,8 @@ async fn tidy(app: &App) -> anyhow::Result<()> {
 async fn withdraw_unreviewed(app: &App, before: UnixMs) -> anyhow::Result<()> {
     let known = locations::all(&mut app.db.read().await?).await?;
     for location in known {
-        while let Some(face_id) = review_queue::older(&mut app.db.read().await?, &location.id, before).await? {
+        while let Some(face_id) = review_queue::older(&mut app.db.read().await?, &location.id, before).await?
+        {
             changes::refuse(app, &location.id, &face_id, &Actor::website()).await?;
         }
     }

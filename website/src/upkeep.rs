@@ -5,13 +5,13 @@ use crate::{
     changes::Actor,
     cli::say,
     epochs::{self, Why},
-    erasure,
-    locations,
+    erasure, locations,
+    tombstones::{self, Preview},
 };
 use anyhow::Context;
 use clap::Subcommand;
 use protocol::{LocationId, PublicKey};
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
@@ -32,6 +32,16 @@ pub(crate) enum Upkeep {
     NewEpoch {
         /// One location; without it all.
         location: Option<LocationId>,
+    },
+    /// Say which removals' traces would be cleared now, and which edges would then need a repair. Clears nothing.
+    Tombstones {
+        /// As `website serve --tombstone-days`.
+        #[arg(long, env = "REGULARS_TOMBSTONE_DAYS", default_value_t = 30, value_name = "DAYS",
+              value_parser = clap::value_parser!(u64).range(1..=3650))]
+        tombstone_days: u64,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
     },
     /// Check the certificate of an erasure, without a website or a network. One sentence says what it proves; a file
     /// that was changed is refused.
@@ -55,7 +65,9 @@ impl Upkeep {
             Upkeep::Restore { file } => {
                 let done = backup::restore(&settings, &file).await?;
                 if done.newer.is_some() {
-                    tracing::warn!("a newer backup than this one was made: what happened between the two is lost");
+                    tracing::warn!(
+                        "a newer backup than this one was made: what happened between the two is lost"
+                    );
                 }
                 say(&format!("restored {} rows from {}; a new epoch has begun", done.rows, file.display()))
             }
@@ -69,6 +81,14 @@ impl Upkeep {
                 }
                 Ok(())
             }
+            Upkeep::Tombstones { tombstone_days, json } => {
+                let retention = Duration::from_secs(tombstone_days * 24 * 3600);
+                let previews = tombstones::preview(&*App::open(settings).await?, retention).await?;
+                if json {
+                    return say(&serde_json::to_string(&previews)?);
+                }
+                previews.iter().try_for_each(|preview| say(&words(preview)))
+            }
             Upkeep::VerifyErasure { file, key } => {
                 let text = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
                 let said = erasure::verify(&text, key.as_ref())
@@ -77,4 +97,20 @@ impl Upkeep {
             }
         }
     }
+}
+
+fn words(preview: &Preview) -> String {
+    let Preview { location, tombstones, applied_everywhere, outlived, needed, unpublished, need_repair } =
+        preview;
+    let repair = match need_repair.as_slice() {
+        [] => "no edge would need a repair".to_owned(),
+        edges => {
+            let edges: Vec<String> = edges.iter().map(ToString::to_string).collect();
+            format!("a repair would be needed by {}", edges.join(", "))
+        }
+    };
+    format!(
+        "{location}\t{tombstones} tombstones\t{applied_everywhere} applied everywhere\t{outlived} outlived\t\
+         {needed} wait for an edge\t{unpublished} not published\t{repair}"
+    )
 }

@@ -175,7 +175,9 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
                 let known = export::columns(tx, &table).await?;
                 let fits = columns.iter().all(|column| known.contains(column));
                 if !export::TABLES.contains(&table.as_str()) || !fits {
-                    bail!("it holds something this program does not know: restore it with the program that made it");
+                    bail!(
+                        "it holds something this program does not know: restore it with the program that made it"
+                    );
                 }
                 current = Some((table, columns));
             }

@@ -150,12 +150,8 @@ impl Held {
     async fn record(&mut self, face_id: &FaceId, by: &Actor) -> Result<(), ChangeError> {
         let location = &self.location;
         let also = merges::losers(&mut self.tx, &location.id, face_id).await?;
-        let recognised_until = erasure::recognised_until(
-            self.now,
-            location.issued_at,
-            location.lease_s,
-            location.lease_out,
-        );
+        let recognised_until =
+            erasure::recognised_until(self.now, location.issued_at, location.lease_s, location.lease_out);
         let erasure = Erasure {
             location: location.id.clone(),
             face_id: face_id.clone(),

@@ -297,7 +297,9 @@ pub(crate) async fn scrub(app: &App) {
         Ok(Scrubbed::All) => app.to_scrub.store(false, Ordering::Relaxed),
         Ok(Scrubbed::ReaderInTheWay) => {
             app.to_scrub.store(true, Ordering::Relaxed);
-            tracing::warn!("a reader kept the database's log from being emptied after a removal; it is tried again");
+            tracing::warn!(
+                "a reader kept the database's log from being emptied after a removal; it is tried again"
+            );
         }
         Err(error) => {
             app.to_scrub.store(true, Ordering::Relaxed);

@@ -148,13 +148,15 @@ mod tests {
 
     #[test]
     fn the_longest_lease_given_out_decides() {
-        for (now, head, lease_s, lease_out, until) in [
-            (1_000, 900, 60, 0, 61_000),
-            (1_000, 5_000, 60, 0, 65_000),
-            (1_000, 900, 60, 90_000, 90_000),
-        ] {
+        for (now, head, lease_s, lease_out, until) in
+            [(1_000, 900, 60, 0, 61_000), (1_000, 5_000, 60, 0, 65_000), (1_000, 900, 60, 90_000, 90_000)]
+        {
             let got = recognised_until(UnixMs(now), UnixMs(head), lease_s, UnixMs(lease_out));
-            assert_eq!(got, UnixMs(until), "at {now}, head of {head}, {lease_s} s, earlier leases {lease_out}");
+            assert_eq!(
+                got,
+                UnixMs(until),
+                "at {now}, head of {head}, {lease_s} s, earlier leases {lease_out}"
+            );
         }
     }
 }

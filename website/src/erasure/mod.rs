@@ -11,8 +11,7 @@ use crate::{
     db::Tx,
     decide::certificate::{self, Facts, Proof, Removal},
     tables::{
-        edge_reports, edges, erasures, erasures::Recorded, merges, receipt_pages, receipts,
-        receipts::Stored,
+        edge_reports, edges, erasures, erasures::Recorded, merges, receipt_pages, receipts, receipts::Stored,
     },
 };
 use protocol::{
@@ -136,8 +135,7 @@ pub async fn certificate(
         recorded = erasures::get(&mut tx, location, &winner).await?;
     }
     let Some(Recorded { erasure, actor, recognised_until }) = recorded else { return Ok(None) };
-    let removal =
-        Removal { epoch: erasure.epoch, seq: erasure.seq, at: erasure.at, recognised_until };
+    let removal = Removal { epoch: erasure.epoch, seq: erasure.seq, at: erasure.at, recognised_until };
     let now = clock::now();
     let stored = receipts::of_face(&mut tx, location, &erasure.face_id).await?;
     let mut edges = Vec::new();
@@ -253,4 +251,3 @@ fn opened(signed: &[u8], location: &LocationId, edge: &EdgeId, key: &PublicKey) 
 fn epoch(text: &str) -> Option<Epoch> {
     (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok().map(Epoch))?
 }
-

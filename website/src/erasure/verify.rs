@@ -72,14 +72,14 @@ fn said(statement: &Statement, edge: &EdgeStatement) -> bool {
             _ => true,
         };
     };
-    let report = edge.public_key.parse().ok().and_then(|key| {
-        opened(&hex::decode(signed).ok()?, &statement.location, &edge.edge, &key)
-    });
+    let report = edge
+        .public_key
+        .parse()
+        .ok()
+        .and_then(|key| opened(&hex::decode(signed).ok()?, &statement.location, &edge.edge, &key));
     let (Some(report), Some(removal)) = (report, epoch(&statement.epoch)) else { return false };
     let Some(receipt) = &edge.receipt else {
-        return edge.proof == Proof::Verified
-            && report.epoch == removal
-            && report.verified >= statement.seq;
+        return edge.proof == Proof::Verified && report.epoch == removal && report.verified >= statement.seq;
     };
     let carried = report.receipts.iter().any(|carried| {
         carried.key.face_id == statement.face_id
@@ -111,8 +111,7 @@ fn sentence(statement: &Statement, key: &PublicKey) -> String {
         0 => String::new(),
         count => format!(", {count} of them by the website's word alone"),
     };
-    let open: Vec<&EdgeStatement> =
-        statement.edges.iter().filter(|edge| !edge.proof.settles()).collect();
+    let open: Vec<&EdgeStatement> = statement.edges.iter().filter(|edge| !edge.proof.settles()).collect();
     let outstanding = open.iter().filter(|edge| edge.proof == Proof::Outstanding).count();
     let until = moment(statement.recognised_until);
     let state = match (open.len(), outstanding, all) {
@@ -162,8 +161,7 @@ mod tests {
             refused: 0,
             receipts: vec![receipt],
         };
-        let signed =
-            SignedApplied::sign(applied, &"berlin".parse().unwrap(), &"door".parse().unwrap(), key);
+        let signed = SignedApplied::sign(applied, &"berlin".parse().unwrap(), &"door".parse().unwrap(), key);
         hex::encode(Report::Applied(Box::new(signed)).encode())
     }
 
@@ -238,7 +236,9 @@ mod tests {
         let good = statement(Proof::Removed, Some(Probe::Gone), Some(report(Probe::Gone, &edge)));
         let text = serde_json::to_string(&good.signed(&site)).unwrap();
         let said = verify(text.as_bytes(), Some(&site.public())).unwrap();
-        assert!(said.starts_with("valid and complete: face of berlin was removed at 1970-01-01 00:00:01 UTC"));
+        assert!(
+            said.starts_with("valid and complete: face of berlin was removed at 1970-01-01 00:00:01 UTC")
+        );
         assert!(said.ends_with(&site.public().to_string()));
         for (from, to) in [
             ("manager:ada", "manager:eve"),

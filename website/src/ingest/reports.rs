@@ -46,7 +46,9 @@ impl Ingest {
         }
         for (sender, report) in ahead {
             if let Err(error) = epochs::begin_if_behind(&self.app, &sender.location, &report).await {
-                tracing::error!("a new epoch could not be begun, the edge's next report asks again: {error:#}");
+                tracing::error!(
+                    "a new epoch could not be begun, the edge's next report asks again: {error:#}"
+                );
             }
         }
         for (sender, report) in reports {

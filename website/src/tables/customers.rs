@@ -299,6 +299,26 @@ pub async fn bury(
         .bind(location.as_str()).bind(face_id.as_str()).execute(conn).await.map(drop))
 }
 
+/// A location's tombstones, the oldest removal first; at most `limit`.
+pub async fn tombstones(
+    tx: &mut Tx,
+    location: &LocationId,
+    limit: u32,
+) -> sqlx::Result<Vec<(FaceId, Seq, UnixMs)>> {
+    let rows: Vec<(String, i64, i64)> = on!(tx, conn => sqlx::query_as(
+        "SELECT face_id, seq, removed_at FROM customers WHERE location = $1 AND state = 'removed' \
+         ORDER BY removed_at, seq LIMIT $2")
+        .bind(location.as_str()).bind(i64::from(limit)).fetch_all(conn).await)?;
+    rows.iter().map(|(face, seq, at)| Ok((column::text(face)?, Seq(*seq as u64), UnixMs(*at)))).collect()
+}
+
+/// Deletes a tombstone.
+pub async fn purge(tx: &mut Tx, location: &LocationId, face_id: &FaceId, seq: Seq) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "DELETE FROM customers WHERE location = $1 AND face_id = $2 AND seq = $3 AND state = 'removed'")
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).execute(conn).await.map(drop))
+}
+
 /// Adds to the points (below zero they do not fall) and tells the new sum; nothing when it is not live.
 pub async fn add_points(
     tx: &mut Tx,

@@ -66,22 +66,18 @@ pub enum Value {
 /// Every table there is, but the database's own.
 pub async fn tables(tx: &mut Tx) -> sqlx::Result<Vec<String>> {
     match tx {
-        Tx::Pg(tx) => {
-            sqlx::query_scalar(
-                "SELECT table_name::TEXT FROM information_schema.tables WHERE table_schema = current_schema() \
+        Tx::Pg(tx) => sqlx::query_scalar(
+            "SELECT table_name::TEXT FROM information_schema.tables WHERE table_schema = current_schema() \
                  AND table_name NOT LIKE '\\_sqlx%' ORDER BY table_name",
-            )
-            .fetch_all(&mut **tx)
-            .await
-        }
-        Tx::Lite(tx) => {
-            sqlx::query_scalar(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\' \
+        )
+        .fetch_all(&mut **tx)
+        .await,
+        Tx::Lite(tx) => sqlx::query_scalar(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\' \
                  AND name NOT LIKE 'sqlite%' ORDER BY name",
-            )
-            .fetch_all(&mut **tx)
-            .await
-        }
+        )
+        .fetch_all(&mut **tx)
+        .await,
     }
 }
 
@@ -154,8 +150,7 @@ impl<'a> Walk<'a> {
                 let select = format!(
                     "SELECT rowid, {names} FROM {table} WHERE rowid > $1 ORDER BY rowid LIMIT {PAGE}"
                 );
-                let rows =
-                    sqlx::query(AssertSqlSafe(select)).bind(self.last).fetch_all(&mut **tx).await?;
+                let rows = sqlx::query(AssertSqlSafe(select)).bind(self.last).fetch_all(&mut **tx).await?;
                 if let Some(row) = rows.last() {
                     self.last = row.try_get(0)?;
                 }

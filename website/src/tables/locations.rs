@@ -179,6 +179,14 @@ pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
     rows.into_iter().map(Location::try_from).collect()
 }
 
+/// The locations that have tombstones, by id.
+pub async fn with_tombstones(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        select!("WHERE EXISTS (SELECT 1 FROM customers WHERE location = locations.id AND state = 'removed') ORDER BY id"))
+        .fetch_all(conn).await)?;
+    rows.into_iter().map(Location::try_from).collect()
+}
+
 /// Stores the counters after a change, and the date of the head that will carry them.
 pub async fn set_totals(
     tx: &mut Tx,

@@ -124,7 +124,9 @@ impl From<EdgeError> for Refusal {
         let sentence = error.to_string();
         match error {
             EdgeError::UnknownLocation(_) | EdgeError::Unknown(_) => Refusal::not_found(sentence),
-            EdgeError::Revoked(_) | EdgeError::NameTaken(_) => Refusal::conflict(sentence),
+            EdgeError::Revoked(_) | EdgeError::NameTaken(_) | EdgeError::ShutOut(_) => {
+                Refusal::conflict(sentence)
+            }
             EdgeError::BadName => Refusal::bad(sentence),
             EdgeError::Database(error) => error.into(),
         }

@@ -123,7 +123,11 @@ async fn a_restore_that_cannot_be_changes_nothing(stage: Stage) {
         (stage.settings(), folder.path().join("none"), "there is no such file"),
         (stage.settings(), file("text", "hello\n"), "it is no backup of a website"),
         (stage.settings(), file("cut", &text[..text.len() / 2]), "it is damaged or incomplete"),
-        (stage.settings(), file("changed", &text.replace("Person 1", "Person 7")), "it is damaged or incomplete"),
+        (
+            stage.settings(),
+            file("changed", &text.replace("Person 1", "Person 7")),
+            "it is damaged or incomplete",
+        ),
         (elsewhere(other.path()), good.clone(), "it is another website's"),
         (elsewhere(empty.path()), good.clone(), "put the signing.key"),
     ] {

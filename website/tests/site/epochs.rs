@@ -151,9 +151,8 @@ async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
     enrol(app, &location(), 0..2).await;
     let head = edge.until_verified(2).await;
     edge.say(edge.applied(&head));
-    let report = || async {
-        edge_reports::get(&mut app.db.read().await.unwrap(), &edge.joined.edge).await.unwrap()
-    };
+    let report =
+        || async { edge_reports::get(&mut app.db.read().await.unwrap(), &edge.joined.edge).await.unwrap() };
     until("a report", || async { report().await }).await;
     let epoch = epochs::begin(app, &location(), Why::Asked, &actor()).await.unwrap();
     assert_eq!(report().await, None);

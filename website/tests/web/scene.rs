@@ -10,7 +10,8 @@ use website::{
     clock, edges,
     locations::{self, NewLocation},
     tables::{
-        edge_progress, edge_reports, edges::Edge, receipt_pages, receipt_pages::Page, receipts, spaces::Space, visits,
+        edge_progress, edge_reports, edges::Edge, receipt_pages, receipt_pages::Page, receipts,
+        spaces::Space, visits,
     },
 };
 

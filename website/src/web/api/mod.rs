@@ -6,10 +6,12 @@
 
 mod changes;
 mod customers;
+mod dead_letters;
 mod edges;
 mod erasure;
 mod join;
 mod locations;
+mod review;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
@@ -22,7 +24,7 @@ use axum::{
     Router,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use std::sync::Arc;
 
@@ -37,6 +39,11 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/edges", get(edges::list).post(edges::add))
         .route("/edges/{edge}", get(edges::get).delete(edges::revoke))
         .route("/edges/{edge}/code", post(edges::new_code))
+        .route("/edges/{edge}/alarm", delete(edges::end_alarm))
+        .route("/review", get(review::list))
+        .route("/review/{face}/accept", post(review::accept))
+        .route("/review/{face}/refuse", post(review::refuse))
+        .route("/dead-letters", get(dead_letters::list))
         .route("/visits", get(visits::list))
         .route("/changes/{seq}", get(changes::get));
     let v1 = Router::new()
