@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apart;
+mod backup;
 mod changes;
 mod database;
 mod edge;
 mod edges;
+mod epochs;
 mod erased;
 mod ingest;
 mod joining;
