@@ -5,7 +5,7 @@
 use crate::access::Action;
 use crate::pattern::Who;
 use crate::principal::{Credentials, Refused};
-use crate::service::{AclQuestion, AuthQuestion, Service, Superuser, Verb, Verdict};
+use crate::service::{AclQuestion, AuthQuestion, Service, Silent, Superuser, Verb, Verdict};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -17,6 +17,8 @@ use tokio::time::Instant;
 const ANSWERS_MAX: usize = 200_000;
 /// After a question without an answer, the old answer is used this long before the service is asked again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Between two lines of the log about questions without an answer.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// How long answers are used.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +34,11 @@ pub struct Asked {
     service: Service,
     keep: Keep,
     rights: Mutex<Answers<AclQuestion, bool>>,
-    logins: Mutex<Answers<[u8; 32], Superuser>>,
+    logins: Mutex<Answers<(String, [u8; 32]), Superuser>>,
     /// Passwords are kept only as a hash that means nothing outside of this process.
     salt: [u8; 32],
+    /// When it was said last that the service does not answer.
+    complained: Mutex<Option<Instant>>,
 }
 
 struct Answers<Q, A>(HashMap<Q, Answer<A>>);
@@ -51,7 +55,14 @@ impl Asked {
     /// A service of which nothing is known yet. `salt` is random.
     pub fn new(service: Service, keep: Keep, salt: [u8; 32]) -> Asked {
         let (rights, logins) = (Answers(HashMap::new()), Answers(HashMap::new()));
-        Asked { service, keep, rights: Mutex::new(rights), logins: Mutex::new(logins), salt }
+        Asked {
+            service,
+            keep,
+            rights: Mutex::new(rights),
+            logins: Mutex::new(logins),
+            salt,
+            complained: Mutex::new(None),
+        }
     }
 
     /// Whether the service has allowed that, as far as is known. Asks nothing.
@@ -78,7 +89,7 @@ impl Asked {
                 Some(allowed)
             }
             Err(silent) => {
-                tracing::warn!("a right could not be asked for: {silent}");
+                self.complain("a right", &silent);
                 self.rights.lock().tried(&question, Instant::now());
                 None
             }
@@ -112,7 +123,7 @@ impl Asked {
                 Err(Refused::BadLogin)
             }
             Err(silent) => {
-                tracing::warn!("a login could not be asked for: {silent}");
+                self.complain("a login", &silent);
                 let mut logins = self.logins.lock();
                 logins.tried(&key, Instant::now());
                 logins.usable(&key, self.keep.stale, Instant::now()).ok_or(Refused::Unavailable)
@@ -120,14 +131,40 @@ impl Asked {
         }
     }
 
-    fn key(&self, name: &str, password: &[u8], client_id: &str) -> [u8; 32] {
+    /// Who has been shut out of late, as the service tells.
+    pub async fn revoked(&self) -> Vec<String> {
+        match self.service.revoked().await {
+            Ok(names) => names,
+            Err(silent) => {
+                self.complain("who has been shut out", &silent);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Forgets every answer about this name.
+    pub fn forget(&self, name: &str) {
+        self.rights.lock().0.retain(|question, _| question.username != name);
+        self.logins.lock().0.retain(|(known, _), _| known != name);
+    }
+
+    /// However many questions have no answer, the log has a line now and then.
+    fn complain(&self, what: &str, silent: &Silent) {
+        let (now, mut complained) = (Instant::now(), self.complained.lock());
+        if complained.is_none_or(|last| now.duration_since(last) >= COMPLAIN_EVERY) {
+            *complained = Some(now);
+            tracing::warn!("{what} could not be asked for: {silent}");
+        }
+    }
+
+    fn key(&self, name: &str, password: &[u8], client_id: &str) -> (String, [u8; 32]) {
         let mut hash = Sha256::new();
         hash.update(self.salt);
-        for part in [name.as_bytes(), password, client_id.as_bytes()] {
+        for part in [password, client_id.as_bytes()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.finalize().into()
+        (name.to_owned(), hash.finalize().into())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::places::Places;
 use crate::principal::{Login, Principal};
+use crate::report::View;
 use crate::{dispatch, report, router, wills};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -91,6 +92,16 @@ impl Broker {
         limits: Limits,
         login: Arc<dyn Login>,
     ) -> Result<Broker, StartError> {
+        Broker::launch(listeners, limits, login, View::Shown).await
+    }
+
+    /// The same, with or without `view/broker`.
+    pub(crate) async fn launch(
+        listeners: Vec<Listener>,
+        limits: Limits,
+        login: Arc<dyn Login>,
+        view: View,
+    ) -> Result<Broker, StartError> {
         let bound = bind(listeners).await?;
         let addresses = bound.iter().map(|(_, address, _)| *address).collect();
         let links = tokio::task::spawn_blocking(router::start).await;
@@ -109,7 +120,7 @@ impl Broker {
             dispatch::RHYTHM,
             fail,
         )));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door), view)));
         tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
         let places = Arc::new(Places::new(&door.limits));
         let reception =

@@ -2,6 +2,7 @@
 
 use crate::access::{Action, may};
 use crate::decode::frame;
+use crate::denials::Denied;
 use crate::door::Door;
 use crate::end::End;
 use crate::filter::Filter;
@@ -21,6 +22,7 @@ use crate::v5::aliases::Taken;
 use crate::v5::fault::Fault;
 use crate::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use bytes::{Buf, BytesMut};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -29,6 +31,7 @@ use tokio::time::{Instant, sleep};
 pub struct Client<'d> {
     door: &'d Door,
     principal: &'d Principal,
+    peer: SocketAddr,
     session: Arc<Session>,
     dialect: Dialect,
     packet_bytes: usize,
@@ -84,7 +87,7 @@ impl<'d> Client<'d> {
     /// A client that has been let in.
     pub fn new(
         door: &'d Door,
-        principal: &'d Principal,
+        (principal, peer): (&'d Principal, SocketAddr),
         session: Arc<Session>,
         dialect: Dialect,
         expiry: Duration,
@@ -94,7 +97,7 @@ impl<'d> Client<'d> {
         let packet_bytes = quota.packet_bytes;
         let aliases = Taken::new(door.limits.topic_aliases);
         let out = Outbox::new(dialect, door.limits.topic_aliases);
-        Self { door, principal, session, dialect, packet_bytes, rate, aliases, expiry, out }
+        Self { door, principal, peer, session, dialect, packet_bytes, rate, aliases, expiry, out }
     }
 
     /// Adds to `out` what the session may be sent.
@@ -142,10 +145,10 @@ impl<'d> Client<'d> {
         let out = &mut self.out;
         match packet {
             Packet::Publish(publish) => return self.publish(&publish, asked),
-            Packet::PubAck(id, _) => self.session.state().acknowledged(id),
-            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out),
-            Packet::PubRec(id, _) => self.session.state().refused(id),
-            Packet::PubComp(id, _) => self.session.state().completed(id),
+            Packet::PubAck(id, _) => self.session.state().acknowledged(id)?,
+            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out)?,
+            Packet::PubRec(id, _) => self.session.state().refused(id)?,
+            Packet::PubComp(id, _) => self.session.state().completed(id)?,
             Packet::PubRel(id, _) => {
                 let known = self.session.state().released(id);
                 out.pubcomp(id, if known { ReleaseReason::Success } else { ReleaseReason::UnknownId });
@@ -178,9 +181,14 @@ impl<'d> Client<'d> {
             return Ok(Step::Ask(vec![Question::Publish { topic: topic.to_owned(), retain: *retain }]));
         }
         if !may(self.principal, action) {
-            return match self.dialect {
-                Dialect::Four => Err(End::Refused),
-                Dialect::Five(_) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
+            self.door.denials.tell(Denied::Publish, self.principal, self.peer);
+            return match (self.dialect, self.principal) {
+                // MQTT 3.1.1 leaves two ways: to close the connection, or to acknowledge and throw away.
+                (Dialect::Four, Principal::User(user)) if user.is_at_play() => {
+                    Ok(self.decline(*delivery, AckReason::Success))
+                }
+                (Dialect::Four, _) => Err(End::Refused),
+                (Dialect::Five(_), _) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
             };
         }
         if let Delivery::Two(id) = *delivery {
@@ -197,7 +205,8 @@ impl<'d> Client<'d> {
         Ok(Step::Publish(draft.by(self.session.publisher), *delivery))
     }
 
-    /// Refuses a publish in the way MQTT 5.0 has for it; one of QoS 0 is only dropped.
+    /// Throws a publish away, and answers with this reason; one of QoS 0 has no answer. MQTT 3.1.1 has no reasons but
+    /// success.
     fn decline(&mut self, delivery: Delivery, reason: AckReason) -> Step {
         self.door.tally.refused.add();
         match delivery {
@@ -263,6 +272,7 @@ impl<'d> Client<'d> {
             (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
         };
         if !may(self.principal, Action::Subscribe { filter: filter.pattern() }) {
+            self.door.denials.tell(Denied::Subscribe, self.principal, self.peer);
             return Ok(Err(SubscribeReason::NotAuthorised));
         }
         Ok(self.door.subscribe(&self.session, &filter, options))

@@ -32,8 +32,9 @@ where
     let Some(admitted) = admit(&mut stream, &mut caller, door).await else { return };
     let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input } = admitted;
     door.tally.clients.add();
+    door.tally.let_in.add();
     let mut owned = entered.owned;
-    let mut client = Client::new(door, &principal, owned.session.clone(), dialect, expiry);
+    let mut client = Client::new(door, (&principal, caller.peer), owned.session.clone(), dialect, expiry);
     accept(&mut client.out.bytes, dialect, &welcome);
     let pace = Pace::new(silence_max, door.limits.write_deadline);
     let end = run(&mut stream, input, pace, &mut client, &mut owned.ticket, &owned.session).await;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Clients connected at the moment.
     pub clients: u64,
+    /// Clients let in, each time they connected.
+    pub let_in: u64,
     /// Sessions at the moment, those of clients that are away included.
     pub sessions: u64,
     /// Retained messages at the moment.
@@ -72,6 +74,7 @@ macro_rules! tally {
 
 tally!(
     clients,
+    let_in,
     published,
     delivered,
     dropped,

@@ -6,6 +6,7 @@
 
 use crate::access::{Action, may};
 use crate::counters::{Counters, Tally};
+use crate::denials::Denials;
 use crate::filter::Filter;
 use crate::index::{Entry, Index};
 use crate::lane::Lanes;
@@ -35,6 +36,8 @@ pub struct Door {
     pub login: Arc<dyn Login>,
     /// What is counted.
     pub tally: Tally,
+    /// What is refused, for the log.
+    pub denials: Denials,
     /// Who is subscribed to what.
     pub index: RwLock<Index<Arc<Session>>>,
     /// Whose sessions there are.
@@ -81,7 +84,8 @@ impl Door {
     /// A broker in which nobody is.
     pub fn new(lanes: Lanes, limits: Limits, login: Arc<dyn Login>) -> Self {
         let (tally, index, sessions) = (Tally::default(), RwLock::default(), Sessions::default());
-        Self { lanes, limits, login, tally, index, sessions, wills: Wills::default() }
+        let (denials, wills) = (Denials::default(), Wills::default());
+        Self { lanes, limits, login, tally, denials, index, sessions, wills }
     }
 
     /// A snapshot of all counters.

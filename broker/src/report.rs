@@ -35,16 +35,27 @@ impl Report {
     }
 }
 
-/// Publishes what has changed, and ends sessions that have expired.
-pub async fn run(door: Arc<Door>) {
+/// Whether people find the broker's own numbers where the topic contract has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Under `view/broker`, and under `$SYS/broker/`.
+    Shown,
+    /// Only under `$SYS/broker/`, which no wildcard at the first level matches: for clients that expect to find
+    /// nothing but what they have published.
+    Hidden,
+}
+
+/// Publishes what has changed, ends sessions that have expired, and sums up what was refused.
+pub async fn run(door: Arc<Door>, view: View) {
     let (started, mut last, mut said) = (Instant::now(), None, HashMap::new());
     let mut tick = tokio::time::interval(REPORT_EVERY);
     loop {
         tick.tick().await;
         door.expire_old(Instant::now());
+        door.denials.sum_up();
         let counters = door.counters();
         let report = Report::of(&counters);
-        if last.as_ref() != Some(&report) {
+        if view == View::Shown && last.as_ref() != Some(&report) {
             let json = serde_json::to_vec(&report).expect("numbers are always JSON");
             say(&door, &protocol::Topic::ViewBroker.to_string(), &json).await;
             last = Some(report);

@@ -12,6 +12,8 @@ const AT_ONCE: usize = 16;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// The longest answer.
 const ANSWER_BYTES: u64 = 64 << 10;
+/// The longest list of names.
+const REVOKED_BYTES: u64 = 1 << 20;
 
 /// Where to ask, and how to prove that it is us.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub struct Places {
     pub auth_url: String,
     /// Who may do what.
     pub acl_url: String,
+    /// Who has been shut out of late; without it that is noticed only when something is asked again.
+    pub revoked_url: Option<String>,
     /// Sent as `authorization: Bearer SECRET`.
     pub secret: String,
 }
@@ -102,6 +106,11 @@ pub enum Silent {
 }
 
 #[derive(Deserialize)]
+struct Revoked {
+    revoked: Vec<String>,
+}
+
+#[derive(Deserialize)]
 struct Answer {
     result: Outcome,
     #[serde(default)]
@@ -142,6 +151,27 @@ impl Service {
     /// When there is no usable answer.
     pub async fn acl(&self, question: &AclQuestion) -> Result<Verdict, Silent> {
         self.ask(&self.places.acl_url, question).await
+    }
+
+    /// The names that have been shut out of late; none when the service is not one that tells.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn revoked(&self) -> Result<Vec<String>, Silent> {
+        let Some(url) = self.places.revoked_url.clone() else { return Ok(Vec::new()) };
+        let (agent, proof) = (self.agent.clone(), format!("Bearer {}", self.places.secret));
+        let asked = tokio::task::spawn_blocking(move || {
+            let unreachable = |error| Silent::Unreachable(url.clone(), Box::new(error));
+            let mut response = agent.get(&url).header("authorization", proof).call().map_err(unreachable)?;
+            match response.status().as_u16() {
+                200 => {
+                    let body = response.body_mut().with_config().limit(REVOKED_BYTES);
+                    Ok(body.read_json::<Revoked>().map_err(unreachable)?.revoked)
+                }
+                status => Err(Silent::Status(url.clone(), status)),
+            }
+        });
+        asked.await.unwrap_or(Err(Silent::Stopping))
     }
 
     /// The client blocks, so it has a thread of its own while it asks.

@@ -4,6 +4,7 @@ use crate::access::Action;
 use crate::asked::Asked;
 use crate::pattern::Who;
 use crate::policy::Policy;
+use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub struct User {
 #[derive(Clone)]
 pub enum Rights {
     /// The rules of the settings.
-    Policy(Arc<Policy>),
+    Policy(Arc<RwLock<Policy>>),
     /// A service that is asked over HTTP, and its answers as far as they are known.
     Asked(Arc<Asked>),
     /// Everything but publishing to `$` topics.
@@ -39,7 +40,7 @@ impl User {
     pub(crate) fn may(&self, action: Action<'_>) -> bool {
         let own = !matches!(action, Action::Publish { topic, .. } if topic.starts_with('$'));
         match &self.rights {
-            Rights::Policy(policy) => own && policy.may(self.who(), action),
+            Rights::Policy(policy) => own && policy.read().may(self.who(), action),
             Rights::Asked(asked) => own && asked.may(self.who(), action),
             Rights::All => own,
             Rights::Open => own && action != Action::Subscribe { filter: NO_SUBSCRIBE },
@@ -57,6 +58,11 @@ impl User {
             Rights::Asked(asked) => asked.ask(self.who(), action).await,
             Rights::Policy(_) | Rights::All | Rights::Open => None,
         }
+    }
+
+    /// Whether nothing is at stake: the development mode tells clients what is wrong without ending them.
+    pub(crate) fn is_at_play(&self) -> bool {
+        matches!(self.rights, Rights::Open)
     }
 
     fn who(&self) -> Who<'_> {

@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::limits::Limits;
 use crate::places::Caller;
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, Stream, StreamExt};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

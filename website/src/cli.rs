@@ -6,7 +6,7 @@ use crate::{
     edges,
     locations::{self, NewLocation},
     random,
-    settings::{CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
+    settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     web,
 };
@@ -44,7 +44,7 @@ struct StoreArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve pages, the HTTP API and the broker until stopped.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Locations: sets of edges that share one gallery.
     #[command(subcommand)]
     Location(LocationCommand),
@@ -88,7 +88,7 @@ struct ServeArgs {
     /// The broker's address as edges reach it; without it the host they joined at.
     #[arg(long, env = "REGULARS_MQTT_PUBLIC", value_name = "HOST:PORT")]
     mqtt_public: Option<HostPort>,
-    /// Use this broker instead of our own: mqtt://USER:PASSWORD@HOST:PORT.
+    /// Use this broker instead of our own: mqtts://USER:PASSWORD@HOST:PORT, or mqtt:// on this machine.
     #[arg(
         long,
         env = "REGULARS_MQTT_URL",
@@ -97,6 +97,9 @@ struct ServeArgs {
         conflicts_with = "mqtt_listen"
     )]
     mqtt_url: Option<MqttUrl>,
+    /// The authority that vouches for that broker, where that is no public one: a PEM file. Edges are told it.
+    #[arg(long, env = "REGULARS_MQTT_CA", value_name = "FILE", requires = "mqtt_url")]
+    mqtt_ca: Option<PathBuf>,
     /// A file with the secret by which that broker proves itself when it asks us about logins and rights.
     #[arg(long, env = "REGULARS_MQTT_API_SECRET_FILE", value_name = "FILE")]
     mqtt_api_secret_file: Option<PathBuf>,
@@ -209,6 +212,7 @@ impl Cli {
 
 impl ServeArgs {
     fn into_settings(self, base: Settings) -> anyhow::Result<Settings> {
+        let mqtt_ca = self.mqtt_ca.map(AuthorityFile::read).transpose()?;
         let secret = self.mqtt_api_secret_file.map(|file| api_secret(&file)).transpose()?;
         Ok(Settings {
             listen: self.listen,
@@ -224,6 +228,7 @@ impl ServeArgs {
             }),
             mqtt_public: self.mqtt_public,
             mqtt_broker: self.mqtt_url,
+            mqtt_ca,
             mqtt_api_secret: secret,
             heartbeat: Duration::from_secs(self.heartbeat_s),
         })

@@ -1,5 +1,5 @@
-//! What a broker that stands apart asks: who may log in, and who may do what. The shapes are those of EMQX's HTTP
-//! authenticator and authoriser. Whoever asks proves with a shared secret that it is the broker.
+//! What a broker that stands apart asks: who may log in, who may do what, and who has been shut out. The shapes of
+//! the first two are those of EMQX's HTTP authenticator and authoriser. Whoever asks proves with a shared secret that it is the broker.
 
 use crate::{app::App, mqtt_login::Logins, random, settings::Secret};
 use axum::{
@@ -8,9 +8,10 @@ use axum::{
     http::{StatusCode, header::AUTHORIZATION},
     middleware::{self, Next},
     response::Response,
-    routing::post,
+    routing::{get, post},
 };
 use broker::{Action, Credentials, Principal, Refused, may};
+use protocol::EdgeId;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,7 +19,10 @@ use std::{
 };
 use subtle::ConstantTimeEq;
 
-/// The two routes; none at all when no secret is set.
+/// How long whoever was shut out is named.
+const REVOKED_MS: i64 = 120_000;
+
+/// The routes; none at all when no secret is set.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let Some(secret) = app.settings.mqtt_api_secret.clone() else { return Router::new() };
     // The website's own login at its own broker is of no use here.
@@ -26,6 +30,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/api/mqtt/auth", post(auth))
         .route("/api/mqtt/acl", post(acl))
+        .route("/api/mqtt/revoked", get(revoked))
         .with_state(logins)
         .layer(middleware::from_fn_with_state(secret, proven))
 }
@@ -91,6 +96,22 @@ async fn auth(
         Ok(principal) => Ok(answer(principal != Principal::Website)),
         Err(Refused::BadLogin | Refused::NotAllowed) => Ok(answer(false)),
         Err(Refused::Unavailable) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    revoked: Vec<EdgeId>,
+}
+
+/// Who has been shut out of late: for long enough that a broker that asks every few seconds misses nobody.
+async fn revoked(State(logins): State<Arc<Logins>>) -> Result<Json<Revoked>, StatusCode> {
+    match logins.revoked(REVOKED_MS).await {
+        Ok(revoked) => Ok(Json(Revoked { revoked })),
+        Err(error) => {
+            tracing::error!(%error, "revoked edges could not be read");
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        }
     }
 }
 

@@ -59,6 +59,13 @@ impl Logins {
         Ok(person.map(|_| Principal::Ops { name: name.to_owned(), scope: Scope::All }))
     }
 
+    /// The edges that were shut out within this time.
+    pub(crate) async fn revoked(&self, within_ms: i64) -> sqlx::Result<Vec<EdgeId>> {
+        let mut tx = self.app.db.read().await?;
+        let edges = tables::edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
+        Ok(edges.into_iter().map(|(_, edge)| edge).collect())
+    }
+
     /// The edge, when there is one of this name; people's names are tried only when there is none.
     async fn edge(&self, edge: &EdgeId, token: &[u8]) -> Result<Option<Principal>, Refused> {
         let mut tx = self.app.db.read().await.map_err(unavailable)?;

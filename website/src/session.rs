@@ -6,7 +6,7 @@
 use protocol::{Topic, filters};
 use rumqttc::{
     AckMode, AsyncClient, ClientError, ConnectionError, Event, EventLoop, Incoming, ManualAck, MqttOptions,
-    PublishNotice, PublishOptions, QoS, SubscribeFilter,
+    PublishNotice, PublishOptions, QoS, SubscribeFilter, Transport,
 };
 use std::{
     sync::{
@@ -88,9 +88,15 @@ impl Link {
 }
 
 /// A session that is not connected yet.
-pub(crate) fn open(host: String, port: u16, username: &str, password: &str) -> (Link, EventLoop) {
+pub(crate) fn open(
+    (host, port): (String, u16),
+    transport: Transport,
+    username: &str,
+    password: &str,
+) -> (Link, EventLoop) {
     let mut options = MqttOptions::new(NAME, (host, port));
     options
+        .set_transport(transport)
         .set_credentials(username.to_owned(), password.to_owned())
         .set_clean_session(false)
         .set_keep_alive(KEEP_ALIVE_S)
@@ -210,7 +216,7 @@ mod tests {
         };
         let broker = Broker::start(config, Arc::new(ByName)).await.unwrap();
         let at = broker.address();
-        let (link, events) = open(at.ip().to_string(), at.port(), NAME, "secret");
+        let (link, events) = open((at.ip().to_string(), at.port()), Transport::tcp(), NAME, "secret");
         let (arrived, mut arrivals) = mpsc::unbounded_channel();
         let (connection, mut connections) = mpsc::unbounded_channel();
         let (connected, stop) = (watch::Sender::new(false), CancellationToken::new());

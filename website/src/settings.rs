@@ -1,6 +1,6 @@
 //! What the website is told at its start.
 
-pub use crate::mqtt_url::{MqttUrl, Secret};
+pub use crate::mqtt_url::{MqttUrl, Scheme, Secret};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything `website serve` can be told.
@@ -25,12 +25,34 @@ pub struct Settings {
     pub mqtt_public: Option<HostPort>,
     /// A broker that stands apart, used instead of one of our own. It must let this login do the website's part; and
     /// ask us about edges and people, or know them itself. Whoever is revoked is then disconnected when that broker
-    /// asks again, not at once.
+    /// asks whom we have shut out, every few seconds.
     pub mqtt_broker: Option<MqttUrl>,
+    /// The authority that vouches for that broker, where no public one does: edges that join are told it.
+    pub mqtt_ca: Option<AuthorityFile>,
     /// What proves to us that it is that broker which asks about logins and rights; without it nobody may ask.
     pub mqtt_api_secret: Option<Secret>,
     /// How often every location's head is dated and published again.
     pub heartbeat: Duration,
+}
+
+/// An authority's certificate that was read from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityFile {
+    /// The file.
+    pub file: PathBuf,
+    /// What is in it.
+    pub pem: String,
+}
+
+impl AuthorityFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// One sentence that names the file, when there is no certificate in it.
+    pub fn read(file: PathBuf) -> anyhow::Result<AuthorityFile> {
+        let pem = crate::encryption::read_authority(&file)?;
+        Ok(AuthorityFile { file, pem })
+    }
 }
 
 /// Whether anybody beyond this machine may connect without encryption.
@@ -92,6 +114,7 @@ impl Settings {
             certificate: None,
             mqtt_public: None,
             mqtt_broker: None,
+            mqtt_ca: None,
             mqtt_api_secret: None,
             heartbeat: Duration::from_secs(60),
         }
@@ -115,7 +138,7 @@ impl Settings {
     /// Whether edges speak to the broker encrypted: to our own, or to the one that stands apart.
     pub fn encrypts_mqtt(&self) -> bool {
         match &self.mqtt_broker {
-            Some(_) => false,
+            Some(url) => url.scheme == Scheme::Mqtts,
             None => self.encrypts(self.mqtt_listen),
         }
     }

@@ -5,12 +5,13 @@ use crate::{
     clock, encryption, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random, session,
-    settings::{MqttUrl, Plaintext, Settings},
+    settings::{MqttUrl, Plaintext, Scheme, Settings},
     tables::edges,
     web,
 };
 use anyhow::{Context, bail, ensure};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
+use rumqttc::Transport;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -49,7 +50,9 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
 
     let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
         Some(url) => (apart(url, app.settings.plaintext).await?, None, {
-            session::open(url.host.clone(), url.port, &url.username, url.password.reveal())
+            let transport = encryption::transport(url, app.settings.mqtt_ca.as_ref())?;
+            let place = (url.host.clone(), url.port);
+            session::open(place, transport, &url.username, url.password.reveal())
         }),
         None => {
             let secret = random::token();
@@ -57,7 +60,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
             let _ = app.gate.set(broker.gate());
             let bound = broker.address();
             let near = reachable(*broker.addresses().last().unwrap_or(&bound));
-            let session = session::open(near.ip().to_string(), near.port(), session::NAME, &secret);
+            let session =
+                session::open((near.ip().to_string(), near.port()), Transport::tcp(), session::NAME, &secret);
             (bound, Some(broker), session)
         }
     };
@@ -110,8 +114,8 @@ async fn apart(url: &MqttUrl, plaintext: Plaintext) -> anyhow::Result<SocketAddr
     let address =
         found.with_context(|| format!("the broker's host {host} is not known: check --mqtt-url"))?;
     ensure!(
-        address.ip().is_loopback() || plaintext == Plaintext::Anywhere,
-        "refused to log in without encryption at the broker on {address}: use one on a loopback address, or say \
+        url.scheme == Scheme::Mqtts || address.ip().is_loopback() || plaintext == Plaintext::Anywhere,
+        "refused to log in without encryption at the broker on {address}: use mqtts, or one on a loopback address, or say \
          that this network is trusted with --allow-plaintext"
     );
     Ok(address)

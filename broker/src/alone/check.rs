@@ -9,6 +9,7 @@ use crate::topic::{check_filter, check_name};
 use crate::user::{Rights, User};
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
+use parking_lot::RwLock;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Role::People => Principal::Ops { name: user.clone(), scope: Scope::All },
         Role::Rules => {
             let client_id = client_id.as_ref().unwrap_or(user).clone();
-            let rights = Rights::Policy(Arc::new(settings.policy));
+            let rights = Rights::Policy(Arc::new(RwLock::new(settings.policy)));
             Principal::User(User { name: user.clone(), client_id, rights })
         }
     };

@@ -2,19 +2,22 @@
 
 use super::passwd;
 use super::settings::{KnownUser, Role, Settings};
+use crate::access::Action;
 use crate::asked::Asked;
+use crate::pattern::Who;
 use crate::policy::Policy;
 use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 use crate::service::Superuser;
 use crate::user::{Rights, User};
+use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// The users of the settings; a service is asked about everybody else.
 pub struct Logins {
-    users: HashMap<String, KnownUser>,
-    policy: Arc<Policy>,
+    users: RwLock<HashMap<String, KnownUser>>,
+    policy: Arc<RwLock<Policy>>,
     asked: Option<Arc<Asked>>,
     /// The hash of a password that nobody has: whoever tries a name that is not there waits just as long.
     decoy: String,
@@ -27,12 +30,40 @@ impl Logins {
     pub fn new(settings: Settings, asked: Option<Arc<Asked>>) -> anyhow::Result<Logins> {
         let at_once = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Logins {
-            users: settings.users,
-            policy: Arc::new(settings.policy),
+            users: RwLock::new(settings.users),
+            policy: Arc::new(RwLock::new(settings.policy)),
             asked,
             decoy: passwd::hash("the hash of this is compared with, and the result thrown away")?,
             checks: Semaphore::new(at_once),
         })
+    }
+
+    /// Goes by other settings from now on. Returns whom they shut out, or give another password or role: their
+    /// sessions have to end.
+    pub fn change(&self, settings: Settings) -> Vec<Principal> {
+        let before = std::mem::replace(&mut *self.users.write(), settings.users);
+        *self.policy.write() = settings.policy;
+        let users = self.users.read();
+        let changed = before.into_iter().filter(|(name, known)| users.get(name) != Some(known));
+        changed
+            .map(|(name, known)| match known.role {
+                Role::Rules => {
+                    let rights = Rights::Policy(Arc::clone(&self.policy));
+                    Principal::User(User { name, client_id: String::new(), rights })
+                }
+                Role::Website => Principal::Website,
+                Role::People => Principal::Ops { name, scope: Scope::All },
+            })
+            .collect()
+    }
+
+    /// Whether a user of the settings may still subscribe to that; others are not known here.
+    pub fn may_still(&self, name: &str, client_id: &str, filter: &str) -> bool {
+        if !self.users.read().contains_key(name) {
+            return true;
+        }
+        let who = Who { user: name, client_id };
+        self.policy.read().may(who, Action::Subscribe { filter })
     }
 
     async fn check(&self, credentials: Credentials) -> Result<Principal, Refused> {
@@ -40,7 +71,8 @@ impl Logins {
             return Err(Refused::NotAllowed);
         };
         let client_id = credentials.client_id.clone();
-        let Some(known) = self.users.get(&name) else {
+        let known = self.users.read().get(&name).cloned();
+        let Some(known) = known else {
             let rights = self.unknown(&name, credentials).await?;
             return Ok(Principal::User(User { name, client_id, rights }));
         };

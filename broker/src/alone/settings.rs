@@ -1,6 +1,7 @@
 //! `broker.toml`: read completely, or refused with the file, the line and what to do.
 
 use super::passwd;
+use super::places::{Place, PlaceEntry};
 use super::settings_limits::LimitSettings;
 use crate::asked::Keep;
 use crate::limits::Limits;
@@ -22,11 +23,14 @@ pub struct Settings {
     pub policy: Policy,
     /// Whom to ask about others.
     pub http: Option<(Places, Keep)>,
+    /// Where to listen.
+    pub places: Vec<Place>,
     /// The limits.
     pub limits: Limits,
 }
 
 /// A user of the file.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KnownUser {
     /// The argon2 hash.
     pub password: String,
@@ -74,6 +78,8 @@ pub enum BadSettings {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
+    listener: Vec<PlaceEntry>,
+    #[serde(default)]
     user: Vec<UserEntry>,
     #[serde(default)]
     rule: Vec<RuleEntry>,
@@ -110,6 +116,7 @@ struct HttpEntry {
     fresh_s: Spanned<u64>,
     #[serde(default = "stale_s")]
     stale_s: Spanned<u64>,
+    revoked_url: Option<Spanned<String>>,
 }
 
 fn fresh_s() -> Spanned<u64> {
@@ -121,7 +128,7 @@ fn stale_s() -> Spanned<u64> {
 }
 
 /// What is wrong, and where in the text.
-struct Wrong(Range<usize>, String);
+pub struct Wrong(pub Range<usize>, pub String);
 
 impl Settings {
     /// Reads the file.
@@ -131,17 +138,17 @@ impl Settings {
     pub fn read(file: &Path) -> Result<Settings, BadSettings> {
         let unreadable = |error| BadSettings::Unreadable { file: file.to_owned(), error };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        Settings::parse(&text, file).map_err(|Wrong(span, what)| {
-            let before = text.as_bytes().iter().take(span.start);
-            let line = 1 + before.filter(|byte| **byte == b'\n').count();
-            BadSettings::Wrong { file: file.to_owned(), line, what }
+        Settings::parse(&text, file).map_err(|Wrong(span, what)| BadSettings::Wrong {
+            file: file.to_owned(),
+            line: line(&text, span.start),
+            what,
         })
     }
 
     /// Paths in the text are relative to the folder of `file`.
     fn parse(text: &str, file: &Path) -> Result<Settings, Wrong> {
         let parsed = toml::from_str(text);
-        let File { user, rule, http, limits } = parsed.map_err(|error: toml::de::Error| {
+        let File { listener, user, rule, http, limits } = parsed.map_err(|error: toml::de::Error| {
             let what = format!("{}; see the sample: broker config", error.message());
             Wrong(error.span().unwrap_or_default(), what)
         })?;
@@ -159,8 +166,17 @@ impl Settings {
             let what = "nobody could log in: add a [[user]], or [http] to ask a service; see broker config";
             return Err(Wrong(0..0, what.to_owned()));
         }
-        Ok(Settings { users, policy: Policy::new(rules), http, limits: limits.into_limits() })
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let named_at = |at| format!("{}:{}: ", file.display(), line(text, at));
+        let places = listener.into_iter().map(|entry| entry.place(folder, named_at));
+        let places = places.collect::<Result<_, _>>()?;
+        Ok(Settings { users, policy: Policy::new(rules), http, places, limits: limits.into_limits() })
     }
+}
+
+/// The number of the line, from 1, that this byte stands on.
+fn line(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
 impl UserEntry {
@@ -205,7 +221,7 @@ impl RuleEntry {
 
 impl HttpEntry {
     fn places(self, file: &Path) -> Result<(Places, Keep), Wrong> {
-        for url in [&self.auth_url, &self.acl_url] {
+        for url in [&self.auth_url, &self.acl_url].into_iter().chain(&self.revoked_url) {
             if !["http://", "https://"].iter().any(|scheme| url.as_ref().starts_with(scheme)) {
                 return Err(Wrong(url.span(), "a URL begins with http:// or https://".to_owned()));
             }
@@ -230,7 +246,8 @@ impl HttpEntry {
         let (auth_url, acl_url) = (self.auth_url.into_inner(), self.acl_url.into_inner());
         let seconds = |seconds: Spanned<u64>| Duration::from_secs(seconds.into_inner());
         let keep = Keep { fresh: seconds(self.fresh_s), stale: seconds(self.stale_s) };
-        Ok((Places { auth_url, acl_url, secret }, keep))
+        let revoked_url = self.revoked_url.map(Spanned::into_inner);
+        Ok((Places { auth_url, acl_url, revoked_url, secret }, keep))
     }
 }
 

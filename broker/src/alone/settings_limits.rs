@@ -11,6 +11,26 @@ pub fn defaults() -> Limits {
     Limits { edge: limits.person.clone(), ..limits }
 }
 
+/// The limits of the development mode: nothing that a test of the protocol might try runs into one.
+pub fn open() -> Limits {
+    let base = defaults();
+    let person = Quota {
+        packet_bytes: 4 << 20,
+        filters: 10_000,
+        queue_messages: 100_000,
+        queue_bytes: 256 << 20,
+        ..base.person
+    };
+    Limits {
+        connect_bytes: 512 << 10,
+        client_id_bytes: usize::from(u16::MAX),
+        topic_bytes: usize::from(u16::MAX),
+        topic_levels: 1_024,
+        person,
+        ..base
+    }
+}
+
 /// What is not named keeps its default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -3,8 +3,10 @@
 use super::cli::say;
 use super::decode::Shown;
 use super::passwd;
+use crate::tls::{TlsError, trust};
 use anyhow::{Context, bail};
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS, TlsConfiguration, Transport};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -23,6 +25,9 @@ pub struct Args {
     /// The broker.
     #[arg(long, env = "REGULARS_MQTT_URL", default_value = "mqtt://127.0.0.1:1883", hide_env_values = true)]
     url: Url,
+    /// Whom to trust with mqtts: a PEM file of authorities; without it the system's.
+    #[arg(long, env = "REGULARS_MQTT_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The name to log in with; the one in the URL without it.
     #[arg(long)]
     username: Option<String>,
@@ -37,30 +42,43 @@ pub struct Args {
     count: Option<u64>,
 }
 
-/// `mqtt://[USER[:PASSWORD]@]HOST:PORT`.
+/// `mqtt://[USER[:PASSWORD]@]HOST:PORT`, or `mqtts://` with encryption.
 #[derive(Clone)]
 struct Url {
+    scheme: Scheme,
     login: Option<(String, String)>,
     host: String,
     port: u16,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Mqtt,
+    Mqtts,
+}
+
 impl std::fmt::Debug for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "mqtt://{}:{}", self.host, self.port)
+        write!(f, "{:?} {}:{}", self.scheme, self.host, self.port)
     }
 }
 
 /// The text is no such URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a broker's address is mqtt://USER:PASSWORD@HOST:PORT, the login may be left away")]
+#[error(
+    "a broker's address is mqtt://USER:PASSWORD@HOST:PORT, or mqtts with encryption; the login may be left away"
+)]
 struct BadUrl;
 
 impl FromStr for Url {
     type Err = BadUrl;
 
     fn from_str(text: &str) -> Result<Url, BadUrl> {
-        let rest = text.strip_prefix("mqtt://").ok_or(BadUrl)?.trim_end_matches('/');
+        let (scheme, default_port, rest) = match text.split_once("://") {
+            Some(("mqtt", rest)) => (Scheme::Mqtt, "1883", rest.trim_end_matches('/')),
+            Some(("mqtts", rest)) => (Scheme::Mqtts, "8883", rest.trim_end_matches('/')),
+            _ => return Err(BadUrl),
+        };
         let (login, place) = match rest.rsplit_once('@') {
             Some((login, place)) => {
                 let (name, password) = login.split_once(':').unwrap_or((login, ""));
@@ -68,12 +86,12 @@ impl FromStr for Url {
             }
             None => (None, rest),
         };
-        let (host, port) = place.rsplit_once(':').unwrap_or((place, "1883"));
+        let (host, port) = place.rsplit_once(':').unwrap_or((place, default_port));
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() || host.contains(['/', ' ', '@']) {
             return Err(BadUrl);
         }
-        Ok(Url { login, host: host.to_owned(), port: port.parse().map_err(|_| BadUrl)? })
+        Ok(Url { scheme, login, host: host.to_owned(), port: port.parse().map_err(|_| BadUrl)? })
     }
 }
 
@@ -82,7 +100,7 @@ impl FromStr for Url {
 /// # Errors
 /// When the broker cannot be reached, refuses the login or the filter, or goes away.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let Url { login, host, port } = args.url;
+    let Url { scheme, login, host, port } = args.url;
     let place = format!("{host}:{port}");
     let (name, password) = login.unwrap_or_default();
     let name = args.username.unwrap_or(name);
@@ -93,6 +111,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let id = id.map(|byte| format!("{byte:02x}")).concat();
     let mut options = MqttOptions::new(format!("tail-{id}"), (host, port));
     options.set_keep_alive(KEEP_ALIVE_S).set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
+    if scheme == Scheme::Mqtts {
+        options.set_transport(encrypted(args.ca.as_deref())?);
+    }
     if !name.is_empty() {
         options.set_credentials(name, password);
     }
@@ -126,6 +147,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn encrypted(ca: Option<&Path>) -> anyhow::Result<Transport> {
+    let Some(file) = ca else {
+        return Transport::try_tls_with_default_config().context("the system's authorities cannot be read");
+    };
+    let pem = std::fs::read(file).map_err(|error| TlsError::Unreadable(file.to_owned(), error))?;
+    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(trust(file, &pem)?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +162,10 @@ mod tests {
     #[test]
     fn a_broker_is_named_with_or_without_a_login() {
         let parts = |text: &str| text.parse::<Url>().map(|url| (url.login, url.host, url.port));
+        for (text, scheme, port) in [("mqtts://h", Scheme::Mqtts, 8883), ("mqtt://h", Scheme::Mqtt, 1883)] {
+            let url: Url = text.parse().unwrap();
+            assert_eq!((url.scheme, url.port), (scheme, port), "{text}");
+        }
         let login = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
         for (text, expected) in [
             ("mqtt://h", Ok((None, "h".to_owned(), 1883))),

@@ -3,9 +3,15 @@
 
 mod asked;
 mod client;
+mod denials;
+mod encrypted;
 mod limits;
+mod open;
+#[path = "../door/paper.rs"]
+mod paper;
 mod process;
 mod program;
+mod revoked;
 mod serve;
 mod service;
 mod tail;

@@ -52,8 +52,14 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// A broker that serves; killed when dropped.
 pub struct Serving {
     child: Child,
+    told: String,
     pub mqtt: SocketAddr,
     pub http: SocketAddr,
+}
+
+/// What stands behind this scheme in the line that tells where it listens.
+fn place(told: &str, scheme: &str) -> Option<SocketAddr> {
+    told.split_whitespace().find_map(|word| word.strip_prefix(scheme)?.strip_prefix("://")?.parse().ok())
 }
 
 impl Serving {
@@ -61,19 +67,37 @@ impl Serving {
         Serving::of(command(&["serve", "--listen", "127.0.0.1:0", "--status", "127.0.0.1:0"]).args(arguments))
     }
 
+    /// Where only the settings say where to listen.
+    pub fn start_only(arguments: &[&str]) -> Serving {
+        Serving::of(command(&["serve", "--status", "127.0.0.1:0"]).args(arguments))
+    }
+
     pub fn with(config: &Path) -> Serving {
         Serving::start(&["--config", config.to_str().unwrap()])
     }
 
     pub fn of(command: &mut Command) -> Serving {
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let place = |scheme: &str| {
-            let word = line.split_whitespace().find_map(|word| word.strip_prefix(scheme));
-            word.unwrap_or_else(|| panic!("no {scheme} in {line:?}")).parse().unwrap()
-        };
-        Serving { mqtt: place("mqtt://"), http: place("http://"), child }
+        Serving::logging(command, Stdio::inherit())
+    }
+
+    /// With its log somewhere else.
+    pub fn logging(command: &mut Command, log: Stdio) -> Serving {
+        let mut child = command.stderr(log).spawn().unwrap();
+        let mut told = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut told).unwrap();
+        let [mqtt, http] = ["mqtt", "http"].map(|scheme| place(&told, scheme).unwrap());
+        Serving { child, told, mqtt, http }
+    }
+
+    /// Where its listener of this scheme is.
+    pub fn place(&self, scheme: &str) -> SocketAddr {
+        place(&self.told, scheme).unwrap_or_else(|| panic!("no {scheme} in {:?}", self.told))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
     /// Status line and body.

@@ -60,6 +60,10 @@ fn what_cannot_be_meant_is_refused_in_one_sentence_before_anything_listens() {
             vec!["serve", "--config", good, "--listen", "127.0.0.1:0", "--status", &taken],
             format!("cannot listen for HTTP on {taken}"),
         ),
+        (
+            vec!["serve", "--config", good, "--listen", "127.0.0.1:0", "--status", "0.0.0.0:0"],
+            "refused to show health and metrics".to_owned(),
+        ),
         (vec!["serve", "--config", "/nowhere/b.toml"], "/nowhere/b.toml: cannot be read".to_owned()),
         (vec!["serve", "--config", bad, "--listen", "127.0.0.1:0"], format!("{bad}:20: `%u` and `%c` stand")),
         (vec!["check", "--config", bad], format!("{bad}:20: `%u` and `%c` stand")),

@@ -44,23 +44,6 @@ fn users_have_the_rights_of_the_rules_and_nobody_else_gets_in() {
 }
 
 #[test]
-fn the_open_mode_lets_everybody_do_all_but_two_things() {
-    let broker = Serving::start(&["--open"]);
-    let anybody = |id: &str| Client::connect(broker.mqtt, id, None, true).unwrap();
-    let mut reader = anybody("reader");
-    assert_eq!(reader.subscribe("any/#"), 1);
-    assert_eq!(reader.subscribe("test/nosubscribe"), 128);
-    assert!(Client::connect(broker.mqtt, "writer", Some(("me", "x")), true).unwrap().publish(
-        "any/thing",
-        b"hello",
-        false
-    ));
-    assert_eq!(reader.message(), ("any/thing".to_owned(), b"hello".to_vec()));
-    assert!(!anybody("third").publish("$SYS/x", b"x", false));
-    assert!(anybody("fourth").publish("test/nosubscribe", b"x", false));
-}
-
-#[test]
 fn counters_are_read_over_http_and_below_sys_by_who_may() {
     let (_folder, file) = settings("");
     let broker = Serving::with(&file);

@@ -11,6 +11,8 @@ pub struct Table {
     pub logins: Vec<(&'static str, &'static str, bool)>,
     /// Names, verbs and topics that are allowed.
     pub rights: Vec<(&'static str, &'static str, &'static str)>,
+    /// Names that have been shut out.
+    pub revoked: Vec<&'static str>,
     /// Every question.
     pub asked: Vec<Value>,
     /// Whether it answers at all.
@@ -59,15 +61,20 @@ impl Service {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        let question: Value = serde_json::from_slice(&body).ok()?;
+        let question: Value = serde_json::from_slice(&body).unwrap_or_default();
         let (status, answer) = self.table(|table| {
-            table.asked.push(question.clone());
+            if !question.is_null() {
+                table.asked.push(question.clone());
+            }
             let text = |name: &str| question[name].as_str().unwrap_or_default().to_owned();
             if table.gone {
                 return ("503 Service Unavailable", json!({}));
             }
             if proof != format!("Bearer {SECRET}") {
                 return ("401 Unauthorized", json!({}));
+            }
+            if head.starts_with("GET /revoked ") {
+                return ("200 OK", json!({ "revoked": table.revoked }));
             }
             if head.starts_with("POST /auth ") {
                 let known = table

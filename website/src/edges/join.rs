@@ -137,7 +137,7 @@ async fn consume(
     };
     audit::insert(&mut tx, &entry).await?;
     tx.commit().await?;
-    let ca = encryption::authority(&app.settings.data).filter(|_| mqtt.tls).map(|authority| authority.pem);
+    let ca = encryption::mqtt_authority(&app.settings).filter(|_| mqtt.tls);
     Ok(Joined {
         edge: id,
         location: location.id,

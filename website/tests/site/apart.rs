@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use website::{
     Settings, Website, edges,
-    settings::{MqttUrl, Secret},
+    settings::{MqttUrl, Scheme, Secret},
 };
 
 crate::on_both!(a_broker_asks_about_logins_and_rights, the_website_uses_a_broker_that_stands_apart);
@@ -113,6 +113,7 @@ async fn the_website_uses_a_broker_that_stands_apart(stage: Stage) {
     };
     let broker = Broker::start(config, Arc::new(OnlyWebsite)).await.unwrap();
     let url = MqttUrl {
+        scheme: Scheme::Mqtt,
         username: "site".to_owned(),
         password: Secret::new(PASSWORD.to_owned()),
         host: "127.0.0.1".to_owned(),
