@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod certificate;
 mod changes;
 mod database;
 mod edge;
@@ -15,6 +16,7 @@ mod postgres;
 mod publisher;
 mod stage;
 mod start;
+mod tombstones;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {
