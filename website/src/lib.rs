@@ -7,6 +7,7 @@ pub mod changes;
 pub mod cli;
 pub mod clock;
 mod column;
+mod connections;
 pub mod counters;
 pub mod db;
 pub mod decide;

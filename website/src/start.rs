@@ -2,7 +2,9 @@
 
 use crate::{
     app::App,
-    clock, encryption, epochs, https, ingest, mqtt_api,
+    clock,
+    connections::{Peer, Plain, name_peer},
+    encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random,
     serving::Serving,
@@ -13,6 +15,7 @@ use crate::{
     tombstones, web,
 };
 use anyhow::{Context, bail, ensure};
+use axum::middleware;
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
 use rumqttc::Transport;
 use std::{
@@ -217,8 +220,11 @@ async fn pages(
         match tls {
             Some(tls) => https::serve(listener, tls, router, ends).await,
             None => {
-                let service = router.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(listener, service).with_graceful_shutdown(ends.cancelled_owned()).await
+                let router = router.layer(middleware::map_request(name_peer));
+                let service = router.into_make_service_with_connect_info::<Peer>();
+                axum::serve(Plain::new(listener), service)
+                    .with_graceful_shutdown(ends.cancelled_owned())
+                    .await
             }
         }
     };

@@ -3,6 +3,7 @@
 
 mod apart;
 mod backup;
+mod certificate;
 mod changes;
 mod database;
 mod edge;
@@ -16,6 +17,7 @@ mod postgres;
 mod publisher;
 mod stage;
 mod start;
+mod tombstones;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {
