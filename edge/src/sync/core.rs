@@ -49,12 +49,17 @@ impl Core {
     pub fn load(loaded: Loaded, stream: StreamId, now: Now) -> Self {
         let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } = loaded;
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
+        let mut grace = Grace::begin(now.ran);
+        if lease.is_none() && standing.floor > Seq(0) {
+            // The cache was lost: nothing that comes by itself can fill it, and no head is needed to know that.
+            grace.differs();
+        }
         Self {
             verified: rows.total(),
             rows,
             repairs: Repairs::new(stream.0),
             diagnosis,
-            grace: Grace::begin(now.ran),
+            grace,
             newest: None,
             issued_at: standing.issued_at,
             clock: standing.clock,
