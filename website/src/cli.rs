@@ -8,6 +8,7 @@ use crate::{
     random,
     settings::{CertificateFiles, HostPort, Plaintext, Settings},
     start::{reachable, start},
+    upkeep::Upkeep,
     web,
 };
 use anyhow::Context;
@@ -60,6 +61,8 @@ enum Command {
     /// People at the pages.
     #[command(subcommand)]
     Admin(AdminCommand),
+    #[command(flatten)]
+    Upkeep(Upkeep),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,10 @@ struct ServeArgs {
     #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     heartbeat_s: u64,
+    /// For how many days a removal's trace stays at the broker while an edge has not applied it.
+    #[arg(long, env = "REGULARS_TOMBSTONE_DAYS", default_value_t = 30, value_name = "DAYS",
+          value_parser = clap::value_parser!(u64).range(1..=3650))]
+    tombstone_days: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -187,6 +194,7 @@ impl Cli {
             Command::Token(TokenCommand::Create { name }) => {
                 say(&web::token::create(&App::open(settings).await?.db, &name).await?)
             }
+            Command::Upkeep(upkeep) => upkeep.run(settings).await,
             Command::Admin(AdminCommand::Link { url }) => {
                 let path = web::login::new_link(&App::open(settings).await?.db).await?;
                 say(&format!("{}{path}", url.trim_end_matches('/')))
@@ -211,6 +219,7 @@ impl ServeArgs {
             }),
             mqtt_public: self.mqtt_public,
             heartbeat: Duration::from_secs(self.heartbeat_s),
+            retention: Duration::from_secs(self.tombstone_days * 24 * 3600),
         }
     }
 }
@@ -307,7 +316,7 @@ async fn mqtt_user(app: &App, command: MqttUserCommand) -> anyhow::Result<()> {
 }
 
 /// Writes one line to stdout; a reader that has gone away is an error and no panic.
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub mqtt_public: Option<HostPort>,
     /// How often every location's head is dated and published again.
     pub heartbeat: Duration,
+    /// How long a tombstone stays while an edge has not applied it.
+    pub retention: Duration,
 }
 
 /// Whether anybody beyond this machine may connect without encryption.
@@ -85,6 +87,7 @@ impl Settings {
             certificate: None,
             mqtt_public: None,
             heartbeat: Duration::from_secs(60),
+            retention: Duration::from_secs(30 * 24 * 3600),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Ingest, Sender};
 use crate::{
     clock,
     decide::repair,
-    tables::{customers, locations},
+    tables::{customers, edges, locations},
     wire,
 };
 use protocol::message::{Inbox, Repair, Want};
@@ -14,8 +14,11 @@ impl Ingest {
     /// an edge in another history needs, and what tells the others whether the repair has helped.
     pub(super) async fn answer_repair(&self, sender: &Sender, asked: &Repair) -> sqlx::Result<()> {
         let mut tx = self.app.db.read().await?;
-        if self.active(&mut tx, sender).await?.is_none() {
-            return Ok(());
+        let Some((edge, _)) = self.active(&mut tx, sender).await? else { return Ok(()) };
+        if edge.repair_ordered_at.is_some() {
+            let mut order = self.app.db.write().await?;
+            edges::repair_begun(&mut order, &sender.edge).await?;
+            order.commit().await?;
         }
         let Some(location) = locations::get(&mut tx, &sender.location).await? else { return Ok(()) };
         let rows = customers::hashes(&mut tx, &sender.location).await?;

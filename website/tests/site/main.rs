@@ -1,10 +1,12 @@
 //! The website's tables, changes, publisher and ingest on both databases, the broker and real sockets included.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
 mod changes;
 mod database;
 mod edge;
 mod edges;
+mod epochs;
 mod erased;
 mod ingest;
 mod joining;
