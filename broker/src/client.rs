@@ -10,7 +10,8 @@ use crate::handshake::session_expiry;
 use crate::message::Draft;
 use crate::outbox::{Outbox, Written};
 use crate::packet::{
-    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Subscribe,
+    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
+    Terms,
 };
 use crate::principal::Principal;
 use crate::rate::Rate;
@@ -48,6 +49,16 @@ fn answered(written: Written) -> Result<(), End> {
     match written {
         Written::Yes => Ok(()),
         Written::No => Err(End::Malformed(Fault::Answer)),
+    }
+}
+
+/// In the development mode nobody is told why in words: there are clients that stumble over them.
+fn spared(dialect: Dialect, principal: &Principal) -> Dialect {
+    match (dialect, principal) {
+        (Dialect::Five(terms), Principal::User(user)) if user.is_at_play() => {
+            Dialect::Five(Terms { reasons: Reasons::Spared, ..terms })
+        }
+        _ => dialect,
     }
 }
 
@@ -96,7 +107,7 @@ impl<'d> Client<'d> {
         let rate = quota.publishes_per_s.map(|per_s| Rate::new(per_s, Instant::now()));
         let packet_bytes = quota.packet_bytes;
         let aliases = Taken::new(door.limits.topic_aliases);
-        let out = Outbox::new(dialect, door.limits.topic_aliases);
+        let out = Outbox::new(spared(dialect, principal), door.limits.topic_aliases);
         Self { door, principal, peer, session, dialect, packet_bytes, rate, aliases, expiry, out }
     }
 

@@ -91,6 +91,8 @@ mod state;
 mod sys;
 mod tls;
 mod topic;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod user;
 mod v5;
 mod websocket;

@@ -27,6 +27,7 @@ pub fn open() -> Limits {
         topic_bytes: usize::from(u16::MAX),
         topic_levels: 1_024,
         keep_alive_told: Duration::from_secs(60),
+        session_expiry: Duration::from_secs(u32::MAX.into()),
         person,
         ..base
     }

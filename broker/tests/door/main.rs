@@ -4,6 +4,7 @@
 mod access;
 mod client_library;
 mod five;
+mod goodbye;
 mod hostile;
 mod login;
 mod order;
