@@ -4,37 +4,44 @@ use crate::encode::length;
 use crate::properties::put_binary;
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Who logs in, with which client id.
-const CALLERS: [(&str, &str); 8] = [
+/// Who logs in, with which client id; the last ones are turned away.
+const CALLERS: [(&str, &str); 12] = [
     ("e1", "e1"),
+    ("e1", "e1"),
+    ("e1", "e1"),
+    ("website", "w"),
     ("website", "w"),
     ("ann", "a"),
     ("user", "u"),
-    ("e1", "e9"),
-    ("ann", "é/+#$"),
+    ("user", "u"),
     ("user", ""),
+    ("ann", "é/+#$"),
+    ("e1", "e9"),
     ("nobody", "n"),
 ];
 
-/// Topics and filters, right and wrong.
+/// Topics, then filters, then what is neither.
 const NAMES: [&str; 16] = [
     "store/A/visits/e1",
-    "store/A/customers/#",
     "store/A/customers/f1",
     "store/A/customers",
     "store/A/edges/e1/inbox",
-    "$share/g/store/A/customers/#",
     "view/A/edges/e1",
-    "store/B/customers/f1",
     "any/thing",
+    "store/B/customers/f1",
+    "store/A/customers/#",
+    "$share/g/any/thing",
     "#",
     "+/+",
+    "$SYS/broker/uptime",
     "",
     "é/+",
     "a+/#/b",
-    "$SYS/broker/uptime",
     "\u{ffff}\0",
 ];
+/// Of those, what can be published to, and what can be subscribed to.
+const TOPICS: usize = 7;
+const FILTERS: usize = 12;
 
 /// Random bytes that are used up; behind their end there are zeros.
 pub struct Script<'a>(&'a [u8]);
@@ -65,17 +72,23 @@ impl<'a> Script<'a> {
         choices[usize::from(self.byte()) % choices.len()]
     }
 
+    /// One of so many names, seldom any.
+    fn name(&mut self, right: usize) -> &'static str {
+        let byte = usize::from(self.byte());
+        NAMES[byte % if byte > 250 { NAMES.len() } else { right }]
+    }
+
     /// The protocol's version, and the CONNECT.
     pub fn greeting(&mut self) -> (u8, Bytes) {
-        let (how, version) = (self.byte(), self.of(&[4, 5, 5, 4, 4, 5, 3, 6]));
+        let (how, version) = (self.byte(), self.of(&[4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 3, 6]));
         let (login, client_id) = self.of(&CALLERS);
-        let has_will = how & 1 != 0;
-        let flags = 0xc0 | (how & 2) | if has_will { 4 | (how & 0x38) } else { 0 } | u8::from(how == 255);
+        let has_will = how & 5 == 1;
+        let flags = 0xc0 | (how & 2) | if has_will { 4 | (how & 0x28) } else { 0 } | u8::from(how == 255);
         let mut body = BytesMut::new();
         put_binary(&mut body, b"MQTT");
         body.put_slice(&[version, flags, 0, 60]);
         if version == 5 {
-            let section = self.section(&[0x11, 0x21, 0x27, 0x22, 0x17, 0x26, 0x15]);
+            let section = self.section(&[0x11, 0x11, 0x11, 0x21, 0x22, 0x26, 0x27, 0x15]);
             body.put_slice(&section);
         }
         put_binary(&mut body, client_id.as_bytes());
@@ -84,7 +97,7 @@ impl<'a> Script<'a> {
                 let section = self.section(&[0x18, 0x01, 0x02, 0x26]);
                 body.put_slice(&section);
             }
-            put_binary(&mut body, self.of(&NAMES).as_bytes());
+            put_binary(&mut body, self.name(TOPICS).as_bytes());
             put_binary(&mut body, b"gone");
         }
         put_binary(&mut body, login.as_bytes());
@@ -97,15 +110,18 @@ impl<'a> Script<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let kind = self.byte() % 18;
+        let kind = match self.byte() {
+            byte @ ..=250 => byte % 16,
+            byte => byte % 2 + 16,
+        };
         let (first, mut body) = (self.flags(kind), BytesMut::new());
         match kind {
             0..=4 => {
-                put_binary(&mut body, self.of(&NAMES).as_bytes());
+                put_binary(&mut body, self.name(TOPICS).as_bytes());
                 if first & 6 != 0 {
                     body.put_u16(self.id());
                 }
-                self.properties(version, &[0x23, 0x01, 0x02, 0x0b, 0x08, 0x26], &mut body);
+                self.properties(version, &[0x23, 0x01, 0x02, 0x23, 0x02, 0x0b, 0x26, 0x08], &mut body);
                 body.put_u8(b'x');
             }
             5..=8 => {
@@ -117,9 +133,9 @@ impl<'a> Script<'a> {
             9..=11 => {
                 body.put_u16(self.id());
                 self.properties(version, &[0x0b, 0x26], &mut body);
-                put_binary(&mut body, self.of(&NAMES).as_bytes());
+                put_binary(&mut body, self.name(FILTERS).as_bytes());
                 if kind != 11 {
-                    body.put_u8(self.of(&[0, 1, 2, 1, 0x2e, 0x10, 3, 0xff]));
+                    body.put_u8(self.of(&[0, 1, 2, 1, 0, 1, 2, 1, 1, 0x2e, 0x10, 3]));
                 }
             }
             12 => {}
@@ -142,7 +158,7 @@ impl<'a> Script<'a> {
 
     fn flags(&mut self, kind: u8) -> u8 {
         match kind {
-            0..=4 => 0x30 | self.of(&[0, 1, 2, 3, 2, 4, 5, 2, 10, 8, 6]),
+            0..=4 => 0x30 | self.of(&[0, 1, 2, 3, 2, 4, 5, 2, 10, 12, 8, 6]),
             5 => 0x40,
             6 => 0x50,
             7 => 0x62,
@@ -156,7 +172,7 @@ impl<'a> Script<'a> {
 
     /// Small ones, so that they are met again.
     fn id(&mut self) -> u16 {
-        u16::from(self.byte() % 6)
+        u16::from(self.byte() % 32 % 7)
     }
 
     fn properties(&mut self, version: u8, known: &[u8], body: &mut BytesMut) {
@@ -169,7 +185,7 @@ impl<'a> Script<'a> {
     /// None or one of these properties, with a small value.
     fn section(&mut self, known: &[u8]) -> BytesMut {
         let (mut section, mut bytes) = (BytesMut::new(), BytesMut::new());
-        if self.byte() % 3 == 0 {
+        if self.byte() % 4 == 0 {
             let (id, value) = (self.of(known), self.byte());
             section.put_u8(id);
             match id {
