@@ -165,11 +165,7 @@ impl<'d> Client<'d> {
                 out.pubcomp(id, if known { ReleaseReason::Success } else { ReleaseReason::UnknownId });
             }
             Packet::Subscribe(Subscribe { id, filters }) => return self.subscribe(id, &filters, asked),
-            Packet::Unsubscribe(id, filters) => {
-                let end = |filter| self.door.unsubscribe(&self.session, filter);
-                let ended: Vec<_> = filters.into_iter().map(end).collect();
-                answered(out.unsuback(id, &ended))?;
-            }
+            Packet::Unsubscribe(id, filters) => self.unsubscribe(id, &filters)?,
             Packet::Ping => out.pingresp(),
             Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
         }
@@ -257,6 +253,17 @@ impl<'d> Client<'d> {
         }
         answered(self.out.suback(id, &granted))?;
         Ok(Step::Done)
+    }
+
+    /// A filter that is none is as wrong here as it was in SUBSCRIBE; one that was too long there has no subscription.
+    fn unsubscribe(&mut self, id: PacketId, filters: &[&str]) -> Result<(), End> {
+        let is_one = |filter: &&str| matches!(self.filter(filter), Ok(_) | Err(BadTopic::TooLong));
+        if !filters.iter().all(is_one) {
+            return Err(End::Malformed(Fault::Topic));
+        }
+        let ended: Vec<_> =
+            filters.iter().map(|filter| self.door.unsubscribe(&self.session, filter)).collect();
+        answered(self.out.unsuback(id, &ended))
     }
 
     /// The rights to these filters that a service has to be asked about; what is no filter is refused unasked.
