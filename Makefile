@@ -1,7 +1,7 @@
 # `make demo` is all one needs to look at Regulars; `make test` all one needs to change it.
 CARGO ?= cargo
 
-.PHONY: demo test needs onnxruntime fmt
+.PHONY: demo test bench needs onnxruntime fmt
 
 # Everything in one process: website, broker, two stores, five edges, simulated visitors.
 demo:
@@ -10,6 +10,10 @@ demo:
 # Formatting, lints and every test, on real parts; installs what is missing first. Quiet unless something fails.
 test: needs
 	@scripts/test
+
+# The figures that must be reached, the broker beside Mosquitto where that is installed; some minutes.
+bench:
+	@$(CARGO) run --quiet --release --locked -p bench -- broker $(BENCH)
 
 # PostgreSQL, MQTT tools and libonnxruntime, where they are not there yet.
 needs:

@@ -11,9 +11,10 @@ use crate::state::{Filled, Lifetime, OUT_BYTES};
 use crate::welcome::accept;
 use bytes::{Buf, BytesMut};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes read at once, to begin with and at most.
@@ -31,8 +32,9 @@ where
     let Some(admitted) = admit(&mut stream, &mut caller, door).await else { return };
     let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input } = admitted;
     door.tally.clients.add();
+    door.tally.let_in.add();
     let mut owned = entered.owned;
-    let mut client = Client::new(door, &principal, owned.session.clone(), dialect, expiry);
+    let mut client = Client::new(door, (&principal, caller.peer), owned.session.clone(), dialect, expiry);
     accept(&mut client.out.bytes, dialect, &welcome);
     let pace = Pace::new(silence_max, door.limits.write_deadline);
     let end = run(&mut stream, input, pace, &mut client, &mut owned.ticket, &owned.session).await;
@@ -78,7 +80,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let mut woken = pin!(session.wake.notified());
     let (mut chunk, mut unflushed) = (READ_BYTES.0, false);
     // Packets that came in one segment with CONNECT.
-    if let Err(end) = client.take_in(&mut input).await {
+    if let Err(end) = take_in(client, &mut input, outdated.as_mut(), woken.as_mut(), session).await {
         return end;
     }
     loop {
@@ -96,7 +98,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 Ok(bytes) if bytes > 0 => {
                     pace.heard = Instant::now();
                     chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
-                    if let Err(end) = client.take_in(&mut input).await {
+                    if let Err(end) = take_in(client, &mut input, outdated.as_mut(), woken.as_mut(), session).await {
                         return end;
                     }
                 }
@@ -115,6 +117,30 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 // Clients are idle most of the time, so memory is given back here.
                 (input, chunk) = (BytesMut::from(&input[..]), READ_BYTES.0);
                 client.out.shrink();
+            }
+        }
+    }
+}
+
+/// Takes in what has arrived. A client that is slowed down, or of which a service is asked, must not hold up its next
+/// connection, or the end of its session; what else wakes it is seen after this.
+async fn take_in<'s>(
+    client: &mut Client<'_>,
+    input: &mut BytesMut,
+    mut outdated: Pin<&mut impl Future<Output = ()>>,
+    mut woken: Pin<&mut Notified<'s>>,
+    session: &'s Session,
+) -> Result<(), End> {
+    let mut taking = pin!(client.take_in(input));
+    loop {
+        tokio::select! {
+            () = &mut outdated => return Err(End::TakenOver),
+            taken = &mut taking => return taken,
+            () = &mut woken => {
+                woken.set(session.wake.notified());
+                if session.state().lifetime() == Lifetime::Over {
+                    return Err(End::Over);
+                }
             }
         }
     }

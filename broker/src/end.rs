@@ -3,6 +3,7 @@
 use crate::counters::Tally;
 use crate::v5::fault::Fault;
 use crate::v5::reason::DisconnectReason;
+use crate::window::Mismatch;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub enum End {
     Overrun,
     /// The router is gone.
     Dead,
+}
+
+impl From<Mismatch> for End {
+    fn from(_: Mismatch) -> End {
+        End::Malformed(Fault::Mismatch)
+    }
 }
 
 impl End {

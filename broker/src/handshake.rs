@@ -2,6 +2,7 @@
 
 use crate::access::{Action, may};
 use crate::decode::{Greeting, Malformed, frame, may_be_connect};
+use crate::denials::Denied;
 use crate::door::{Coming, Door, Entered, Start};
 use crate::limits::Limits;
 use crate::message::Draft;
@@ -123,7 +124,11 @@ async fn greet<S: AsyncRead + Unpin>(
         return Err(away(Refusal::ClientId));
     }
     let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
-    let will = hello.will.map(|will| allowed(will, &principal, door)).transpose().map_err(away)?;
+    if let Some(will) = &hello.will {
+        door.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
+    }
+    let will =
+        hello.will.map(|will| allowed(will, &principal, caller.peer, door)).transpose().map_err(away)?;
     let expiry = session_expiry(hello.session_expiry_s, &door.limits);
     let coming = Coming {
         principal: &principal,
@@ -242,9 +247,11 @@ fn keep_alive(promised_s: u16, limits: &Limits) -> Duration {
 }
 
 async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refusal> {
+    let peer = credentials.peer;
     let answer = timeout(door.limits.login_deadline, door.login.login(credentials)).await;
     answer.unwrap_or(Err(Refused::Unavailable)).map_err(|refused| {
         door.tally.logins_refused.add();
+        door.denials.tell_login(&refused, peer);
         match refused {
             Refused::BadLogin => Refusal::BadLogin,
             Refused::NotAllowed => Refusal::NotAuthorised,
@@ -253,10 +260,11 @@ async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refu
     })
 }
 
-fn allowed(will: Will, principal: &Principal, door: &Door) -> Result<Will, Refusal> {
+fn allowed(will: Will, principal: &Principal, peer: SocketAddr, door: &Door) -> Result<Will, Refusal> {
     if may(principal, Action::Publish { topic: &will.topic, retain: will.retain }) {
         return Ok(will);
     }
     door.tally.refused.add();
+    door.denials.tell(Denied::Will, principal, peer);
     Err(Refusal::NotAuthorised)
 }

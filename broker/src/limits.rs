@@ -1,6 +1,7 @@
 //! A limit on everything a client can make grow.
 
 use crate::principal::Principal;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What the broker allows. Every limit that bites is counted in `Counters`.
@@ -46,7 +47,7 @@ pub struct Limits {
     pub edge: Quota,
     /// What the website may use.
     pub website: Quota,
-    /// What one connection of a person may use.
+    /// What one connection of a person, or of a stand-alone broker's user, may use.
     pub person: Quota,
 }
 
@@ -63,6 +64,8 @@ pub struct Quota {
     pub queue_messages: usize,
     /// Bytes of topics and payloads waiting for a slow or absent client.
     pub queue_bytes: usize,
+    /// Messages a second that may be published; a client that is faster is slowed down. `None`: as fast as it can.
+    pub publishes_per_s: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -73,6 +76,7 @@ impl Default for Limits {
             in_flight: 200,
             queue_messages: 10_000,
             queue_bytes: 8 << 20,
+            publishes_per_s: None,
         };
         Self {
             connections: 20_000,
@@ -99,7 +103,7 @@ impl Default for Limits {
                 ..quota.clone()
             },
             person: quota.clone(),
-            edge: quota,
+            edge: Quota { publishes_per_s: NonZeroU32::new(1_000), ..quota },
         }
     }
 }
@@ -110,7 +114,7 @@ impl Limits {
         match principal {
             Principal::Website => &self.website,
             Principal::Edge { .. } => &self.edge,
-            Principal::Ops { .. } => &self.person,
+            Principal::Ops { .. } | Principal::User(_) => &self.person,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::limits::Limits;
 use crate::places::Caller;
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, StreamExt};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -96,8 +96,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, ca
     if fault.is_some() {
         door.tally.malformed.add();
     }
-    // Whether the client reads it is its own affair.
-    let _ = timeout(GOODBYE, socket.close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    // Whether the client reads it is its own affair. Its own goodbye is awaited: a socket that is closed before that
+    // came is reset, and a client that has done everything right would see an error.
+    let _ = timeout(GOODBYE, async {
+        socket.close(Some(CloseFrame { code, reason: reason.into() })).await?;
+        while socket.next().await.transpose()?.is_some() {}
+        Ok::<(), Error>(())
+    })
+    .await;
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {

@@ -53,14 +53,18 @@ impl Website {
 
     /// Starts one with more settings. Without the server that PostgreSQL needs, see [`Database::available`].
     pub fn start_with(database: Database, extra: &[&str]) -> Self {
-        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), database, extra)
+    }
+
+    /// Starts one whose pages are at `http`.
+    pub fn start_at(http: SocketAddr, database: Database, extra: &[&str]) -> Self {
         let mut website = Self {
             program: None,
             data: tempfile::tempdir().unwrap(),
             database_url: (database == Database::Postgres).then(fresh_postgres),
             extra: extra.iter().map(|&s| s.to_owned()).collect(),
-            http: any,
-            mqtt: any,
+            http,
+            mqtt: "127.0.0.1:0".parse().unwrap(),
             token: String::new(),
         };
         website.resume();
@@ -72,13 +76,15 @@ impl Website {
     pub fn resume(&mut self) {
         let mut arguments = vec!["serve".to_owned()];
         arguments.extend(["--listen".to_owned(), self.http.to_string()]);
-        arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
+        if !self.extra.iter().any(|word| word == "--mqtt-url") {
+            arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
+        }
         arguments.extend(self.where_the_data_is());
         arguments.extend(self.extra.iter().cloned());
         let program = Program::start("website", arguments);
         (self.http, self.mqtt) = program.line(|line| {
             let address = |scheme: &str| line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok();
-            Some((address("http://")?, address("mqtt://")?))
+            Some((address("http://")?, address("mqtt://").or_else(|| address("mqtts://"))?))
         });
         self.program = Some(program);
         until("the website is ready", 30, || match self.call("GET", "/readyz", &Value::Null) {

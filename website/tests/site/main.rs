@@ -1,6 +1,7 @@
 //! The website's tables, changes, publisher and ingest on both databases, the broker and real sockets included.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod apart;
 mod backup;
 mod certificate;
 mod changes;
