@@ -162,6 +162,7 @@ enum EdgeCommand {
         /// The location.
         location: LocationId,
         /// The edge's id.
+        #[arg(allow_hyphen_values = true)]
         edge: EdgeId,
     },
 }
@@ -359,4 +360,20 @@ pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_whose_id_begins_with_a_hyphen_can_be_revoked() {
+        for id in ["-VHPqC9csSElSL-Z", "--data", "-h", "plain"] {
+            let words = ["website", "edge", "revoke", "oslo", id, "--data", "folder"];
+            let parsed = Cli::try_parse_from(words).map(|cli| cli.command);
+            let revoked =
+                matches!(&parsed, Ok(Command::Edge(EdgeCommand::Revoke { edge, .. })) if edge.as_str() == id);
+            assert_eq!(revoked, !["--data", "-h"].contains(&id), "{id}: {parsed:?}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! From the website to an edge and back, QoS 1 both ways, one message at a time.
+//! From one client to another and back, QoS 1 both ways, one message at a time. Both are the website, whose
+//! publishing our broker does not slow down.
 
 use super::FILLING;
 use crate::arena::{Arena, Contestant};
@@ -10,8 +11,8 @@ use tokio::task::AbortHandle;
 
 const WARM_UP: usize = 300;
 const ROUND_TRIPS: usize = 3_000;
-const THERE: &str = "store/echo/edges/e0/inbox";
-const BACK: &str = "store/echo/visits/e0";
+const THERE: &str = "store/echo/edges/there/inbox";
+const BACK: &str = "store/echo/edges/back/inbox";
 
 /// Half and 99 % of the round trips take no longer.
 pub async fn measure(arena: &Arena) -> Result<Vec<Row>> {
@@ -34,25 +35,26 @@ pub async fn measure(arena: &Arena) -> Result<Vec<Row>> {
 
 struct Pair {
     website: Client,
-    edge: AbortHandle,
+    echoing: AbortHandle,
 }
 
 impl Pair {
     async fn open(contestant: &Contestant) -> Result<Pair> {
-        let mut edge = Client::connect(&contestant.plain, &Login::edge("echo", 0)).await?;
-        edge.subscribe(THERE).await?;
+        let login = Login { client_id: "echo".to_owned(), ..Login::website() };
+        let mut other = Client::connect(&contestant.plain, &login).await?;
+        other.subscribe(THERE).await?;
         let mut website = Client::connect(&contestant.plain, &Login::website()).await?;
         website.subscribe(BACK).await?;
         let echoing = async move {
             // Ends with the connection.
-            while let Ok(head) = edge.message(super::head).await {
-                publish(&mut edge.out, BACK, 1, Retain::No, &head.to_be_bytes(), &FILLING);
-                if edge.flush().await.is_err() {
+            while let Ok(head) = other.message(super::head).await {
+                publish(&mut other.out, BACK, 1, Retain::No, &head.to_be_bytes(), &FILLING);
+                if other.flush().await.is_err() {
                     return;
                 }
             }
         };
-        Ok(Pair { website, edge: tokio::task::spawn_local(echoing).abort_handle() })
+        Ok(Pair { website, echoing: tokio::task::spawn_local(echoing).abort_handle() })
     }
 
     async fn sample(&mut self) -> Result<Vec<f64>> {
@@ -72,6 +74,6 @@ impl Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        self.edge.abort();
+        self.echoing.abort();
     }
 }

@@ -3,7 +3,7 @@
 use super::encode;
 use super::input::{Input, Packet};
 use super::stream::{Road, Stream};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Longer than any figure takes.
@@ -109,14 +109,13 @@ impl Client {
         Ok(())
     }
 
-    /// The next message, acknowledged; its payload is handed to `look`.
+    /// The next message, acknowledged at the next flush; its payload is handed to `look`.
     pub async fn message<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
         loop {
             match self.input.next()? {
                 Some(Packet::Message { id, payload }) => {
                     let seen = look(payload);
                     id.into_iter().for_each(|id| encode::puback(&mut self.out, id));
-                    self.flush().await.context("an acknowledgement")?;
                     return Ok(seen);
                 }
                 Some(_) => {}

@@ -33,7 +33,10 @@ pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Digest, Nonce, UnixMs, message::Start, message::SyncState};
+    use protocol::{
+        Digest, Nonce, UnixMs,
+        message::{RepairCounts, Start, SyncState},
+    };
 
     const TOTALS: Totals =
         Totals { epoch: Epoch(7), seq: Seq(50), count: 3, digest: Digest::EMPTY, last_removal: Seq(40) };
@@ -51,6 +54,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
             receipts: Vec::new(),
         }
     }

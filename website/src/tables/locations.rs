@@ -214,6 +214,13 @@ pub async fn date_heads(tx: &mut Tx, now: UnixMs) -> sqlx::Result<()> {
         .bind(now.0).execute(conn).await.map(drop))
 }
 
+/// Makes a new head of one location due.
+pub async fn date_head(tx: &mut Tx, id: &LocationId, now: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET issued_at = CASE WHEN issued_at >= $2 THEN issued_at + 1 ELSE $2 END WHERE id = $1")
+        .bind(id.as_str()).bind(now.0).execute(conn).await.map(drop))
+}
+
 /// The locations of which the broker has not acknowledged everything, by id.
 pub async fn due(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(

@@ -66,7 +66,7 @@ impl Edge {
             behind: behind(&standing, report.as_ref().map(|report| report.applied), newest),
             report: report.map(|report| Report {
                 verified_seq: report.applied,
-                digest: hex::encode(report.digest.to_bytes()),
+                digest: report.digest.to_string(),
                 customers: report.count,
                 queued_visits: report.queued,
                 refused_messages: report.refused,
