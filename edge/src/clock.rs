@@ -1,31 +1,55 @@
 //! The edge's clock: a wall clock that does not go back.
 
+use crate::sync::{Now, Ran};
 use protocol::UnixMs;
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Follows the system's clock forward, and goes on by itself where that one goes back. A verified head tells it what
+/// The system's clock and a newly signed head that are no further apart than this agree on what time it is.
+const AGREEMENT_MS: i64 = 600_000;
+
+/// Follows the system's clock forward, and goes on by itself where that one goes back. A signed head tells it what
 /// time it is at least, so that a box without a battery does not stretch its lease.
 #[derive(Debug)]
-pub struct Clock(Mutex<(UnixMs, Instant)>);
+pub struct Clock {
+    started: Instant,
+    last: Mutex<(UnixMs, Instant)>,
+}
 
 impl Clock {
     /// Starts at the system's time, or at `earliest` when that is later.
     pub fn start(earliest: Option<UnixMs>) -> Self {
         let now = earliest.map_or(system(), |earliest| earliest.max(system()));
-        Self(Mutex::new((now, Instant::now())))
+        let started = Instant::now();
+        Self { started, last: Mutex::new((now, started)) }
     }
 
-    /// Now: never less than it was.
-    pub fn now(&self) -> UnixMs {
+    /// The time of day: never less than it was.
+    pub fn wall(&self) -> UnixMs {
         self.at_least(system())
     }
 
-    /// Now, which is not before `earliest`.
-    pub fn at_least(&self, earliest: UnixMs) -> UnixMs {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Now, by both clocks.
+    pub fn now(&self) -> Now {
+        let ran = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Now { wall: self.wall(), ran: Ran(ran) }
+    }
+
+    /// A newly signed head says when it was signed: it is not earlier. Where the system's clock agrees with it, the
+    /// two together are right, also when this clock had once been led into the future.
+    pub fn told(&self, signed_at: UnixMs) {
+        let system = system();
+        if system.since(signed_at).abs() <= AGREEMENT_MS {
+            *self.last() = (system.max(signed_at), Instant::now());
+        } else {
+            self.at_least(signed_at);
+        }
+    }
+
+    fn at_least(&self, earliest: UnixMs) -> UnixMs {
+        let mut last = self.last();
         let elapsed = i64::try_from(last.1.elapsed().as_millis()).unwrap_or(i64::MAX);
         let now = last.0.plus_ms(elapsed).max(earliest);
         // Kept only when it moved, so that parts of milliseconds are not lost.
@@ -33,6 +57,10 @@ impl Clock {
             *last = (now, Instant::now());
         }
         now
+    }
+
+    fn last(&self) -> MutexGuard<'_, (UnixMs, Instant)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,10 +77,22 @@ mod tests {
     #[test]
     fn it_never_goes_back_and_learns_what_time_it_is_at_least() {
         let clock = Clock::start(None);
-        let before = clock.now();
+        let before = clock.wall();
         let told = before.plus_ms(3_600_000);
-        assert!(clock.at_least(told) >= told);
-        assert!(clock.now() >= told, "the system's clock is an hour behind by now");
-        assert!(Clock::start(Some(told)).now() >= told);
+        clock.told(told);
+        assert!(clock.wall() >= told, "the system's clock is an hour behind");
+        assert!(Clock::start(Some(told)).wall() >= told);
+    }
+
+    #[test]
+    fn a_clock_led_into_the_future_comes_back_when_a_new_head_and_the_system_agree() {
+        let year = 365 * 24 * 3_600_000;
+        let clock = Clock::start(Some(system().plus_ms(year)));
+        let ran = clock.now().ran;
+        clock.told(system().plus_ms(-year / 2));
+        assert!(clock.wall() >= system().plus_ms(year), "the system's word alone does not turn it back");
+        clock.told(system().plus_ms(-5_000));
+        assert!(clock.wall().since(system()).abs() < 60_000);
+        assert!(clock.now().ran >= ran);
     }
 }

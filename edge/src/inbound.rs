@@ -2,7 +2,7 @@
 
 use crate::sync::Event;
 use protocol::{
-    DigestKey, EdgeId, LocationId, PublicKey, Topic,
+    DigestKey, EdgeId, LocationId, PublicKey, RowHash, Topic,
     codec::{DecodeError, Message},
     message::{Change, CustomerState, Inbox, SignedHead},
 };
@@ -40,9 +40,6 @@ pub enum Refusal {
     /// The change stands on the topic of another face.
     #[error("a change on the topic of another face")]
     WrongTopic,
-    /// An answer to a question this edge has not asked.
-    #[error("an answer to a repair that this edge has not asked for")]
-    Unasked,
 }
 
 impl Ears {
@@ -60,12 +57,7 @@ impl Ears {
                 if change.face_id != face_id {
                     return Err(Refusal::WrongTopic);
                 }
-                let hash = match &change.state {
-                    CustomerState::Live(customer) => {
-                        Some(self.digest_key.hash(&face_id, change.seq, customer))
-                    }
-                    CustomerState::Removed { merged_into: _ } => None,
-                };
+                let hash = self.hash(&change);
                 Ok(Event::Change(Box::new(change), hash))
             }
             Ok(Topic::Head(location)) if location == self.location => {
@@ -79,10 +71,23 @@ impl Ears {
                     Inbox::Settled(settled) => Ok(Event::Settled(settled)),
                     Inbox::ReceiptsStored(stored) => Ok(Event::ReceiptsStored(stored.receipts)),
                     Inbox::Command(order) => Ok(Event::Order(order)),
-                    Inbox::Roster(_) | Inbox::Change { .. } => Err(Refusal::Unasked),
+                    Inbox::Roster(roster) => Ok(Event::Roster(roster)),
+                    Inbox::Change { round, change } => {
+                        let hash = self.hash(&change);
+                        Ok(Event::Wanted(round, Box::new(change), hash))
+                    }
                 }
             }
             _ => Err(Refusal::NotForUs),
+        }
+    }
+
+    fn hash(&self, change: &Change) -> Option<RowHash> {
+        match &change.state {
+            CustomerState::Live(customer) => {
+                Some(self.digest_key.hash(&change.face_id, change.seq, customer))
+            }
+            CustomerState::Removed { merged_into: _ } => None,
         }
     }
 }

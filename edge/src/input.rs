@@ -4,7 +4,7 @@ use crate::{
     face::{FaceVector, Grade},
     inbound::Refusal,
     live::Answer,
-    sync::{Event, SessionPast},
+    sync::Event,
 };
 use protocol::UnixMs;
 use rumqttc::{AsyncClient, ManualAck, PublishOptions};
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub enum Input {
     /// A session began; this is the way to the broker while it lasts.
-    Began(Link, SessionPast),
+    Began(Link),
     /// A message came, or something that is none.
     Said {
         /// What it says.

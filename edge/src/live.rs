@@ -140,6 +140,13 @@ impl Live {
         inner.gallery.remove(face_id)
     }
 
+    /// Knows nobody.
+    pub fn clear(&self) {
+        let mut inner = self.write();
+        inner.gallery = Gallery::new(self.space.dimension);
+        inner.people.clear();
+    }
+
     /// Looks for a removed face with the very vector it had here.
     pub fn probe(&self, face_id: &FaceId, held: Option<&(SpaceId, Embedding)>) -> Probe {
         let inner = self.read();

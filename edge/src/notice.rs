@@ -1,6 +1,6 @@
 //! What happens in an edge, told at the moment it happens: for demonstrations, measurements and tests.
 
-use protocol::{Digest, FaceId, Seq};
+use protocol::{Digest, FaceId, Round, Seq};
 
 /// One thing that happened. Holds no name and no face.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,16 @@ pub enum Notice {
         /// How many.
         visits: usize,
     },
-    /// The session is given up to be filled again.
-    SubscribesAnew,
+    /// A round of repair began.
+    Repairs {
+        /// Which.
+        round: Round,
+    },
+    /// Rows were asked for in a repair.
+    Wants {
+        /// How many.
+        rows: usize,
+    },
+    /// Repairs did not help: every row went.
+    GivesUp,
 }

@@ -1,15 +1,14 @@
 //! The edge's one MQTT session: connects, listens, and says what it heard to the daemon's thread. It decides nothing.
 //!
 //! Every connection gets a client of its own: nothing of an older one (an acknowledgement, a publish) can get into a
-//! newer one, and what has to be said again is said from the tables. The session at the broker is persistent; it is
-//! given up only when the daemon asks to subscribe anew.
+//! newer one, and what has to be said again is said from the tables. The session at the broker is persistent.
 
 use crate::{
     clock,
     identity::Identity,
     inbound::{Ears, Refusal},
     input::{Input, Link},
-    sync::{Event, SessionPast},
+    sync::Event,
 };
 use protocol::{Topic, filters};
 use rumqttc::{
@@ -21,10 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const KEEP_ALIVE_S: u16 = 30;
@@ -51,8 +47,6 @@ pub struct Session {
     pub start: u64,
     /// Where to say what was heard.
     pub inputs: mpsc::Sender<Input>,
-    /// The daemon asks to subscribe anew.
-    pub anew: Arc<Notify>,
     /// Ends the session.
     pub stop: CancellationToken,
 }
@@ -62,8 +56,6 @@ pub struct Session {
 enum Ended {
     #[error("stopped")]
     Stopped,
-    #[error("subscribing anew")]
-    Anew,
     #[error("the daemon has ended")]
     NobodyListens,
     #[error("the broker does not accept this edge's login: if the edge was revoked, join it again")]
@@ -96,22 +88,14 @@ impl Session {
     pub async fn run(self) {
         let mut pause = PAUSE_MIN;
         let mut number = self.start << 20;
-        let mut anew = false;
         while !self.stop.is_cancelled() {
             number += 1;
-            if std::mem::take(&mut anew) {
-                self.give_up_session().await;
-            }
             let began = Instant::now();
             let ended = self.connection(number).await;
             let told = self.inputs.send(Input::Over { link: number, why: ended.to_string() }).await;
             match ended {
                 Ended::Stopped | Ended::NobodyListens => return,
                 _ if told.is_err() => return,
-                Ended::Anew => {
-                    anew = true;
-                    continue;
-                }
                 why => tracing::warn!(%why, "the connection to the broker ended"),
             }
             if began.elapsed() > PAUSE_MAX {
@@ -126,7 +110,7 @@ impl Session {
     }
 
     async fn connection(&self, number: u64) -> Ended {
-        let (client, mut events) = self.client(number, SessionKind::Persistent);
+        let (client, mut events) = self.client(number);
         let handshake = timeout(HANDSHAKE_MAX, self.handshake(&client, &mut events, number));
         let early = tokio::select! {
             done = handshake => match done {
@@ -159,13 +143,13 @@ impl Session {
         events: &mut EventLoop,
         number: u64,
     ) -> Result<Vec<Publish>, Ended> {
-        let past = loop {
+        let remembered = loop {
             if let rumqttc::Event::Incoming(Incoming::ConnAck(welcome)) = events.poll().await? {
-                break if welcome.session_present { SessionPast::Resumed } else { SessionPast::New };
+                break welcome.session_present;
             }
         };
         let mut early = Vec::new();
-        if past == SessionPast::New {
+        if !remembered {
             let Identity { location, edge, .. } = &*self.identity;
             let wanted = [filters::inbox(location, edge), filters::customers(location)];
             // The channel to the event loop has no limit, so this cannot fail while that is there.
@@ -187,7 +171,7 @@ impl Session {
         let options = PublishOptions::at_least_once().retained();
         let _ = client.try_publish(self.presence_topic(), presence("online", number), options);
         let link = Link::new(client.clone(), number);
-        self.inputs.send(Input::Began(link, past)).await.map_err(|_| Ended::NobodyListens)?;
+        self.inputs.send(Input::Began(link)).await.map_err(|_| Ended::NobodyListens)?;
         Ok(early)
     }
 
@@ -202,7 +186,6 @@ impl Session {
             let event = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(Ended::Stopped),
-                () = self.anew.notified() => return Err(Ended::Anew),
                 event = timeout(SILENCE_MAX, events.poll()) => event.map_err(|_| Ended::Silent)??,
             };
             if let rumqttc::Event::Incoming(Incoming::Publish(publish)) = event
@@ -236,20 +219,7 @@ impl Session {
         let _ = timeout(Duration::from_secs(1), gone).await;
     }
 
-    /// Makes the broker forget the edge's session, so that the next one begins without a past.
-    async fn give_up_session(&self) {
-        let (client, mut events) = self.client(0, SessionKind::Clean);
-        let gone = async {
-            while let Ok(event) = events.poll().await {
-                if matches!(event, rumqttc::Event::Incoming(Incoming::ConnAck(_))) {
-                    let _ = client.try_disconnect();
-                }
-            }
-        };
-        let _ = timeout(HANDSHAKE_MAX, gone).await;
-    }
-
-    fn client(&self, number: u64, kind: SessionKind) -> (AsyncClient, EventLoop) {
+    fn client(&self, number: u64) -> (AsyncClient, EventLoop) {
         let Identity { edge, host, port, token, .. } = &*self.identity;
         let mut options = MqttOptions::new(edge.as_str(), (host.as_str(), *port));
         options.set_credentials(edge.as_str(), token.clone());
@@ -257,13 +227,11 @@ impl Session {
         options.set_keep_alive(KEEP_ALIVE_S);
         options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
         options.set_ack_mode(AckMode::Manual);
-        options.set_clean_session(kind == SessionKind::Clean);
+        options.set_clean_session(false);
         // More packets a read mean larger batches for the store when much was missed.
         options.set_read_batch_size(128);
-        if kind == SessionKind::Persistent {
-            let last_words = presence("offline", number);
-            options.set_last_will(LastWill::new(self.presence_topic(), last_words, QoS::AtLeastOnce, true));
-        }
+        let last_words = presence("offline", number);
+        options.set_last_will(LastWill::new(self.presence_topic(), last_words, QoS::AtLeastOnce, true));
         // Without a limit, because the daemon must never wait for the event loop that waits for it: acknowledgements
         // are bounded by what the broker has in flight, publishes by the outbox's window.
         let (client, mut events) = AsyncClient::builder(options).unbounded().build();
@@ -277,12 +245,6 @@ impl Session {
         let Identity { location, edge, .. } = &*self.identity;
         Topic::ViewEdge(location.clone(), edge.clone()).to_string()
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SessionKind {
-    Persistent,
-    Clean,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,7 +144,7 @@ async fn client(
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => serde_json::to_value(Status { now: clock.now(), ..status.borrow().clone() })
+        Ok(Request::Status) => serde_json::to_value(Status { now: clock.wall(), ..status.borrow().clone() })
             .map_err(io::Error::other)?,
         Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
             Ok(answers) => serde_json::json!({ "answers": answers }),
@@ -170,7 +170,7 @@ pub fn answer(live: &Live, clock: &Clock, space: &SpaceId, faces: &[Asked]) -> R
             GoodFor::Match => Grade::Match(crate::face::Shortfall::Small),
         };
         let Some(vector) = FaceVector::from_output(&face.vector) else { bail!("a face has no direction") };
-        Ok(live.decide(vector.as_slice(), grade, clock.now())?)
+        Ok(live.decide(vector.as_slice(), grade, clock.wall())?)
     });
     answers.collect()
 }

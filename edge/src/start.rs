@@ -20,7 +20,7 @@ use anyhow::{Context, Result, anyhow};
 use protocol::{Nonce, StreamId, UnixMs, message::Start};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, broadcast, mpsc, oneshot, watch},
+    sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -70,12 +70,11 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         tracing::warn!(%why, "the cache was given up and will be filled again");
     }
     let start = Start { count: store.outbox.started()?, nonce: Nonce(random()?) };
-    let clock = Arc::new(Clock::start(opened.loaded.standing.issued_at));
+    let clock = Arc::new(Clock::start(opened.loaded.standing.earliest()));
     let live = Arc::new(Live::new(space));
     let presence = Presence::new(i64::try_from(away.as_millis())?, live.space().thresholds.matches);
     let (notices, _) = broadcast::channel(NOTICES_MAX);
     let (inputs, taken) = mpsc::channel(INPUTS_MAX);
-    let anew = Arc::new(Notify::new());
     let parts = Parts {
         identity: identity.clone(),
         store,
@@ -85,7 +84,6 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         presence,
         start,
         stream: StreamId(random()?),
-        anew: anew.clone(),
         notices: notices.clone(),
     };
     let (daemon, status) = tokio::task::spawn_blocking(move || Daemon::load(parts)).await??;
@@ -104,15 +102,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         site_key: identity.site_key,
         digest_key: identity.digest_key.clone(),
     };
-    let session = Session {
-        identity,
-        transport,
-        ears,
-        start: start.count,
-        inputs: inputs.clone(),
-        anew,
-        stop: stop.clone(),
-    };
+    let session =
+        Session { identity, transport, ears, start: start.count, inputs: inputs.clone(), stop: stop.clone() };
     tasks.spawn(async move {
         session.run().await;
         Ok(())
@@ -126,7 +117,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
 impl Edge {
     /// How the edge is.
     pub fn status(&self) -> Status {
-        Status { now: self.clock.now(), ..self.status.borrow().clone() }
+        Status { now: self.clock.wall(), ..self.status.borrow().clone() }
     }
 
     /// Asks the live gallery about a face that is well seen, without counting anything.
@@ -134,7 +125,7 @@ impl Edge {
     /// # Errors
     /// When the vector is not of this edge's model.
     pub fn decide(&self, vector: &[f32]) -> Result<Answer> {
-        Ok(self.live.decide(vector, Grade::Enrol, self.clock.now())?)
+        Ok(self.live.decide(vector, Grade::Enrol, self.clock.wall())?)
     }
 
     /// Shows a face to the edge: it decides, and counts the visit when a stay begins.

@@ -1,8 +1,9 @@
 //! How the edge is, in numbers and in words.
 
+use crate::sync::{Diagnosis, Freshness};
 use protocol::{
     UnixMs,
-    message::{EnrolPolicy, SyncState},
+    message::{EnrolPolicy, RepairCounts, SyncState},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,6 +39,8 @@ pub struct Status {
     pub provisional: usize,
     /// The edge's clock.
     pub now: UnixMs,
+    /// How old its knowledge is.
+    pub freshness: Freshness,
     /// Until when recognition goes on without a newer head.
     pub lease_until: Option<UnixMs>,
     /// What becomes of a new face.
@@ -50,8 +53,10 @@ pub struct Status {
     pub receipts_waiting: usize,
     /// Messages that could not be read, since the start.
     pub refused: u64,
-    /// How often the edge has subscribed anew since its rows were last right, because they differ.
-    pub subscribed_anew: u32,
+    /// Repairs begun since the start.
+    pub repairs: RepairCounts,
+    /// Why the rows were given up last, if they ever were: three repairs had not helped.
+    pub given_up: Option<Diagnosis>,
     /// Why the cache was given up at the start.
     pub cache_lost: Option<String>,
     /// How often the edge has started.
@@ -73,10 +78,22 @@ impl fmt::Display for Status {
             SyncState::Differs => "differs from the website",
             SyncState::Expired => "its lease is over: it recognises nobody until the website is heard again",
         };
-        write!(f, "{sync}; {} customers, verified at seq {}", self.customers, self.verified)?;
-        match self.subscribed_anew {
-            0 => writeln!(f)?,
-            times => writeln!(f, "; it has subscribed anew {times} times to be filled again")?,
+        writeln!(f, "{sync}; {} customers, verified at seq {}", self.customers, self.verified)?;
+        let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = self.repairs;
+        let reasons = [
+            (first_start, "to fill itself"),
+            (missed, "because messages did not come"),
+            (digest, "because rows were damaged"),
+            (epoch, "after a new epoch"),
+            (quarantine, "after its rows were given up"),
+            (asked, "because the website asked"),
+        ];
+        for (times, why) in reasons.into_iter().filter(|(times, _)| *times > 0) {
+            writeln!(f, "{times} repairs {why} since the start")?;
+        }
+        if let Some(given_up) = &self.given_up {
+            let ago_s = self.now.since(given_up.at) / 1000;
+            writeln!(f, "three repairs did not help {} ago: {} rows differed", span(ago_s), given_up.rows)?;
         }
         if let Some(why) = &self.cache_lost {
             writeln!(f, "its cache was given up at the start: {why}")?;
@@ -84,7 +101,11 @@ impl fmt::Display for Status {
         if let Some(until) = self.lease_until {
             let left_s = until.since(self.now) / 1000;
             match left_s {
-                1.. => writeln!(f, "recognition may go on for {} without the website", span(left_s))?,
+                1.. => {
+                    let word =
+                        if self.freshness == Freshness::Stale { "stale: no head for long; " } else { "" };
+                    writeln!(f, "{word}recognition may go on for {} without the website", span(left_s))?;
+                }
                 _ => writeln!(f, "the lease ended {} ago", span(-left_s))?,
             }
         }

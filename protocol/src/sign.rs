@@ -49,6 +49,18 @@ impl SigningKey {
     }
 }
 
+impl Signature {
+    /// Takes 64 bytes; whether they are a signature shows only when it is verified.
+    pub fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 64 bytes.
+    pub fn to_bytes(self) -> [u8; 64] {
+        self.0
+    }
+}
+
 impl PublicKey {
     /// Takes the 32 bytes of a public key.
     ///

@@ -3,7 +3,7 @@
 use crate::{Joined, Website};
 use edge::{Answer, Edge, FaceVector, Grade, Identity, Notice, Space, Status, Thresholds};
 use protocol::{EdgeId, FaceId, UnixMs};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::broadcast};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,11 @@ impl Quiet {
     /// What happens from now on.
     pub fn events(&self) -> broadcast::Receiver<Notice> {
         self.edge().events()
+    }
+
+    /// Its state folder.
+    pub fn state(&self) -> &Path {
+        self.state.path()
     }
 
     /// Shows it a face.

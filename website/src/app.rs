@@ -1,13 +1,13 @@
 //! What every part of the website shares.
 
-use crate::{counters::Counters, db::Db, edges::Throttle, settings::Settings, site_key};
+use crate::{counters::Counters, db::Db, edges::Throttle, ledger::Ledger, settings::Settings, site_key};
 use anyhow::Context;
 use protocol::SigningKey;
 use std::{
     fs,
     net::SocketAddr,
     os::unix::fs::DirBuilderExt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 use tokio::sync::{Notify, watch};
 
@@ -19,10 +19,14 @@ pub struct App {
     pub db: Db,
     /// The key that signs heads.
     pub key: SigningKey,
+    /// Removals, outside the database.
+    pub ledger: Ledger,
     /// Nudges the publisher: a change is committed. Only a hint, the table is the truth.
     pub changed: Notify,
     /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
     pub revoked: Notify,
+    /// Whether the database's log still holds pages from before a removal.
+    pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
     /// What happened since the start.
@@ -51,11 +55,13 @@ impl App {
         let db = Db::open(&settings.database()).await?;
         let key = site_key::open(&db, &settings.data).await?;
         Ok(Arc::new(App {
+            ledger: Ledger::at(&settings.data),
             settings,
             db,
             key,
             changed: Notify::new(),
             revoked: Notify::new(),
+            to_scrub: AtomicBool::new(false),
             throttle: Throttle::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),

@@ -8,6 +8,7 @@ use crate::{
     random,
     settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
+    upkeep::Upkeep,
     web,
 };
 use anyhow::Context;
@@ -60,6 +61,8 @@ enum Command {
     /// People at the pages.
     #[command(subcommand)]
     Admin(AdminCommand),
+    #[command(flatten)]
+    Upkeep(Upkeep),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +110,10 @@ struct ServeArgs {
     #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     heartbeat_s: u64,
+    /// For how many days a removal's trace stays at the broker while an edge has not applied it.
+    #[arg(long, env = "REGULARS_TOMBSTONE_DAYS", default_value_t = 30, value_name = "DAYS",
+          value_parser = clap::value_parser!(u64).range(1..=3650))]
+    tombstone_days: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -155,6 +162,7 @@ enum EdgeCommand {
         /// The location.
         location: LocationId,
         /// The edge's id.
+        #[arg(allow_hyphen_values = true)]
         edge: EdgeId,
     },
 }
@@ -202,6 +210,7 @@ impl Cli {
             Command::Token(TokenCommand::Create { name }) => {
                 say(&web::token::create(&App::open(settings).await?.db, &name).await?)
             }
+            Command::Upkeep(upkeep) => upkeep.run(settings).await,
             Command::Admin(AdminCommand::Link { url }) => {
                 let path = web::login::new_link(&App::open(settings).await?.db).await?;
                 say(&format!("{}{path}", url.trim_end_matches('/')))
@@ -231,6 +240,7 @@ impl ServeArgs {
             mqtt_ca,
             mqtt_api_secret: secret,
             heartbeat: Duration::from_secs(self.heartbeat_s),
+            retention: Duration::from_secs(self.tombstone_days * 24 * 3600),
         })
     }
 }
@@ -340,7 +350,7 @@ async fn mqtt_user(app: &App, command: MqttUserCommand) -> anyhow::Result<()> {
 }
 
 /// Writes one line to stdout; a reader that has gone away is an error and no panic.
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
 }
@@ -350,4 +360,20 @@ pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_whose_id_begins_with_a_hyphen_can_be_revoked() {
+        for id in ["-VHPqC9csSElSL-Z", "--data", "-h", "plain"] {
+            let words = ["website", "edge", "revoke", "oslo", id, "--data", "folder"];
+            let parsed = Cli::try_parse_from(words).map(|cli| cli.command);
+            let revoked =
+                matches!(&parsed, Ok(Command::Edge(EdgeCommand::Revoke { edge, .. })) if edge.as_str() == id);
+            assert_eq!(revoked, !["--data", "-h"].contains(&id), "{id}: {parsed:?}");
+        }
+    }
 }

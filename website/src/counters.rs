@@ -48,6 +48,10 @@ counters! {
     wanted,
     /// Messages published and acknowledged by the broker.
     published,
+    /// Retained messages of faces that a restored database does not know, cleared.
+    swept,
+    /// Tombstones cleared at the broker and purged.
+    tombstones_cleared,
     /// Connections to the broker begun with an empty session.
     sessions_new,
 }

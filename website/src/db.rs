@@ -92,6 +92,11 @@ impl Db {
         }
     }
 
+    /// The newest migration of this program.
+    pub fn schema() -> i64 {
+        SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0)
+    }
+
     async fn migrate(&self) -> Result<(), MigrateError> {
         match self {
             Db::Pg(pool) => POSTGRES.run(pool).await,
@@ -190,6 +195,8 @@ async fn sqlite(path: &Path) -> anyhow::Result<Db> {
         .foreign_keys(true)
         // The command line works beside a running server and waits for its turn.
         .busy_timeout(Duration::from_secs(10))
+        // No page with a vector in a temporary file.
+        .pragma("temp_store", "MEMORY")
         // An erased vector's bytes are overwritten in the file, not only unlinked.
         .pragma("secure_delete", "ON");
     let w = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;

@@ -1,31 +1,41 @@
 //! The source of truth for a fleet of stores: who the regular customers are, and that every edge knows.
 
 pub mod app;
+pub mod backup;
 mod certificate;
 pub mod changes;
 pub mod cli;
 pub mod clock;
 mod column;
+mod connections;
 pub mod counters;
 pub mod db;
 pub mod decide;
 pub mod edges;
 pub mod encryption;
+pub mod epochs;
+pub mod erasure;
 mod faces;
 mod https;
 mod ingest;
+pub mod ledger;
 pub mod locations;
+mod marks;
 mod mqtt_api;
 mod mqtt_login;
 mod mqtt_url;
 mod publisher;
 pub mod random;
+mod serving;
 mod session;
 pub mod settings;
 mod site_key;
 mod start;
+mod sweep;
 pub mod tables;
 mod tidy;
+pub mod tombstones;
+mod upkeep;
 pub mod web;
 mod wire;
 

@@ -57,7 +57,7 @@ pub struct NewLocation {
 /// # Errors
 /// When the id is taken, or the name or the time zone is none.
 pub async fn add(app: &App, new: NewLocation, by: &Actor) -> Result<Location, LocationError> {
-    let now = clock::now();
+    let (now, epoch) = (clock::now(), Epoch(random::number()));
     let location = Location {
         name: good_name(&new.name)?,
         time_zone: good_time_zone(&new.time_zone)?,
@@ -65,12 +65,15 @@ pub async fn add(app: &App, new: NewLocation, by: &Actor) -> Result<Location, Lo
         names: NamesInView::Hidden,
         lease_s: LEASE_S_DEFAULT,
         digest_key: DigestKey::from_bytes(random::bytes()),
-        totals: Totals::empty(Epoch(random::number())),
+        totals: Totals::empty(epoch),
         issued_at: now,
         publish_round: 0,
         published: Seq(0),
         published_head: UnixMs(0),
         announced: Seq(0),
+        backed_up_at: None,
+        swept: epoch,
+        lease_out: UnixMs(0),
         created_at: now,
         id: new.id,
     };

@@ -50,6 +50,8 @@ pub(crate) enum Connection {
 pub(crate) struct Arrival {
     pub topic: String,
     pub payload: Vec<u8>,
+    /// Whether the broker had kept it; what is published now comes without this mark.
+    pub retained: bool,
     ack: Option<ManualAck>,
     connection: u64,
 }
@@ -79,6 +81,18 @@ impl Link {
             // Without the acknowledgement the message comes again with the next connection.
             self.give_up();
         }
+    }
+
+    /// Asks for what the broker keeps on `filters`, and for what is published there from now on.
+    pub(crate) fn watch(&self, filters: &[&str]) -> Result<(), ClientError> {
+        let filters =
+            filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtLeastOnce));
+        self.client.try_subscribe_many(filters)
+    }
+
+    /// Ends that.
+    pub(crate) fn unwatch(&self, filters: &[&str]) -> Result<(), ClientError> {
+        filters.iter().try_for_each(|filter| self.client.try_unsubscribe(*filter))
     }
 
     /// Gives the connection up: nothing moves on it any more.
@@ -138,7 +152,8 @@ pub(crate) async fn run(
                 let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                 let connection = link.connection.load(Ordering::Acquire);
                 // The broker's window towards us bounds this queue.
-                let _ = arrivals.send(Arrival { topic, payload: publish.payload.into(), ack, connection });
+                let (payload, retained) = (publish.payload.into(), publish.retain);
+                let _ = arrivals.send(Arrival { topic, payload, retained, ack, connection });
             }
             Next::Event(_) => {}
             Next::Lost(reason) => {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub mqtt_api_secret: Option<Secret>,
     /// How often every location's head is dated and published again.
     pub heartbeat: Duration,
+    /// How long a tombstone stays while an edge has not applied it.
+    pub retention: Duration,
 }
 
 /// An authority's certificate that was read from a file.
@@ -117,6 +119,7 @@ impl Settings {
             mqtt_ca: None,
             mqtt_api_secret: None,
             heartbeat: Duration::from_secs(60),
+            retention: Duration::from_secs(30 * 24 * 3600),
         }
     }
 

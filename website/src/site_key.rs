@@ -44,6 +44,14 @@ pub async fn open(db: &Db, data: &Path) -> anyhow::Result<SigningKey> {
     Ok(key)
 }
 
+/// The key in `data`, if there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn present(data: &Path) -> anyhow::Result<Option<SigningKey>> {
+    read(&data.join("signing.key"))
+}
+
 fn read(path: &Path) -> anyhow::Result<Option<SigningKey>> {
     match fs::read(path) {
         Ok(bytes) => {

@@ -2,14 +2,20 @@
 
 use crate::{
     app::App,
-    clock, encryption, https, ingest, mqtt_api,
+    clock,
+    connections::{Peer, Plain, name_peer},
+    encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
-    publisher, random, session,
+    publisher, random,
+    serving::Serving,
+    session,
     settings::{MqttUrl, Plaintext, Scheme, Settings},
+    sweep,
     tables::edges,
-    web,
+    tombstones, web,
 };
 use anyhow::{Context, bail, ensure};
+use axum::middleware;
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
 use rumqttc::Transport;
 use std::{
@@ -33,6 +39,7 @@ pub struct Website {
     pub app: Arc<App>,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
+    _serving: Serving,
 }
 
 /// Starts the website and, inside it, the broker, unless one that stands apart is named. Both listen when this
@@ -42,6 +49,8 @@ pub struct Website {
 /// When an address is taken, a certificate does not fit, or the data folder or the database cannot be used.
 pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Website> {
     let app = App::open(settings).await?;
+    let serving = Serving::begin(&app.settings.data)?;
+    epochs::compare(&app).await?;
     let tls = encryption::open(&app.settings)?;
     let listener = listen(&app.settings).await?;
     let mut tx = app.db.write().await?;
@@ -75,7 +84,10 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let polling =
         session::run(link.clone(), events, arrived, connection, app.connected.clone(), stop.clone());
     let publishing = publisher::run(Arc::clone(&app), link.clone(), connections, stop.clone());
-    let ingesting = ingest::run(Arc::clone(&app), link, arrivals, stop.clone());
+    let (kept, found) = mpsc::unbounded_channel();
+    let sweeping = sweep::run(Arc::clone(&app), link.clone(), found, stop.clone());
+    let clearing = tombstones::run(Arc::clone(&app), link.clone(), stop.clone());
+    let ingesting = ingest::run(Arc::clone(&app), link, arrivals, kept, stop.clone());
     tasks.spawn(async {
         polling.await;
         Ok(())
@@ -88,6 +100,14 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         ingesting.await;
         Ok(())
     });
+    tasks.spawn(async {
+        sweeping.await;
+        Ok(())
+    });
+    tasks.spawn(async {
+        clearing.await;
+        Ok(())
+    });
     let tidying = crate::tidy::run(Arc::clone(&app), stop.clone());
     tasks.spawn(async {
         tidying.await;
@@ -98,7 +118,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     }
     tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
-    Ok(Website { http, mqtt, app, stop, tasks })
+    Ok(Website { http, mqtt, app, stop, tasks, _serving: serving })
 }
 
 async fn own_broker(app: &Arc<App>, tls: Option<&Tls>, secret: &str) -> anyhow::Result<Broker> {
@@ -200,8 +220,11 @@ async fn pages(
         match tls {
             Some(tls) => https::serve(listener, tls, router, ends).await,
             None => {
-                let service = router.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(listener, service).with_graceful_shutdown(ends.cancelled_owned()).await
+                let router = router.layer(middleware::map_request(name_peer));
+                let service = router.into_make_service_with_connect_info::<Peer>();
+                axum::serve(Plain::new(listener), service)
+                    .with_graceful_shutdown(ends.cancelled_owned())
+                    .await
             }
         }
     };
@@ -216,7 +239,7 @@ async fn pages(
     }
 }
 
-/// Keeps the broker: closes the sessions of revoked edges, and says so when the broker itself has died.
+/// Keeps the broker: closes the sessions of edges that are revoked or shut out, and says so when the broker itself has died.
 async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow::Result<()> {
     /// A login that was being checked when its edge was revoked may be let in just after the first kick.
     const KICK_AGAIN_MS: i64 = 30_000;
@@ -241,5 +264,7 @@ async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow:
 
 async fn revoked(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
     let mut tx = app.db.read().await?;
-    edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await
+    let mut gone = edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
+    gone.extend(edges::shut_out(&mut tx).await?);
+    Ok(gone)
 }

@@ -29,7 +29,7 @@ pub fn head(location: &Location) -> Head {
         issued_at: location.issued_at,
         lease_s: location.lease_s,
         enrol: location.enrol,
-        backed_up_at: None,
+        backed_up_at: location.backed_up_at,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Daemon;
 use crate::{
     notice::Notice,
-    store::Carried,
+    store::{Carried, Opened},
     sync::{Command, Fate},
 };
 use anyhow::{Context, Result};
@@ -37,6 +37,7 @@ impl Daemon {
                     self.presence.forget(face_id);
                     self.tell(Notice::Forgotten { face_id: face_id.clone(), seq: *as_of });
                 }
+                Command::GiveUp(_) => self.live.clear(),
                 Command::EndProvisional(face_id, Fate::Customer) => self.presence.confirmed(face_id),
                 Command::EndProvisional(face_id, Fate::Declined) => {
                     self.live.remove(face_id);
@@ -67,10 +68,15 @@ impl Daemon {
                     self.tell(Notice::Verified { seq: *seq, digest: total.digest, count: total.count });
                 }
                 Command::MarkSettled(keys, _) => self.tell(Notice::Settled { visits: keys.len() }),
-                Command::SubscribeAnew => {
-                    tracing::warn!("the rows differ from the website's: subscribing anew");
-                    self.tell(Notice::SubscribesAnew);
-                    self.anew.notify_one();
+                Command::Say(report) => self.say(report),
+                Command::ReadAgain => self.read_again()?,
+                Command::GiveUp(diagnosis) => {
+                    tracing::error!(
+                        rows = diagnosis.rows,
+                        as_of = diagnosis.as_of.0,
+                        "three repairs did not help: every row was given up and is fetched again"
+                    );
+                    self.tell(Notice::GivesUp);
                 }
                 _ => {}
             }
@@ -87,7 +93,7 @@ impl Daemon {
             .cache
             .carry_out(commands, &standing, &durable, lease)
             .context("the cache cannot be written; what came was not acknowledged and will come again")?;
-        self.learn(commands, &carried);
+        self.learn(commands);
         if carried.erased {
             self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
         }
@@ -100,15 +106,12 @@ impl Daemon {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
         receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
-        if let Some((lease, _)) = lease {
-            self.clock.at_least(lease.issued_at);
-        }
         self.live.renew(lease.map(|(lease, _)| lease));
         Ok(())
     }
 
     /// What is stored enters the gallery, unless the same batch has replaced or removed it.
-    fn learn(&self, commands: &[Command], carried: &Carried) {
+    fn learn(&self, commands: &[Command]) {
         for command in commands {
             if let Command::Put(put) = command
                 && self
@@ -121,17 +124,22 @@ impl Daemon {
                 self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });
             }
         }
-        for (face_id, row) in &carried.adopted {
-            if self.core.rows().get(face_id).is_some() {
-                self.live.put(face_id, &row.customer);
-                self.tell(Notice::Learned { face_id: face_id.clone(), seq: row.seq });
-            }
-        }
+    }
+
+    /// The website does not trust what this edge holds: rows and gallery are what the store has.
+    fn read_again(&mut self) -> Result<()> {
+        let Opened { loaded, customers, own, .. } =
+            self.store.cache.load(&self.identity.digest_key).context("the cache cannot be read")?;
+        self.core.read_again(loaded.rows);
+        self.live.clear();
+        customers.iter().for_each(|(face_id, row)| self.live.put(face_id, &row.customer));
+        own.iter().for_each(|(face_id, own)| self.live.put_own(face_id, &own.space, &own.embedding));
+        Ok(())
     }
 
     /// Asks the gallery for every removed face with the very vector it had.
     fn probe(&self, carried: &Carried) -> Vec<Receipt> {
-        let removed_at = self.clock.now();
+        let removed_at = self.clock.wall();
         let probe = |(owed, face): &(crate::store::Owed, Option<_>)| {
             let probe = self.live.probe(&owed.key.face_id, face.as_ref());
             Receipt { key: owed.key.clone(), removed_at, probe }

@@ -21,11 +21,11 @@ use crate::{
 use anyhow::{Context, Result};
 use batch::Batch;
 use protocol::{
-    StreamId, UnixMs,
+    StreamId,
     message::{Probe, Receipt, Start},
 };
 use std::sync::Arc;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How many inputs are carried out together at most.
@@ -42,7 +42,6 @@ pub struct Daemon {
     presence: Presence,
     start: Start,
     link: Option<Link>,
-    anew: Arc<Notify>,
     notices: broadcast::Sender<Notice>,
     status: watch::Sender<Status>,
     counters: Counters,
@@ -75,8 +74,6 @@ pub struct Parts {
     pub start: Start,
     /// The number space of this start's visits.
     pub stream: StreamId,
-    /// Wakes the session when it has to subscribe anew.
-    pub anew: Arc<Notify>,
     /// Where to tell what happens.
     pub notices: broadcast::Sender<Notice>,
 }
@@ -87,7 +84,7 @@ impl Daemon {
     /// # Errors
     /// When the store cannot be written.
     pub fn load(parts: Parts) -> Result<(Self, watch::Receiver<Status>)> {
-        let Parts { identity, store, opened, live, clock, presence, start, stream, anew, notices } = parts;
+        let Parts { identity, store, opened, live, clock, presence, start, stream, notices } = parts;
         let Opened { loaded, customers, own, owed, starts: _, lost_visits, cache_lost } = opened;
         for (face_id, row) in &customers {
             live.put(face_id, &row.customer);
@@ -109,7 +106,6 @@ impl Daemon {
             presence,
             start,
             link: None,
-            anew,
             notices,
             status,
             counters,
@@ -121,7 +117,7 @@ impl Daemon {
     /// Receipts of removals that were durable before a kill. Their vectors are gone, so the probe can only ask whether
     /// the gallery, which was filled from what is left, has the face.
     fn write_owed(&mut self, owed: Vec<Owed>) -> Result<()> {
-        let removed_at = self.clock.now();
+        let removed_at = self.clock.wall();
         let receipts: Vec<Receipt> = owed
             .into_iter()
             .map(|Owed { key, held }| {
@@ -164,10 +160,10 @@ impl Daemon {
 
     fn take(&mut self, input: Input, batch: &mut Batch) -> Result<()> {
         batch.inputs += 1;
-        let now = self.clock.now();
         match input {
             Input::Said { said: Ok(event), ack, link } => {
-                self.apply(event, now, batch);
+                self.hear_time(&event);
+                self.apply(event, batch);
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
             Input::Said { said: Err(refusal), ack, link } => {
@@ -175,10 +171,10 @@ impl Daemon {
                 tracing::warn!(%refusal, "a message was not taken in");
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
-            Input::Began(link, past) => {
+            Input::Began(link) => {
                 self.link = Some(link);
                 self.counters.trouble = None;
-                self.apply(Event::SessionBegan(past), now, batch);
+                self.apply(Event::SessionBegan, batch);
                 self.tell(Notice::Connected);
             }
             Input::Over { link, why } => {
@@ -187,9 +183,9 @@ impl Daemon {
                     self.tell(Notice::Disconnected);
                 }
                 self.counters.trouble = Some(why);
-                self.apply(Event::SessionEnded, now, batch);
+                self.apply(Event::SessionEnded, batch);
             }
-            Input::Tick => self.apply(Event::Tick, now, batch),
+            Input::Tick => self.apply(Event::Tick, batch),
             Input::Seen(sighting, asker) => {
                 // The decision and its basis are on what is stored.
                 let carried = std::mem::take(batch);
@@ -204,9 +200,18 @@ impl Daemon {
         Ok(())
     }
 
-    fn apply(&mut self, event: Event, now: UnixMs, batch: &mut Batch) {
+    /// A head that is newer than all before it tells what time it is.
+    fn hear_time(&self, event: &Event) {
+        if let Event::Head(head) = event
+            && self.core.standing().issued_at < Some(head.issued_at)
+        {
+            self.clock.told(head.issued_at);
+        }
+    }
+
+    fn apply(&mut self, event: Event, batch: &mut Batch) {
         let ruled = batch.commands.len();
-        self.core.apply(event, now, &mut batch.commands);
+        self.core.apply(event, self.clock.now(), &mut batch.commands);
         self.forget_at_once(&batch.commands[ruled..]);
     }
 

@@ -35,7 +35,7 @@ impl Rest {
             bail!("an edge runs on {} and does not answer yet: try again in a moment", folder.display());
         };
         let (store, opened) = Store::open(folder, &identity.digest_key)?;
-        let clock = Clock::start(opened.loaded.standing.issued_at);
+        let clock = Clock::start(opened.loaded.standing.earliest());
         Ok(Self { identity, opened, clock, _store: store, _lock: lock })
     }
 

@@ -1,7 +1,13 @@
 //! What the edge says: reports, visits, and how it is.
 
 use super::{Counters, Daemon};
-use crate::{clock, identity::Identity, notice::Notice, status::Status, sync::Core};
+use crate::{
+    clock,
+    identity::Identity,
+    notice::Notice,
+    status::Status,
+    sync::{Core, Freshness, Now},
+};
 use anyhow::{Context, Result};
 use protocol::{
     Topic, UnixMs,
@@ -41,7 +47,23 @@ impl Daemon {
         Ok(())
     }
 
-    fn report(&self, now: UnixMs) {
+    /// Says something of a repair. What does not get through is asked again, after a pause.
+    pub(super) fn say(&self, report: &Report) {
+        let Some(link) = &self.link else { return };
+        let Identity { location, edge, .. } = &*self.identity;
+        let topic = Topic::Report(location.clone(), edge.clone()).to_string();
+        link.publish(&topic, report.encode());
+        match report {
+            Report::Repair(repair) => {
+                tracing::info!(round = %repair.round, "the rows are compared with the website's");
+                self.tell(Notice::Repairs { round: repair.round });
+            }
+            Report::Want(want) => self.tell(Notice::Wants { rows: want.faces.len() }),
+            Report::Applied(_) => {}
+        }
+    }
+
+    fn report(&self, now: Now) {
         let (Some(link), Some(epoch)) = (&self.link, self.core.standing().epoch) else { return };
         let Identity { location, edge, key, .. } = &*self.identity;
         let topic = Topic::Report(location.clone(), edge.clone()).to_string();
@@ -60,6 +82,7 @@ impl Daemon {
                 lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
                 queued: self.core.outbox().waiting() as u64,
                 refused: self.counters.refused,
+                repairs: self.core.repairs().counts(),
                 receipts,
             };
             let signed = SignedApplied::sign(applied, location, edge, key);
@@ -89,7 +112,7 @@ pub(super) fn status(
     recognised: usize,
     counters: &Counters,
     starts: u64,
-    now: UnixMs,
+    now: Now,
 ) -> Status {
     Status {
         edge: identity.edge.to_string(),
@@ -105,14 +128,16 @@ pub(super) fn status(
         customers: core.rows().total().count,
         recognised,
         provisional: core.provisional().len(),
-        now,
+        now: now.wall,
+        freshness: core.lease().map_or(Freshness::Expired, |(lease, _)| lease.freshness(now.wall)),
         lease_until: core.lease().map(|(lease, _)| lease.until()),
         enrol: core.lease().map(|(_, enrol)| enrol),
         visits_waiting: core.outbox().waiting(),
         visits_lost: counters.lost_visits,
         receipts_waiting: core.receipts().len(),
         refused: counters.refused,
-        subscribed_anew: core.refill().attempts(),
+        repairs: core.repairs().counts(),
+        given_up: core.diagnosis().cloned(),
         cache_lost: counters.cache_lost.clone(),
         starts,
     }

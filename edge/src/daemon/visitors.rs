@@ -19,7 +19,7 @@ use protocol::{
 impl Daemon {
     /// Decides on a face under the lease, and counts the visit when a stay begins.
     pub(super) fn see(&mut self, sighting: Sighting) -> Result<Answer> {
-        let now = self.clock.now();
+        let now = self.clock.wall();
         let Ok(answer) = self.live.decide(sighting.vector.as_slice(), sighting.grade, now) else {
             tracing::error!("a face of another model was shown to this edge, and not looked at");
             return Ok(Answer::NoLease);

@@ -27,8 +27,6 @@ pub struct Cache {
 pub struct Carried {
     /// Removals, and the face each had here.
     pub removed: Vec<(Owed, Option<(SpaceId, Embedding)>)>,
-    /// Rows taken over, for the gallery.
-    pub adopted: Vec<(FaceId, StoredRow)>,
     /// Whether a face was deleted, so that the log must be emptied.
     pub erased: bool,
 }
@@ -43,7 +41,7 @@ impl Cache {
 
     /// Reads everything. The hash of every row is computed from its content, not believed: a damaged row shows in the
     /// digest.
-    pub(super) fn load(&self, key: &DigestKey) -> Result<Opened, OpenError> {
+    pub(crate) fn load(&self, key: &DigestKey) -> Result<Opened, OpenError> {
         let wrong = |error| OpenError::of(&self.file, error);
         let (customers, damaged) = customers::load(&self.db).map_err(wrong)?;
         if damaged > 0 {
@@ -100,12 +98,6 @@ impl Cache {
     pub fn empty_log(&self) -> rusqlite::Result<()> {
         open::empty_log(&self.db)
     }
-
-    pub(super) fn clear_stage(&mut self) -> rusqlite::Result<()> {
-        let tx = self.db.transaction()?;
-        customers::clear_stage(&tx)?;
-        tx.commit()
-    }
 }
 
 fn carry_out(
@@ -122,7 +114,6 @@ fn carry_out(
         Command::Remove { key, merged_into: _ } => {
             let customer = customers::take(tx, &key.face_id)?;
             let own = provisional::take(tx, &key.face_id)?;
-            customers::unstage(tx, &key.face_id)?;
             dropped::remember(tx, &key.face_id, key.epoch, key.seq)?;
             let face = customer.or(own);
             let owed = Owed { key: key.clone(), held: face.is_some() };
@@ -138,20 +129,14 @@ fn carry_out(
                 None => Ok(()),
             }
         }
-        Command::Stage(put) => customers::stage(tx, put),
-        Command::Unstage(face_id) => {
-            carried.erased = true;
-            customers::unstage(tx, face_id)
-        }
-        Command::Adopt(faces) => {
-            for face_id in faces {
-                dropped::forget(tx, face_id)?;
-                carried.adopted.extend(customers::adopt(tx, face_id)?);
-            }
-            Ok(())
-        }
-        Command::ClearStage => customers::clear_stage(tx),
         Command::AdoptEpoch(epoch) => customers::adopt_epoch(tx, *epoch),
+        Command::GiveUp(_) => {
+            carried.erased = true;
+            customers::clear(tx)?;
+            dropped::clear(tx)?;
+            provisional::clear(tx)?;
+            lease::clear(tx)
+        }
         Command::EndProvisional(face_id, fate) => {
             let held = provisional::take(tx, face_id)?.is_some();
             carried.erased |= held && *fate != Fate::Customer;
@@ -163,6 +148,7 @@ fn carry_out(
         | Command::Unsettle
         | Command::ForgetReceipts(_)
         | Command::Verified(..)
-        | Command::SubscribeAnew => Ok(()),
+        | Command::Say(_)
+        | Command::ReadAgain => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The tables `customers` and `staged`: the website's rows in use, and those collected beside them.
+//! The table `customers`: the website's rows.
 
 use crate::sync::Put;
 use protocol::{
@@ -9,16 +9,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 pub(super) const FORM: &str = "
     CREATE TABLE customers (
-        face_id   TEXT NOT NULL PRIMARY KEY,
-        epoch     INTEGER NOT NULL,
-        seq       INTEGER NOT NULL,
-        name      TEXT NOT NULL,
-        flag      TEXT NOT NULL,
-        space     TEXT NOT NULL,
-        embedding BLOB NOT NULL,
-        row_hash  BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE staged (
         face_id   TEXT NOT NULL PRIMARY KEY,
         epoch     INTEGER NOT NULL,
         seq       INTEGER NOT NULL,
@@ -42,18 +32,12 @@ pub struct StoredRow {
 }
 
 pub(super) fn put(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
-    insert(tx, "INSERT OR REPLACE INTO customers
-        (face_id, epoch, seq, name, flag, space, embedding, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", put)
-}
-
-pub(super) fn stage(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
-    insert(tx, "INSERT OR REPLACE INTO staged
-        (face_id, epoch, seq, name, flag, space, embedding, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", put)
-}
-
-fn insert(tx: &Transaction<'_>, sql: &str, put: &Put) -> rusqlite::Result<()> {
     let Put { face_id, epoch, seq, hash, customer: Customer { name, flag, space, embedding } } = put;
-    tx.prepare_cached(sql)?.execute(params![
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO customers (face_id, epoch, seq, name, flag, space, embedding, row_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
         face_id.as_str(),
         epoch.0 as i64,
         seq.0 as i64,
@@ -83,27 +67,8 @@ pub(super) fn face(row: &Row<'_>) -> rusqlite::Result<Option<(SpaceId, Embedding
     Ok(space.zip(embedding))
 }
 
-pub(super) fn unstage(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM staged WHERE face_id = ?1")?.execute([face_id.as_str()]).map(|_| ())
-}
-
-pub(super) fn clear_stage(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM staged")?.execute([]).map(|_| ())
-}
-
-/// Takes a staged row over, and answers with it.
-pub(super) fn adopt(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<Option<(FaceId, StoredRow)>> {
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO customers (face_id, epoch, seq, name, flag, space, embedding, row_hash)
-         SELECT face_id, epoch, seq, name, flag, space, embedding, row_hash FROM staged WHERE face_id = ?1",
-    )?
-    .execute([face_id.as_str()])?;
-    tx.prepare_cached(
-        "SELECT face_id, epoch, seq, name, flag, space, embedding FROM customers WHERE face_id = ?1",
-    )?
-    .query_row([face_id.as_str()], stored)
-    .optional()
-    .map(Option::flatten)
+pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM customers")?.execute([]).map(|_| ())
 }
 
 pub(super) fn adopt_epoch(tx: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {

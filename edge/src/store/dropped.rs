@@ -3,7 +3,7 @@
 use crate::sync::Standing;
 use protocol::{Epoch, FaceId, Seq};
 use rusqlite::{Connection, Transaction, params};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 pub(super) const FORM: &str = "
     CREATE TABLE dropped (
@@ -36,12 +36,16 @@ pub(super) fn forget_up_to(tx: &Transaction<'_>, standing: &Standing) -> rusqlit
         .map(|_| ())
 }
 
-pub(super) fn load(db: &Connection) -> rusqlite::Result<HashMap<FaceId, (Epoch, Seq)>> {
+pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM dropped")?.execute([]).map(|_| ())
+}
+
+pub(super) fn load(db: &Connection) -> rusqlite::Result<BTreeMap<FaceId, (Epoch, Seq)>> {
     let mut query = db.prepare("SELECT face_id, epoch, seq FROM dropped")?;
     let rows = query.query_map([], |row| {
         Ok((row.get::<_, String>(0)?, Epoch(row.get::<_, i64>(1)? as u64), Seq(row.get::<_, i64>(2)? as u64)))
     })?;
-    let mut dropped = HashMap::new();
+    let mut dropped = BTreeMap::new();
     for row in rows {
         let (face_id, epoch, seq) = row?;
         if let Ok(face_id) = face_id.parse() {

@@ -20,6 +20,10 @@ pub(super) fn put(tx: &Transaction<'_>, lease: Lease, enrol: EnrolPolicy) -> rus
         .map(|_| ())
 }
 
+pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM lease")?.execute([]).map(|_| ())
+}
+
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Option<(Lease, EnrolPolicy)>> {
     let row = db
         .query_row("SELECT issued_at, lease_s, enrol FROM lease", [], |row| {

@@ -8,6 +8,7 @@
 
 mod cache;
 mod customers;
+mod diagnosis;
 mod dropped;
 mod lease;
 mod open;
@@ -69,7 +70,7 @@ impl Store {
     pub fn open(folder: &Path, key: &DigestKey) -> anyhow::Result<(Self, Opened)> {
         let mut outbox = OutboxDb::open(&folder.join("outbox.db"))?;
         let file = folder.join("cache.db");
-        let (mut cache, mut opened, cache_lost) =
+        let (cache, mut opened, cache_lost) =
             match Cache::open(&file).and_then(|c| c.load(key).map(|o| (c, o))) {
                 Ok((cache, opened)) => (cache, opened, None),
                 Err(error) if error.is_damage() => {
@@ -80,7 +81,6 @@ impl Store {
                 }
                 Err(error) => return Err(error.into()),
             };
-        cache.clear_stage()?;
         outbox.load(&mut opened)?;
         opened.cache_lost = cache_lost;
         Ok((Self { cache, outbox }, opened))

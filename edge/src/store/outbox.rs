@@ -1,7 +1,7 @@
 //! `outbox.db`: what only this edge knows.
 
 use super::{
-    OpenError, Opened, open, receipts, standing,
+    OpenError, Opened, diagnosis, open, receipts, standing,
     visits::{self, NewVisit, StoredVisit},
 };
 use crate::sync::{Command, Fate, Standing, VisitKey};
@@ -9,7 +9,7 @@ use protocol::message::Receipt;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 1] = [&[visits::FORM, receipts::FORM, standing::FORM]];
+const FORMS: [&[&str]; 1] = [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM]];
 
 /// The open file.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl OutboxDb {
         opened.loaded.standing = row.standing;
         opened.loaded.receipts = receipts::load(&self.db).map_err(wrong)?;
         opened.loaded.visits = visits::load(&self.db).map_err(wrong)?;
+        opened.loaded.diagnosis = diagnosis::load(&self.db).map_err(wrong)?;
         opened.starts = row.starts;
         opened.lost_visits = row.lost_visits;
         self.standing = row.standing;
@@ -81,6 +82,7 @@ impl OutboxDb {
                 Command::ForgetVisits(keys) => {
                     keys.iter().try_for_each(|key| visits::forget(&tx, *key))?;
                 }
+                Command::GiveUp(why) => diagnosis::put(&tx, why)?,
                 Command::Unsettle => visits::unsettle(&tx)?,
                 Command::ForgetReceipts(keys) => {
                     keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
@@ -126,6 +128,7 @@ fn concerns(command: &Command) -> bool {
         command,
         Command::MarkSettled(..)
             | Command::ForgetVisits(_)
+            | Command::GiveUp(_)
             | Command::Unsettle
             | Command::ForgetReceipts(_)
             | Command::Remove { .. }

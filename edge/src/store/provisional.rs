@@ -62,6 +62,10 @@ pub(super) fn take(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<O
     Ok(face.flatten())
 }
 
+pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM provisional")?.execute([]).map(|_| ())
+}
+
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<(FaceId, OwnFace)>> {
     let mut query = db.prepare(
         "SELECT space, embedding, face_id, epoch, floor, settled_epoch, settled_seq FROM provisional",

@@ -10,10 +10,11 @@ pub(super) const FORM: &str = "
         epoch       INTEGER,
         floor       INTEGER NOT NULL,
         issued_at   INTEGER,
+        clock       INTEGER,
         starts      INTEGER NOT NULL,
         lost_visits INTEGER NOT NULL
     ) STRICT;
-    INSERT INTO standing (one, epoch, floor, issued_at, starts, lost_visits) VALUES (1, NULL, 0, NULL, 0, 0);
+    INSERT INTO standing (one, epoch, floor, issued_at, clock, starts, lost_visits) VALUES (1, NULL, 0, NULL, NULL, 0, 0);
 ";
 
 /// The row.
@@ -28,9 +29,14 @@ pub struct StandingRow {
 }
 
 pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
-    let Standing { epoch, floor, issued_at } = standing;
-    tx.prepare_cached("UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3")?
-        .execute(params![epoch.map(|e| e.0 as i64), floor.0 as i64, issued_at.map(|at| at.0)])
+    let Standing { epoch, floor, issued_at, clock } = standing;
+    tx.prepare_cached("UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3, clock = ?4")?
+        .execute(params![
+            epoch.map(|e| e.0 as i64),
+            floor.0 as i64,
+            issued_at.map(|at| at.0),
+            clock.map(|at| at.0)
+        ])
         .map(|_| ())
 }
 
@@ -46,12 +52,13 @@ pub(super) fn lost(tx: &Transaction<'_>, visits: u64) -> rusqlite::Result<()> {
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {
-    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits FROM standing", [], |row| {
+    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits, clock FROM standing", [], |row| {
         Ok(StandingRow {
             standing: Standing {
                 epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
                 floor: Seq(row.get::<_, i64>(1)? as u64),
                 issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
+                clock: row.get::<_, Option<i64>>(5)?.map(UnixMs),
             },
             starts: row.get::<_, i64>(3)? as u64,
             lost_visits: row.get::<_, i64>(4)? as u64,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sync::{Command, Fate, Lease, Provisional, Put, Standing, VisitKey};
+use crate::sync::{Command, Diagnosis, Fate, Lease, Provisional, Put, Standing, VisitKey};
 use protocol::{
     Embedding, Epoch, Seq, StreamId, UnixMs,
     message::{Basis, Customer, EnrolPolicy, Flag, Probe, Receipt, ReceiptKey, Seen},
@@ -45,7 +45,7 @@ fn remove(id: &str, seq: u64) -> Command {
 }
 
 fn standing(floor: u64) -> Standing {
-    Standing { epoch: Some(EPOCH), floor: Seq(floor), issued_at: Some(UnixMs(5)) }
+    Standing { epoch: Some(EPOCH), floor: Seq(floor), issued_at: Some(UnixMs(5)), clock: Some(UnixMs(6)) }
 }
 
 fn carry(store: &mut Store, commands: &[Command]) -> Carried {
@@ -113,8 +113,7 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
         embedding: embedding(2),
     };
     store.cache.mint(&face("own"), &own).unwrap();
-    let Command::Put(staged) = put("staged", 91, 3) else { unreachable!() };
-    carry(&mut store, &[Command::Stage(staged)]);
+    carry(&mut store, &[put("dropped", 91, 3)]);
     for (n, salt, id) in [(1, 1, "ada"), (2, 2, "own")] {
         let seen = Seen::New { face_id: face(id), space: own.space.clone(), embedding: embedding(salt) };
         let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
@@ -131,7 +130,7 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
     let commands = [
         remove("ada", 92),
         Command::EndProvisional(face("own"), Fate::Nobody),
-        Command::Unstage(face("staged")),
+        Command::Drop { face_id: face("dropped"), as_of: Seq(92) },
     ];
     let carried = carry(&mut store, &commands);
     assert_eq!(
@@ -192,4 +191,24 @@ fn a_file_of_a_newer_program_or_in_use_is_refused_in_a_sentence() {
         let sentence = refused(folder.path());
         assert!(sentence.contains(file) && sentence.contains("newer edge"), "{sentence}");
     }
+}
+
+#[test]
+fn what_is_given_up_leaves_the_cache_and_its_diagnosis_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    carry(&mut store, &[put("ada", 1, 1), put("bob", 2, 2), remove("bob", 3)]);
+    store.outbox.carry_out(&[], &[], &standing(3)).unwrap();
+    let faces = vec![face("ada"), face("bob")];
+    let diagnosis = Diagnosis { at: UnixMs(9), epoch: EPOCH, as_of: Seq(3), rows: 70, faces };
+    let give_up = [Command::GiveUp(diagnosis.clone())];
+    let carried = store.cache.carry_out(&give_up, &standing(3), &standing(3), None).unwrap();
+    assert!(carried.erased);
+    store.outbox.carry_out(&give_up, &[], &standing(3)).unwrap();
+    store.cache.empty_log().unwrap();
+    assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
+    drop(store);
+    let (_, opened) = Store::open(folder.path(), &key()).unwrap();
+    let Loaded { standing: kept, rows, dropped, lease, diagnosis: why, .. } = opened.loaded;
+    assert_eq!((kept, rows.len(), dropped.len(), lease, why), (standing(3), 0, 0, None, Some(diagnosis)));
 }

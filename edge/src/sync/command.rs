@@ -1,9 +1,9 @@
 //! What goes into the core, and what it asks for.
 
-use super::{history::Total, outbox::VisitKey};
+use super::{history::Total, outbox::VisitKey, repair::Diagnosis};
 use protocol::{
-    Epoch, FaceId, RowHash, Seq, UnixMs,
-    message::{Change, Command as Order, Customer, Head, ReceiptKey, Settled},
+    Epoch, FaceId, Round, RowHash, Seq, UnixMs,
+    message::{Change, Command as Order, Customer, Head, ReceiptKey, Report, Roster, Settled},
 };
 
 /// Something happened. Heads come only with their signature checked, messages only well-formed.
@@ -15,6 +15,10 @@ pub enum Event {
     Cleared,
     /// A head.
     Head(Head),
+    /// A page of the answer to a repair.
+    Roster(Roster),
+    /// A row that the edge wanted in this round, and the keyed hash of its content when it is live.
+    Wanted(Round, Box<Change>, Option<RowHash>),
     /// Visits are stored.
     Settled(Settled),
     /// Receipts are stored.
@@ -22,20 +26,11 @@ pub enum Event {
     /// The website asks for something.
     Order(Order),
     /// The session with the broker began.
-    SessionBegan(SessionPast),
+    SessionBegan,
     /// The session with the broker ended.
     SessionEnded,
     /// Time went by.
     Tick,
-}
-
-/// Whether the broker remembers the edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionPast {
-    /// It does: what was missed comes by itself.
-    Resumed,
-    /// It does not: the edge has subscribed, and every retained message comes.
-    New,
 }
 
 /// Something to do, in this order.
@@ -58,14 +53,6 @@ pub enum Command {
         /// As of which seq it is known to be gone.
         as_of: Seq,
     },
-    /// Store the row beside the others.
-    Stage(Box<Put>),
-    /// A face collected beside the others is removed.
-    Unstage(FaceId),
-    /// Take these rows over from beside, store them, then let the gallery know them.
-    Adopt(Vec<FaceId>),
-    /// Forget what stands beside.
-    ClearStage,
     /// Every row counts to this epoch.
     AdoptEpoch(Epoch),
     /// A provisional face is one no longer.
@@ -82,8 +69,12 @@ pub enum Command {
     ForgetReceipts(Vec<ReceiptKey>),
     /// The rows were found right.
     Verified(Seq, Total),
-    /// Give up the session, and subscribe anew without a past.
-    SubscribeAnew,
+    /// Say this to the website, once what stands before is stored.
+    Say(Report),
+    /// Read the rows from the store again: the website does not trust them.
+    ReadAgain,
+    /// Every row, every face of the edge's own and the lease go; why is kept.
+    GiveUp(Diagnosis),
 }
 
 /// A row to be stored.

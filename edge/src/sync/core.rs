@@ -1,33 +1,40 @@
 //! The rules together: one event in, commands out.
 
+mod repairing;
+mod visiting;
+
 use super::{
-    command::{Command, Event, Fate, Put, SessionPast},
+    command::{Command, Event, Fate, Put},
     grace::{Grace, Rightness},
     history::Total,
     lease::{Freshness, Lease},
     loaded::{Loaded, Standing},
-    outbox::{Outbox, VisitKey, Weight},
+    now::Now,
+    outbox::Outbox,
     provisional::Provisionals,
     receipts::Receipts,
-    refill::{Refill, WantedAtStart},
+    repair::{Diagnosis, Repairs},
     reporting::{Reporting, Told},
     rows::{Comparison, Rows, Ruling},
 };
 use protocol::{
     Epoch, FaceId, RowHash, Seq, StreamId, UnixMs,
-    message::{
-        Change, Command as Order, CustomerState, EnrolPolicy, Head, Receipt, ReceiptKey, Settled, SyncState,
-    },
+    message::{Change, Command as Order, CustomerState, EnrolPolicy, Head, Receipt, ReceiptKey, SyncState},
 };
+
+/// The wall clock is written down when it has moved by so much.
+const CLOCK_KEPT_MS: i64 = 60_000;
 
 /// The state of one edge.
 #[derive(Debug)]
 pub struct Core {
     rows: Rows,
-    refill: Refill,
+    repairs: Repairs,
+    diagnosis: Option<Diagnosis>,
     grace: Grace,
     newest: Option<Head>,
     issued_at: Option<UnixMs>,
+    clock: Option<UnixMs>,
     lease: Option<(Lease, EnrolPolicy)>,
     verified: Total,
     provisional: Provisionals,
@@ -39,17 +46,23 @@ pub struct Core {
 
 impl Core {
     /// Starts with what was stored and a stream that was never used.
-    pub fn load(loaded: Loaded, stream: StreamId, now: UnixMs) -> Self {
-        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits } = loaded;
-        let lost = rows.is_empty() && lease.is_none() && standing.floor > Seq(0);
+    pub fn load(loaded: Loaded, stream: StreamId, now: Now) -> Self {
+        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } = loaded;
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
+        let mut grace = Grace::begin(now.ran);
+        if lease.is_none() && standing.floor > Seq(0) {
+            // The cache was lost: nothing that comes by itself can fill it, and no head is needed to know that.
+            grace.differs();
+        }
         Self {
             verified: rows.total(),
             rows,
-            refill: Refill::wanted_at_start(if lost { WantedAtStart::Yes } else { WantedAtStart::No }),
-            grace: Grace::begin(now),
+            repairs: Repairs::new(stream.0),
+            diagnosis,
+            grace,
             newest: None,
             issued_at: standing.issued_at,
+            clock: standing.clock,
             lease,
             provisional: Provisionals::load(provisional),
             receipts: Receipts::load(receipts),
@@ -60,15 +73,18 @@ impl Core {
     }
 
     /// Takes in an event, and adds what is to be done to `out`.
-    pub fn apply(&mut self, event: Event, now: UnixMs, out: &mut Vec<Command>) {
+    pub fn apply(&mut self, event: Event, now: Now, out: &mut Vec<Command>) {
+        self.keep_clock(now.wall);
         match event {
             Event::Change(change, hash) => {
-                self.grace.message(now);
+                self.grace.message(now.ran);
                 self.change(*change, hash, now, out);
             }
             // What was dropped stays remembered: only the floor passing it ends that.
-            Event::Cleared => self.grace.message(now),
+            Event::Cleared => self.grace.message(now.ran),
             Event::Head(head) => self.head(head, now, out),
+            Event::Roster(roster) => self.roster(roster, now, out),
+            Event::Wanted(round, change, hash) => self.wanted(round, *change, hash, now, out),
             Event::Settled(settled) => self.settled(&settled, out),
             Event::ReceiptsStored(keys) => {
                 let stored = self.receipts.stored(&keys);
@@ -77,48 +93,59 @@ impl Core {
                 }
             }
             Event::Order(Order::Report) => self.reporting.now(),
-            Event::Order(Order::Repair) => self.subscribe_anew(now, out),
-            Event::SessionBegan(past) => self.begin_session(past, now, out),
-            Event::SessionEnded => self.online = false,
+            Event::Order(Order::Repair) => self.asked(out),
+            Event::SessionBegan => self.begin_session(now),
+            Event::SessionEnded => {
+                self.online = false;
+                self.repairs.end_session();
+            }
             Event::Tick => self.tick(now, out),
         }
     }
 
-    fn change(&mut self, change: Change, hash: Option<RowHash>, now: UnixMs, out: &mut Vec<Command>) {
-        let collected = self.refill.change(&change, hash);
-        let ruling = self.rows.change(change.epoch, &change.face_id, change.seq, hash);
-        let Change { epoch, face_id, seq, state } = change;
-        match (state, hash) {
-            (CustomerState::Live(customer), Some(hash)) => {
-                let put = Put { face_id, epoch, seq, hash, customer };
-                if ruling == Ruling::Put {
-                    if self.provisional.end(&put.face_id) {
-                        out.push(Command::EndProvisional(put.face_id.clone(), Fate::Customer));
-                    }
-                    let put = Box::new(put);
-                    if collected == Ruling::Put {
-                        out.push(Command::Stage(put.clone()));
-                    }
-                    out.push(Command::Put(put));
-                } else if collected == Ruling::Put {
-                    out.push(Command::Stage(Box::new(put)));
-                }
-            }
-            (CustomerState::Removed { merged_into }, _) => {
-                if collected == Ruling::Removed {
-                    out.push(Command::Unstage(face_id.clone()));
-                }
-                if ruling == Ruling::Removed {
-                    self.removed(ReceiptKey { face_id, epoch, seq }, merged_into, out);
-                }
-            }
-            (CustomerState::Live(_), None) => {}
+    /// Notes the time, so that a box that starts with a clock from before does not stretch its lease.
+    fn keep_clock(&mut self, wall: UnixMs) {
+        if self.clock.is_none_or(|kept| wall.since(kept).abs() >= CLOCK_KEPT_MS) {
+            self.clock = Some(wall);
         }
-        if let Some(head) = self.newest.clone() {
-            if head.seq >= self.rows.top() && self.rows.compare(&head) == Comparison::Equal {
-                self.verified(&head, now, out);
+    }
+
+    fn change(&mut self, change: Change, hash: Option<RowHash>, now: Now, out: &mut Vec<Command>) {
+        let ruling = self.rows.change(change.epoch, &change.face_id, change.seq, hash);
+        self.carry(change, hash, ruling, out);
+        self.recheck(now, out);
+    }
+
+    /// Does what was ruled on a change.
+    fn carry(&mut self, change: Change, hash: Option<RowHash>, ruling: Ruling, out: &mut Vec<Command>) {
+        let Change { epoch, face_id, seq, state } = change;
+        if ruling != Ruling::Ignored
+            && let Some(talk) = self.repairs.talk()
+        {
+            // A removal is final.
+            talk.strike(&face_id, if ruling == Ruling::Removed { Seq(u64::MAX) } else { seq });
+        }
+        match (state, hash, ruling) {
+            (CustomerState::Live(customer), Some(hash), Ruling::Put) => {
+                if self.provisional.end(&face_id) {
+                    out.push(Command::EndProvisional(face_id.clone(), Fate::Customer));
+                }
+                out.push(Command::Put(Box::new(Put { face_id, epoch, seq, hash, customer })));
             }
-            self.adopt(&head, now, out);
+            (CustomerState::Removed { merged_into }, _, Ruling::Removed) => {
+                self.removed(ReceiptKey { face_id, epoch, seq }, merged_into, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Holds the newest head against the rows once more, after they have changed.
+    fn recheck(&mut self, now: Now, out: &mut Vec<Command>) {
+        if let Some(head) = &self.newest
+            && head.seq >= self.rows.top()
+            && self.rows.compare(head) == Comparison::Equal
+        {
+            self.matches(&head.clone(), now, out);
         }
     }
 
@@ -132,13 +159,14 @@ impl Core {
         out.push(Command::Remove { key, merged_into });
     }
 
-    fn head(&mut self, head: Head, now: UnixMs, out: &mut Vec<Command>) {
+    fn head(&mut self, head: Head, now: Now, out: &mut Vec<Command>) {
         if self.rows.epoch() != Some(head.epoch) {
             if self.issued_at.is_some_and(|newest| head.issued_at <= newest) {
                 return;
             }
             self.begin_epoch(head.epoch, out);
         }
+        let late = self.issued_at > Some(head.issued_at);
         self.issued_at = self.issued_at.max(Some(head.issued_at));
         if let Some(at) = head.backed_up_at {
             let safe = self.outbox.backed_up(at);
@@ -147,36 +175,40 @@ impl Core {
             }
         }
         match self.rows.compare(&head) {
-            Comparison::Equal => {
-                if head.seq >= self.rows.top() && self.rows.any_of_older_epoch() {
-                    self.rows.adopt_epoch();
-                    out.push(Command::AdoptEpoch(head.epoch));
-                }
-                self.verified(&head, now, out);
-            }
+            Comparison::Equal => self.matches(&head, now, out),
             Comparison::Differs => self.grace.differs(),
             Comparison::Ahead => self.grace.unchecked(),
         }
-        self.adopt(&head, now, out);
+        if !late {
+            self.grace.head(head.seq, self.rows.top(), now.ran);
+        }
+        if !self.rows.equal_now(&head) {
+            self.repairs.unmatched(head.seq);
+        }
         if self.newest.as_ref().is_none_or(|newest| newest.epoch != head.epoch || head.seq >= newest.seq) {
             self.newest = Some(head);
         }
     }
 
+    /// A head was found right: for rows of an older epoch too, when they are what it tells.
+    fn matches(&mut self, head: &Head, now: Now, out: &mut Vec<Command>) {
+        if head.seq >= self.rows.top() && self.rows.mixed() {
+            self.rows.adopt_epoch();
+            out.push(Command::AdoptEpoch(head.epoch));
+        }
+        self.verified(head, now, out);
+    }
+
     fn begin_epoch(&mut self, epoch: Epoch, out: &mut Vec<Command>) {
-        let first = self.rows.epoch().is_none();
         self.rows.begin_epoch(epoch);
-        self.refill.begin_epoch(&self.rows);
+        self.repairs.begin_epoch();
         self.newest = None;
         if self.outbox.begin_epoch() > 0 {
             out.push(Command::Unsettle);
         }
-        if !first {
-            out.push(Command::ClearStage);
-        }
     }
 
-    fn verified(&mut self, head: &Head, now: UnixMs, out: &mut Vec<Command>) {
+    fn verified(&mut self, head: &Head, now: Now, out: &mut Vec<Command>) {
         let total = Total { digest: head.digest, count: head.count };
         let news = head.seq > self.rows.floor() || self.lease.is_none();
         let ended = self.provisional.removal(head.epoch, head.last_removal);
@@ -188,13 +220,10 @@ impl Core {
             _ => (lease, head.enrol),
         });
         let right = if self.rows.equal_now(head) { Rightness::Right } else { Rightness::Open };
-        self.grace.matched(now, right);
+        self.grace.matched(now.ran, right);
         if right == Rightness::Right {
             self.verified = total;
-            if self.refill.collecting() {
-                out.push(Command::ClearStage);
-            }
-            self.refill.end();
+            self.repairs.right();
         }
         let ended = self.provisional.verified(head.epoch, self.rows.floor());
         self.end_provisional(ended, Fate::Declined, out);
@@ -203,95 +232,11 @@ impl Core {
         }
     }
 
-    /// Lets what was collected take the rows' place, when the head vouches for it.
-    fn adopt(&mut self, head: &Head, now: UnixMs, out: &mut Vec<Command>) {
-        let Some(adoption) = self.refill.adopt(&mut self.rows, head) else { return };
-        for face_id in adoption.dropped {
-            out.push(Command::Drop { face_id, as_of: adoption.as_of });
-        }
-        for face_id in &adoption.adopted {
-            if self.provisional.end(face_id) {
-                out.push(Command::EndProvisional(face_id.clone(), Fate::Customer));
-            }
-        }
-        out.push(Command::Adopt(adoption.adopted));
-        out.push(Command::ClearStage);
-        if self.rows.compare(head) == Comparison::Equal {
-            self.verified(head, now, out);
-        }
-    }
-
-    fn settled(&mut self, settled: &Settled, out: &mut Vec<Command>) {
-        let Some(epoch) = self.rows.epoch().filter(|epoch| *epoch == settled.epoch) else { return };
-        let settlement = self.outbox.settle(settled);
-        if !settlement.marked.is_empty() {
-            out.push(Command::MarkSettled(settlement.marked, settled.at));
-        }
-        if !settlement.forgotten.is_empty() {
-            out.push(Command::ForgetVisits(settlement.forgotten));
-        }
-        for face_id in settlement.enrolled {
-            if self.provisional.settle(&face_id, (epoch, settled.seq)) {
-                out.push(Command::SettleProvisional(face_id, (epoch, settled.seq)));
-            }
-        }
-        let ended = self.provisional.verified(epoch, self.rows.floor());
-        self.end_provisional(ended, Fate::Declined, out);
-    }
-
-    fn end_provisional(&mut self, ended: Vec<FaceId>, fate: Fate, out: &mut Vec<Command>) {
-        for face_id in ended {
-            self.outbox.scrub(&face_id);
-            out.push(Command::EndProvisional(face_id, fate));
-        }
-    }
-
-    fn begin_session(&mut self, past: SessionPast, now: UnixMs, out: &mut Vec<Command>) {
+    fn begin_session(&mut self, now: Now) {
         self.online = true;
-        self.grace.begin_session(now);
+        self.grace.begin_session(now.ran);
         self.outbox.begin_session();
         self.reporting.now();
-        match past {
-            SessionPast::New => {
-                out.push(Command::ClearStage);
-                self.refill.begin_session(&self.rows);
-            }
-            SessionPast::Resumed if self.refill.wanted() && !self.refill.collecting() => {
-                self.subscribe_anew(now, out);
-            }
-            SessionPast::Resumed => {}
-        }
-    }
-
-    fn subscribe_anew(&mut self, now: UnixMs, out: &mut Vec<Command>) {
-        if self.refill.ask(now) {
-            out.push(Command::SubscribeAnew);
-        }
-    }
-
-    fn tick(&mut self, now: UnixMs, out: &mut Vec<Command>) {
-        let filling = self.refill.collecting() && self.grace.busy(now);
-        if self.online && self.grace.over(now) && !filling {
-            self.subscribe_anew(now, out);
-        }
-    }
-
-    /// Takes in a visit; a new face becomes provisional. Answers with the visit's number. A face whose proposal is
-    /// lost because too many visits wait ends.
-    pub fn visit(&mut self, weight: Weight, basis: (Epoch, Seq), out: &mut Vec<Command>) -> VisitKey {
-        if let Weight::New(face_id) = &weight {
-            self.provisional.mint(face_id.clone(), basis);
-        }
-        let (key, lost) = self.outbox.add(weight);
-        if let Some(lost) = lost {
-            out.push(Command::ForgetVisits(vec![lost.key]));
-            if let Weight::New(face_id) = lost.weight
-                && self.provisional.end(&face_id)
-            {
-                out.push(Command::EndProvisional(face_id, Fate::Nobody));
-            }
-        }
-        key
     }
 
     /// A removal is durable and probed: its receipt waits for the website, and a report is due.
@@ -301,38 +246,38 @@ impl Core {
     }
 
     /// Whether a report is due at `now`; it then counts as sent.
-    pub fn report(&mut self, now: UnixMs) -> bool {
+    pub fn report(&mut self, now: Now) -> bool {
         let told = Told {
             epoch: self.rows.epoch(),
             verified: self.rows.floor(),
             total: self.verified,
             state: self.state(now),
         };
-        let due = self.online && told.epoch.is_some() && self.reporting.due(told, now);
+        let due = self.online && told.epoch.is_some() && self.reporting.due(told, now.ran);
         if due {
-            self.reporting.sent(told, now);
+            self.reporting.sent(told, now.ran);
         }
         due
     }
 
-    /// The visits to send at `now`, see [`Outbox::to_send`]; none while there is no session.
-    pub fn visits_to_send(&mut self, now: UnixMs) -> Vec<(VisitKey, u64)> {
-        if self.online { self.outbox.to_send(now) } else { Vec::new() }
-    }
-
     /// Where the edge stands at `now`.
-    pub fn state(&self, now: UnixMs) -> SyncState {
+    pub fn state(&self, now: Now) -> SyncState {
         match self.lease {
             None => SyncState::Filling,
-            Some((lease, _)) if lease.freshness(now) == Freshness::Expired => SyncState::Expired,
-            Some(_) if self.grace.over(now) => SyncState::Differs,
+            Some((lease, _)) if lease.freshness(now.wall) == Freshness::Expired => SyncState::Expired,
+            Some(_) if self.grace.over(now.ran) => SyncState::Differs,
             Some(_) => SyncState::Verified,
         }
     }
 
     /// What must survive the loss of the cache.
     pub fn standing(&self) -> Standing {
-        Standing { epoch: self.rows.epoch(), floor: self.rows.floor(), issued_at: self.issued_at }
+        Standing {
+            epoch: self.rows.epoch(),
+            floor: self.rows.floor(),
+            issued_at: self.issued_at,
+            clock: self.clock,
+        }
     }
 
     /// The lease and the enrol policy that came with it, once a head was verified.
@@ -360,9 +305,14 @@ impl Core {
         &self.outbox
     }
 
-    /// How filling anew stands.
-    pub fn refill(&self) -> &Refill {
-        &self.refill
+    /// How repairing stands.
+    pub fn repairs(&self) -> &Repairs {
+        &self.repairs
+    }
+
+    /// Why the rows were given up last, if they ever were.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.diagnosis.as_ref()
     }
 }
 

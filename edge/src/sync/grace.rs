@@ -1,18 +1,23 @@
 //! How long a difference is only a delay.
 
-use protocol::UnixMs;
+use super::now::Ran;
+use protocol::Seq;
 
 /// A difference is real when no customer message has come for this long,
 const QUIET_MS: i64 = 2_000;
 /// or no head has matched for this long.
 const UNMATCHED_MS: i64 = 30_000;
+/// or the rows have been ahead of every head for this long, which is more than a heartbeat.
+const AHEAD_MS: i64 = 90_000;
 
 /// Since when an edge differs from what it is told, and whether that can still be messages on their way.
 #[derive(Debug, Clone, Copy)]
 pub struct Grace {
-    last_message: UnixMs,
-    last_match: UnixMs,
+    last_message: Ran,
+    last_match: Ran,
     doubt: Doubt,
+    /// How far the rows were ahead of the heads, and since when no head has come to that.
+    ahead: Option<(Seq, Ran)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,31 +31,35 @@ enum Doubt {
 
 impl Grace {
     /// Nothing is in doubt at `now`.
-    pub fn begin(now: UnixMs) -> Self {
-        Self { last_message: now, last_match: now, doubt: Doubt::None }
+    pub fn begin(now: Ran) -> Self {
+        Self { last_message: now, last_match: now, doubt: Doubt::None, ahead: None }
     }
 
     /// A session begins: what it has to bring is on its way from now on.
-    pub fn begin_session(&mut self, now: UnixMs) {
+    pub fn begin_session(&mut self, now: Ran) {
         self.last_message = now;
         self.last_match = now;
+        self.ahead = None;
     }
 
-    /// Whether customer messages are coming in, as of `now`.
-    pub fn busy(&self, now: UnixMs) -> bool {
-        now.since(self.last_message) < QUIET_MS
+    /// A head at `seq` came, while the rows have come to `top`. A change is never published before it is committed, so
+    /// heads soon come to where the rows are; rows that stay ahead of every head hold what the website never said.
+    pub fn head(&mut self, seq: Seq, top: Seq, now: Ran) {
+        if self.ahead.is_none_or(|(mark, _)| seq >= mark) {
+            self.ahead = (top > seq).then_some((top, now));
+        }
     }
 
     /// A customer message came.
-    pub fn message(&mut self, now: UnixMs) {
+    pub fn message(&mut self, now: Ran) {
         self.last_message = now;
     }
 
     /// A head matched: the rows as they are now, or (a late head) as they were.
-    pub fn matched(&mut self, now: UnixMs, rows_now: Rightness) {
+    pub fn matched(&mut self, now: Ran, rows_now: Rightness) {
         self.last_match = now;
         if rows_now == Rightness::Right {
-            self.doubt = Doubt::None;
+            (self.doubt, self.ahead) = (Doubt::None, None);
         }
     }
 
@@ -67,7 +76,10 @@ impl Grace {
     }
 
     /// Whether the rows are taken to be wrong.
-    pub fn over(&self, now: UnixMs) -> bool {
+    pub fn over(&self, now: Ran) -> bool {
+        if self.ahead.is_some_and(|(_, since)| now.since(since) >= AHEAD_MS) {
+            return true;
+        }
         let unmatched = now.since(self.last_match) >= UNMATCHED_MS;
         match self.doubt {
             Doubt::None => false,
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_real_after_two_quiet_seconds_or_thirty_in_all() {
-        let at = UnixMs;
+        let at = Ran;
         let quiet = |messages: &[i64], now| {
             let mut grace = Grace::begin(at(0));
             grace.differs();
@@ -113,19 +125,34 @@ mod tests {
 
     #[test]
     fn a_match_ends_the_doubt_only_when_it_is_of_the_rows_as_they_are() {
-        let mut grace = Grace::begin(UnixMs(0));
+        let mut grace = Grace::begin(Ran(0));
         grace.differs();
-        grace.matched(UnixMs(1_000), Rightness::Open);
-        assert!(grace.over(UnixMs(4_000)), "a late head says nothing of now");
-        grace.matched(UnixMs(1_000), Rightness::Right);
-        assert!(!grace.over(UnixMs(60_000)));
+        grace.matched(Ran(1_000), Rightness::Open);
+        assert!(grace.over(Ran(4_000)), "a late head says nothing of now");
+        grace.matched(Ran(1_000), Rightness::Right);
+        assert!(!grace.over(Ran(60_000)));
     }
 
     #[test]
     fn rows_ahead_of_every_head_are_suspect_after_a_while() {
-        let mut grace = Grace::begin(UnixMs(0));
+        let mut grace = Grace::begin(Ran(0));
         grace.unchecked();
-        assert!(!grace.over(UnixMs(29_999)));
-        assert!(grace.over(UnixMs(30_000)));
+        assert!(!grace.over(Ran(29_999)));
+        assert!(grace.over(Ran(30_000)));
+    }
+
+    #[test]
+    fn rows_that_stay_ahead_of_the_heads_are_suspect_and_rows_that_heads_follow_are_not() {
+        let mut grace = Grace::begin(Ran(0));
+        for n in 0..100 {
+            grace.head(Seq(n), Seq(n + 5), Ran(n as i64 * 1_000));
+            assert!(!grace.over(Ran(n as i64 * 1_000)), "heads follow within five seconds");
+        }
+        for n in 0..90 {
+            grace.head(Seq(99), Seq(104), Ran(100_000 + n * 1_000));
+        }
+        assert!(grace.over(Ran(190_000)), "no head has come further than 99");
+        grace.head(Seq(104), Seq(104), Ran(190_001));
+        assert!(!grace.over(Ran(190_002)));
     }
 }

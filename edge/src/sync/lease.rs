@@ -1,7 +1,7 @@
 //! The lease: how long recognition may go on without a newer verified head.
 
 use protocol::{UnixMs, message::Head};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// From when on, and for how long, an edge may recognise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Lease {
 }
 
 /// How old an edge's knowledge is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freshness {
     /// A head was verified not long ago.

@@ -1,11 +1,11 @@
 //! What a core starts from.
 
-use super::{lease::Lease, outbox::Entry, provisional::Provisional, rows::Row};
+use super::{lease::Lease, outbox::Entry, provisional::Provisional, repair::Diagnosis, rows::Row};
 use protocol::{
     Epoch, FaceId, Seq, UnixMs,
     message::{EnrolPolicy, Receipt},
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What an edge must not forget of its own standing, not even when the cache is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +16,15 @@ pub struct Standing {
     pub floor: Seq,
     /// When the newest head seen was signed.
     pub issued_at: Option<UnixMs>,
+    /// The time it was at least, by the edge's own clock.
+    pub clock: Option<UnixMs>,
+}
+
+impl Standing {
+    /// No moment of this start is before it.
+    pub fn earliest(&self) -> Option<UnixMs> {
+        self.issued_at.max(self.clock)
+    }
 }
 
 /// Everything a core starts from, as it was stored.
@@ -24,15 +33,17 @@ pub struct Loaded {
     /// See there.
     pub standing: Standing,
     /// The live rows.
-    pub rows: HashMap<FaceId, Row>,
+    pub rows: BTreeMap<FaceId, Row>,
     /// What was dropped and not passed by the floor yet.
-    pub dropped: HashMap<FaceId, (Epoch, Seq)>,
+    pub dropped: BTreeMap<FaceId, (Epoch, Seq)>,
     /// The lease of the newest verified head, and that head's enrol policy; a lost cache has voided it.
     pub lease: Option<(Lease, EnrolPolicy)>,
     /// The edge's own faces.
-    pub provisional: HashMap<FaceId, Provisional>,
+    pub provisional: BTreeMap<FaceId, Provisional>,
     /// Removals the website has not acknowledged.
     pub receipts: Vec<Receipt>,
     /// Visits, oldest first.
     pub visits: Vec<Entry>,
+    /// Why the rows were given up last.
+    pub diagnosis: Option<Diagnosis>,
 }

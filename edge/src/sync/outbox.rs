@@ -1,5 +1,6 @@
 //! Visits on their way to the website: numbering, what is in flight, what is let go of and when.
 
+use super::now::Ran;
 use protocol::{FaceId, StreamId, UnixMs, message::Settled};
 use std::collections::BTreeMap;
 
@@ -51,7 +52,7 @@ pub struct Outbox {
     next_order: u64,
     waiting: BTreeMap<u64, Entry>,
     settled: BTreeMap<u64, Entry>,
-    in_flight: BTreeMap<u64, UnixMs>,
+    in_flight: BTreeMap<u64, Ran>,
     waiting_max: usize,
 }
 
@@ -173,7 +174,7 @@ impl Outbox {
 
     /// The visits to send now, each with the first unsettled number of its stream: the oldest ones, as many as may be
     /// in flight, that have not been sent or not been answered for a while. They count as sent.
-    pub fn to_send(&mut self, now: UnixMs) -> Vec<(VisitKey, u64)> {
+    pub fn to_send(&mut self, now: Ran) -> Vec<(VisitKey, u64)> {
         let window = self.waiting.iter().take(IN_FLIGHT);
         let due: Vec<(u64, VisitKey)> = window
             .filter(|(order, _)| self.in_flight.get(order).is_none_or(|sent| now.since(*sent) >= RESEND_MS))

@@ -19,14 +19,14 @@ fn numbers(sent: Vec<(VisitKey, u64)>) -> Vec<(u64, u64)> {
 fn at_most_sixty_four_are_in_flight_and_come_again_after_a_while_or_a_new_session() {
     let mut outbox = outbox();
     (0..100).for_each(|_| drop(outbox.add(Weight::Known)));
-    let first = numbers(outbox.to_send(UnixMs(0)));
+    let first = numbers(outbox.to_send(Ran(0)));
     assert_eq!((first.len(), first[0], first[63]), (64, (1, 1), (64, 1)));
-    assert!(outbox.to_send(UnixMs(29_999)).is_empty());
+    assert!(outbox.to_send(Ran(29_999)).is_empty());
     assert_eq!(outbox.settle(&settled(STREAM, 10)).marked.len(), 10);
-    assert_eq!(numbers(outbox.to_send(UnixMs(1))), (65..=74).map(|n| (n, 11)).collect::<Vec<_>>());
-    assert_eq!(outbox.to_send(UnixMs(30_000)).len(), 54, "those of the beginning are late by now");
+    assert_eq!(numbers(outbox.to_send(Ran(1))), (65..=74).map(|n| (n, 11)).collect::<Vec<_>>());
+    assert_eq!(outbox.to_send(Ran(30_000)).len(), 54, "those of the beginning are late by now");
     outbox.begin_session();
-    assert_eq!(outbox.to_send(UnixMs(30_001)).len(), 64);
+    assert_eq!(outbox.to_send(Ran(30_001)).len(), 64);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn what_an_older_start_left_keeps_its_numbers_and_its_own_first_unsettled() {
     let mut outbox = Outbox::load(STREAM, vec![entry(41), entry(42)]);
     let (key, _) = outbox.add(Weight::Known);
     assert_eq!(key, VisitKey { stream: STREAM, n: 1 });
-    assert_eq!(numbers(outbox.to_send(UnixMs(0))), [(41, 41), (42, 41), (1, 1)]);
+    assert_eq!(numbers(outbox.to_send(Ran(0))), [(41, 41), (42, 41), (1, 1)]);
     assert_eq!(outbox.settle(&settled(old, 42)).marked.len(), 2);
     assert_eq!(outbox.waiting(), 1, "another stream's word settles nothing here");
 }
@@ -47,10 +47,10 @@ fn settled_visits_wait_for_a_backup_or_for_a_new_epoch() {
     let key = outbox.add(Weight::New("ada".parse().unwrap())).0;
     let settlement = outbox.settle(&settled(STREAM, 1));
     assert_eq!((settlement.marked, settlement.enrolled), (vec![key], vec!["ada".parse().unwrap()]));
-    assert!(outbox.to_send(UnixMs(0)).is_empty());
+    assert!(outbox.to_send(Ran(0)).is_empty());
     assert_eq!(outbox.backed_up(UnixMs(1_000)), [], "the backup was begun at the moment of settling");
     assert_eq!(outbox.begin_epoch(), 1);
-    assert_eq!(numbers(outbox.to_send(UnixMs(0))), [(1, 1)], "the restored website may not have it");
+    assert_eq!(numbers(outbox.to_send(Ran(0))), [(1, 1)], "the restored website may not have it");
     outbox.settle(&settled(STREAM, 1));
     assert_eq!(outbox.backed_up(UnixMs(1_001)), [key]);
     assert_eq!(outbox.begin_epoch(), 0);
@@ -62,12 +62,12 @@ fn the_oldest_without_identity_is_lost_first_and_a_gap_does_not_hold_the_others_
     outbox.add(Weight::Known);
     outbox.add(Weight::Anonymous);
     outbox.add(Weight::New("ada".parse().unwrap()));
-    assert_eq!(outbox.to_send(UnixMs(0)).len(), 3);
+    assert_eq!(outbox.to_send(Ran(0)).len(), 3);
     let lost = |added: (VisitKey, Option<Overflow>)| added.1.map(|lost| (lost.key.n, lost.weight));
     assert_eq!(lost(outbox.add(Weight::Known)), Some((2, Weight::Anonymous)));
-    outbox.to_send(UnixMs(1));
+    outbox.to_send(Ran(1));
     outbox.settle(&settled(STREAM, 1));
-    assert_eq!(numbers(outbox.to_send(UnixMs(2))), [(3, 3)], "told at once that it is the first now");
+    assert_eq!(numbers(outbox.to_send(Ran(2))), [(3, 3)], "told at once that it is the first now");
     outbox.add(Weight::Known);
     assert_eq!(lost(outbox.add(Weight::Known)), Some((3, Weight::New("ada".parse().unwrap()))));
 }

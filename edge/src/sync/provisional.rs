@@ -1,7 +1,7 @@
 //! Faces an edge has minted itself and that the website has not answered yet.
 
 use protocol::{Epoch, FaceId, Seq};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// One face of the edge's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,11 @@ pub struct Provisional {
 
 /// All of them. They are outside the digest, so every one needs an end of its own.
 #[derive(Debug, Clone, Default)]
-pub struct Provisionals(HashMap<FaceId, Provisional>);
+pub struct Provisionals(BTreeMap<FaceId, Provisional>);
 
 impl Provisionals {
     /// As they were stored.
-    pub fn load(faces: HashMap<FaceId, Provisional>) -> Self {
+    pub fn load(faces: BTreeMap<FaceId, Provisional>) -> Self {
         Self(faces)
     }
 
@@ -64,8 +64,13 @@ impl Provisionals {
         self.end_where(|face| face.settled.is_some_and(|(of, seq)| of != epoch || seq <= floor))
     }
 
+    /// Ends every one.
+    pub fn all(&mut self) -> Vec<FaceId> {
+        self.end_where(|_| true)
+    }
+
     fn end_where(&mut self, ends: impl Fn(&Provisional) -> bool) -> Vec<FaceId> {
-        self.0.extract_if(|_, face| ends(face)).map(|(face_id, _)| face_id).collect()
+        self.0.extract_if(.., |_, face| ends(face)).map(|(face_id, _)| face_id).collect()
     }
 }
 

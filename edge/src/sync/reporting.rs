@@ -1,7 +1,7 @@
 //! When an edge reports.
 
-use super::history::Total;
-use protocol::{Epoch, Seq, UnixMs, message::SyncState};
+use super::{history::Total, now::Ran};
+use protocol::{Epoch, Seq, message::SyncState};
 
 /// A report that says nothing new is sent this often.
 const REPEAT_MS: i64 = 600_000;
@@ -22,7 +22,7 @@ pub struct Told {
 /// What was reported, and when.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reporting {
-    last: Option<(Told, UnixMs)>,
+    last: Option<(Told, Ran)>,
 }
 
 impl Reporting {
@@ -32,12 +32,12 @@ impl Reporting {
     }
 
     /// Whether a report is due: at once when seq, digest or state is new, otherwise every 10 minutes.
-    pub fn due(&self, told: Told, now: UnixMs) -> bool {
+    pub fn due(&self, told: Told, now: Ran) -> bool {
         self.last.is_none_or(|(last, at)| last != told || now.since(at) >= REPEAT_MS)
     }
 
     /// A report was sent.
-    pub fn sent(&mut self, told: Told, now: UnixMs) {
+    pub fn sent(&mut self, told: Told, now: Ran) {
         self.last = Some((told, now));
     }
 }
@@ -55,8 +55,8 @@ mod tests {
             state: SyncState::Verified,
         };
         let mut reporting = Reporting::default();
-        assert!(reporting.due(told, UnixMs(0)));
-        reporting.sent(told, UnixMs(0));
+        assert!(reporting.due(told, Ran(0)));
+        reporting.sent(told, Ran(0));
         for (told, now, due) in [
             (told, 599_999, false),
             (told, 600_000, true),
@@ -64,9 +64,9 @@ mod tests {
             (Told { state: SyncState::Differs, ..told }, 1, true),
             (Told { total: Total { count: 1, ..told.total }, ..told }, 1, true),
         ] {
-            assert_eq!(reporting.due(told, UnixMs(now)), due, "{told:?} at {now}");
+            assert_eq!(reporting.due(told, Ran(now)), due, "{told:?} at {now}");
         }
         reporting.now();
-        assert!(reporting.due(told, UnixMs(1)));
+        assert!(reporting.due(told, Ran(1)));
     }
 }

@@ -1,8 +1,11 @@
 //! The rows an edge holds, as far as the rules need them: whose, of which epoch and seq, and their hash.
 
 use super::history::{History, Total};
-use protocol::{Epoch, FaceId, RowHash, Seq, message::Head};
-use std::collections::HashMap;
+use protocol::{
+    BUCKETS, BucketDigests, Epoch, FaceId, RowHash, Seq, bucket_of,
+    message::{BucketRoster, Head},
+};
+use std::collections::BTreeMap;
 
 /// One live row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +19,19 @@ pub struct Row {
 }
 
 /// Everything an edge holds of its location, and how far it has been verified.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     epoch: Option<Epoch>,
     floor: Seq,
     top: Seq,
-    live: HashMap<FaceId, Row>,
+    /// By bucket, as a repair compares them.
+    live: Vec<BTreeMap<FaceId, Row>>,
     /// What was removed or dropped, until the floor has passed it: an older message must not bring it back.
-    dropped: HashMap<FaceId, (Epoch, Seq)>,
+    dropped: BTreeMap<FaceId, (Epoch, Seq)>,
     total: Total,
     history: History,
+    /// Whether a row of an older epoch may be left.
+    mixed: bool,
 }
 
 /// What became of a change.
@@ -55,21 +61,23 @@ impl Rows {
     pub fn load(
         epoch: Option<Epoch>,
         floor: Seq,
-        live: HashMap<FaceId, Row>,
-        dropped: HashMap<FaceId, (Epoch, Seq)>,
+        live: impl IntoIterator<Item = (FaceId, Row)>,
+        dropped: BTreeMap<FaceId, (Epoch, Seq)>,
     ) -> Self {
-        let total = live.values().fold(Total::default(), |all, row| Total {
-            digest: all.digest.plus(row.hash),
-            count: all.count + 1,
-        });
-        let mut rows = Self { epoch, floor, top: Seq(0), live, dropped, total, history: History::default() };
+        let mut rows = Self {
+            epoch,
+            floor,
+            top: Seq(0),
+            live: vec![BTreeMap::new(); BUCKETS],
+            dropped,
+            total: Total::default(),
+            history: History::default(),
+            mixed: false,
+        };
+        live.into_iter().for_each(|(face_id, row)| rows.put_in(face_id, row));
         rows.top = rows.highest_of_epoch().max(floor);
+        rows.mixed = rows.any_of_other_epoch();
         rows
-    }
-
-    /// Rows that start from nothing within an epoch, and believe everything of it.
-    pub fn empty(epoch: Option<Epoch>) -> Self {
-        Self { epoch, ..Self::default() }
     }
 
     /// The epoch, once a head has told it.
@@ -92,14 +100,19 @@ impl Rows {
         self.total
     }
 
-    /// The row of a face.
-    pub fn get(&self, face_id: &FaceId) -> Option<&Row> {
-        self.live.get(face_id)
+    /// What the rows of each bucket add up to.
+    pub fn buckets(&self) -> BucketDigests {
+        BucketDigests::of(self.iter().map(|(face_id, row)| (face_id, row.hash)))
     }
 
-    /// All rows, in no order.
+    /// The row of a face.
+    pub fn get(&self, face_id: &FaceId) -> Option<&Row> {
+        self.bucket(face_id).get(face_id)
+    }
+
+    /// All rows, bucket by bucket.
     pub fn iter(&self) -> impl Iterator<Item = (&FaceId, &Row)> {
-        self.live.iter()
+        self.live.iter().flatten()
     }
 
     /// Rules on a pushed change: `hash` is that of its content, `None` for a removal.
@@ -107,12 +120,25 @@ impl Rows {
     /// Another epoch's change is ignored, so is one at or below the floor (a stale replay), and one that is not newer
     /// than what is known of the face. A row of an older epoch counts as seq 0.
     pub fn change(&mut self, epoch: Epoch, face_id: &FaceId, seq: Seq, hash: Option<RowHash>) -> Ruling {
-        if self.epoch.is_some_and(|ours| ours != epoch || seq <= self.floor) {
+        let stale = self.epoch.is_some_and(|ours| ours != epoch || seq <= self.floor);
+        if stale || self.known_seq(face_id).is_some_and(|known| known >= seq) {
             return Ruling::Ignored;
         }
-        if self.known_seq(face_id).is_some_and(|known| known >= seq) {
+        self.enter(epoch, face_id, seq, hash)
+    }
+
+    /// Rules on a change that a repair has asked for: the floor does not hold it back, and one of the same seq takes
+    /// the place of a row with other content.
+    pub fn wanted(&mut self, epoch: Epoch, face_id: &FaceId, seq: Seq, hash: Option<RowHash>) -> Ruling {
+        let other = self.get(face_id).is_some_and(|row| Some(row.hash) != hash);
+        let known = self.known_seq(face_id);
+        if self.epoch != Some(epoch) || known.is_some_and(|known| known > seq || (known == seq && !other)) {
             return Ruling::Ignored;
         }
+        self.enter(epoch, face_id, seq, hash)
+    }
+
+    fn enter(&mut self, epoch: Epoch, face_id: &FaceId, seq: Seq, hash: Option<RowHash>) -> Ruling {
         self.take_out(face_id);
         let ruling = match hash {
             Some(hash) => {
@@ -127,6 +153,47 @@ impl Rows {
         };
         self.reached(seq);
         ruling
+    }
+
+    /// Drops what is not on the roster of its bucket and not newer than `as_of`, and answers with it. What goes is
+    /// remembered as dropped at `as_of`.
+    pub fn drop_unlisted(&mut self, roster: &BucketRoster, as_of: Seq) -> Vec<FaceId> {
+        let (Some(epoch), Some(bucket)) = (self.epoch, self.live.get(usize::from(roster.bucket))) else {
+            return Vec::new();
+        };
+        let gone: Vec<FaceId> = bucket
+            .iter()
+            .filter(|(_, row)| row.epoch != epoch || row.seq <= as_of)
+            .filter(|(face, _)| roster.rows.binary_search_by(|row| row.face_id.cmp(face)).is_err())
+            .map(|(face, _)| face.clone())
+            .collect();
+        for face_id in &gone {
+            self.take_out(face_id);
+            self.dropped.insert(face_id.clone(), (epoch, as_of));
+            self.history.clear();
+        }
+        gone
+    }
+
+    /// The rows of a roster that are lacking here, older, or of other content.
+    pub fn lacking(&self, roster: &BucketRoster) -> Vec<(FaceId, Seq)> {
+        let lacks = |face_id: &FaceId, seq: Seq, hash: u64| {
+            let other = self.get(face_id).is_none_or(|row| row.hash.short() != hash);
+            let newer = self.known_seq(face_id).is_some_and(|known| known > seq);
+            other && !newer
+        };
+        let rows = roster.rows.iter().filter(|row| lacks(&row.face_id, row.seq, row.hash));
+        rows.map(|row| (row.face_id.clone(), row.seq)).collect()
+    }
+
+    /// Gives up every row and every memory of what was dropped. Epoch and floor stay.
+    pub fn wipe(&mut self) {
+        *self = Self::load(self.epoch, self.floor, [], BTreeMap::new());
+    }
+
+    /// What was dropped and is remembered; it is forgotten here.
+    pub fn take_dropped(&mut self) -> BTreeMap<FaceId, (Epoch, Seq)> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Holds a head of this epoch against the rows.
@@ -165,74 +232,37 @@ impl Rows {
         self.floor = Seq(0);
         self.dropped.retain(|_, (of, _)| *of == epoch);
         self.top = self.highest_of_epoch();
+        self.mixed = self.any_of_other_epoch();
     }
 
-    /// Whether a row is left of an older epoch.
-    pub fn any_of_older_epoch(&self) -> bool {
-        self.live.values().any(|row| Some(row.epoch) != self.epoch)
+    /// Whether a row of an older epoch may be left.
+    pub fn mixed(&self) -> bool {
+        self.mixed
     }
 
     /// Counts all rows to the present epoch: a head of it has vouched for them.
     pub fn adopt_epoch(&mut self) {
         let Some(epoch) = self.epoch else { return };
-        self.live.values_mut().for_each(|row| row.epoch = epoch);
-    }
-
-    /// What was removed or dropped and is newer than `seq` within the epoch.
-    pub fn dropped_after(&self, face_id: &FaceId, seq: Seq) -> bool {
-        self.dropped.get(face_id).is_some_and(|(of, dropped)| Some(*of) == self.epoch && *dropped > seq)
-    }
-
-    /// Becomes `other`, whose rows a signed head has vouched for at `as_of`, except for faces that are known to have
-    /// been removed later; those are answered. What goes is remembered as dropped at `as_of`.
-    pub fn become_as_of(&mut self, other: Rows, as_of: Seq) -> Vec<FaceId> {
-        let kept_out: Vec<FaceId> = other
-            .live
-            .iter()
-            .filter(|(face, row)| self.dropped_after(face, row.seq))
-            .map(|(f, _)| f.clone())
-            .collect();
-        let epoch = other.epoch.or(self.epoch);
-        let mut dropped = std::mem::take(&mut self.dropped);
-        for face in self.live.keys().filter(|face| !other.live.contains_key(*face)) {
-            if let Some(epoch) = epoch {
-                dropped.insert(face.clone(), (epoch, as_of));
-            }
-        }
-        dropped.extend(other.dropped);
-        dropped.retain(|face, _| !other.live.contains_key(face) || kept_out.contains(face));
-        let floor = self.floor;
-        *self = Self {
-            epoch,
-            floor,
-            top: other.top.max(as_of).max(floor),
-            live: other.live,
-            dropped,
-            total: other.total,
-            history: other.history,
-        };
-        for face in &kept_out {
-            self.take_out(face);
-        }
-        if !kept_out.is_empty() {
-            self.history.clear();
-        }
-        kept_out
+        self.live.iter_mut().flat_map(BTreeMap::values_mut).for_each(|row| row.epoch = epoch);
+        self.mixed = false;
     }
 
     /// The highest seq known of a face in this epoch.
     fn known_seq(&self, face_id: &FaceId) -> Option<Seq> {
         let of_epoch = |epoch: Epoch| self.epoch.is_none_or(|ours| ours == epoch);
-        let live = self.live.get(face_id).filter(|row| of_epoch(row.epoch)).map(|row| row.seq);
+        let live = self.get(face_id).filter(|row| of_epoch(row.epoch)).map(|row| row.seq);
         let dropped = self.dropped.get(face_id).filter(|(epoch, _)| of_epoch(*epoch)).map(|(_, seq)| *seq);
         live.max(dropped)
     }
 
     fn highest_of_epoch(&self) -> Seq {
-        let of_epoch = self.live.values().filter(|row| Some(row.epoch) == self.epoch).map(|row| row.seq);
-        let dropped =
-            self.dropped.values().filter(|(epoch, _)| Some(*epoch) == self.epoch).map(|(_, seq)| *seq);
-        of_epoch.chain(dropped).max().unwrap_or_default()
+        let live = self.iter().map(|(_, row)| (row.epoch, row.seq));
+        let known = live.chain(self.dropped.values().copied());
+        known.filter(|(epoch, _)| Some(*epoch) == self.epoch).map(|(_, seq)| seq).max().unwrap_or_default()
+    }
+
+    fn any_of_other_epoch(&self) -> bool {
+        self.iter().any(|(_, row)| Some(row.epoch) != self.epoch)
     }
 
     fn reached(&mut self, seq: Seq) {
@@ -243,13 +273,17 @@ impl Rows {
         self.history.note(self.top, self.total);
     }
 
+    fn bucket(&self, face_id: &FaceId) -> &BTreeMap<FaceId, Row> {
+        &self.live[usize::from(bucket_of(face_id))]
+    }
+
     fn put_in(&mut self, face_id: FaceId, row: Row) {
         self.total = Total { digest: self.total.digest.plus(row.hash), count: self.total.count + 1 };
-        self.live.insert(face_id, row);
+        self.live[usize::from(bucket_of(&face_id))].insert(face_id, row);
     }
 
     fn take_out(&mut self, face_id: &FaceId) {
-        if let Some(row) = self.live.remove(face_id) {
+        if let Some(row) = self.live[usize::from(bucket_of(face_id))].remove(face_id) {
             self.total = Total { digest: self.total.digest.minus(row.hash), count: self.total.count - 1 };
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use protocol::{
-    Digest, UnixMs,
-    message::{EnrolPolicy, Head},
+    Digest, UnixMs, bucket_of,
+    message::{BucketRoster, EnrolPolicy, Head, RosterRow},
 };
 
 const OURS: Epoch = Epoch(1);
@@ -36,7 +36,7 @@ fn verify(rows: &mut Rows, head: &Head) {
 
 #[test]
 fn only_what_is_newer_and_of_this_epoch_and_above_the_floor_is_believed() {
-    let mut rows = Rows::empty(Some(OURS));
+    let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
     let ada = face("ada");
     for (epoch, seq, content, expected, why) in [
         (OURS, 5, hash(5), Ruling::Put, "the first"),
@@ -60,12 +60,11 @@ fn only_what_is_newer_and_of_this_epoch_and_above_the_floor_is_believed() {
 
 #[test]
 fn a_removed_face_stays_out_when_its_memory_has_been_passed_by_the_floor() {
-    let mut rows = Rows::empty(Some(OURS));
+    let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
     rows.change(OURS, &face("ada"), Seq(1), hash(1));
     rows.change(OURS, &face("ada"), Seq(2), None);
-    assert!(rows.dropped_after(&face("ada"), Seq(1)));
     verify(&mut rows, &head(2, &[]));
-    assert!(!rows.dropped_after(&face("ada"), Seq(0)), "nothing is remembered below the floor");
+    assert!(rows.take_dropped().is_empty(), "nothing is remembered below the floor");
     assert_eq!(rows.change(OURS, &face("ada"), Seq(1), hash(1)), Ruling::Ignored);
 }
 
@@ -76,7 +75,7 @@ fn every_order_of_delivery_ends_in_the_same_rows() {
     for start in 0..120_usize {
         let mut left = changes.to_vec();
         let mut pick = start;
-        let mut rows = Rows::empty(Some(OURS));
+        let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
         while !left.is_empty() {
             let (id, seq, content) = left.remove(pick % left.len());
             pick = pick / 2 + 7;
@@ -89,7 +88,7 @@ fn every_order_of_delivery_ends_in_the_same_rows() {
 
 #[test]
 fn a_head_is_compared_with_the_rows_as_they_were_at_its_seq() {
-    let mut rows = Rows::empty(Some(OURS));
+    let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
     for seq in [1, 2, 4] {
         rows.change(OURS, &face(&format!("f{seq}")), Seq(seq), hash(u128::from(seq)));
     }
@@ -118,7 +117,7 @@ fn a_head_is_compared_with_the_rows_as_they_were_at_its_seq() {
 
 #[test]
 fn floor_is_never_lowered_and_rows_of_an_older_epoch_count_as_seq_zero() {
-    let mut rows = Rows::empty(Some(OURS));
+    let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
     rows.change(OURS, &face("a"), Seq(1), hash(1));
     rows.change(OURS, &face("b"), Seq(8), hash(8));
     verify(&mut rows, &head(8, &[1, 8]));
@@ -128,19 +127,89 @@ fn floor_is_never_lowered_and_rows_of_an_older_epoch_count_as_seq_zero() {
 
     rows.begin_epoch(OTHER);
     assert_eq!((rows.floor(), rows.top()), (Seq(0), Seq(0)));
-    assert!(rows.any_of_older_epoch());
+    assert!(rows.mixed());
     assert_eq!(rows.change(OTHER, &face("a"), Seq(1), hash(11)), Ruling::Put, "the old seq 1 counts as 0");
     let vouched = Head { epoch: OTHER, ..head(6, &[11, 8]) };
     assert_eq!(rows.compare(&vouched), Comparison::Equal);
     rows.adopt_epoch();
-    assert!(!rows.any_of_older_epoch());
+    assert!(!rows.mixed());
 }
 
 #[test]
 fn stored_rows_load_to_the_same_digest_and_never_below_the_floor() {
     let row = |seq, n| Row { epoch: OURS, seq: Seq(seq), hash: RowHash(n) };
-    let live = HashMap::from([(face("a"), row(3, 1)), (face("b"), row(5, 2))]);
-    let rows = Rows::load(Some(OURS), Seq(9), live, HashMap::from([(face("c"), (OURS, Seq(12)))]));
+    let live = BTreeMap::from([(face("a"), row(3, 1)), (face("b"), row(5, 2))]);
+    let rows = Rows::load(Some(OURS), Seq(9), live, BTreeMap::from([(face("c"), (OURS, Seq(12)))]));
     assert_eq!((rows.floor(), rows.top()), (Seq(9), Seq(12)));
     assert_eq!(rows.compare(&head(12, &[1, 2])), Comparison::Equal);
+}
+
+fn roster(bucket: u16, rows: &[(&str, u64, u128)]) -> BucketRoster {
+    let row = |&(id, seq, n): &(&str, u64, u128)| RosterRow {
+        face_id: face(id),
+        seq: Seq(seq),
+        hash: RowHash(n).short(),
+    };
+    let mut rows: Vec<RosterRow> = rows.iter().map(row).collect();
+    rows.sort_by(|a, b| a.face_id.cmp(&b.face_id));
+    BucketRoster { bucket, rows }
+}
+
+#[test]
+fn a_roster_drops_what_it_does_not_name_unless_that_is_newer_and_remembers_it() {
+    let mut rows = Rows::load(Some(OURS), Seq(0), [], BTreeMap::new());
+    let old = Row { epoch: OTHER, seq: Seq(99), hash: RowHash(7) };
+    let mut rows_of = |id: &str, epoch, seq, n| {
+        let before = std::mem::replace(&mut rows, Rows::load(None, Seq(0), [], BTreeMap::new()));
+        let live: Vec<_> = before.iter().map(|(f, r)| (f.clone(), *r)).collect();
+        let row = Row { epoch, seq: Seq(seq), hash: RowHash(n) };
+        rows = Rows::load(Some(OURS), Seq(0), live.into_iter().chain([(face(id), row)]), BTreeMap::new());
+    };
+    rows_of("gone", OURS, 20, 1);
+    rows_of("newer", OURS, 21, 2);
+    rows_of("stays", OURS, 3, 3);
+    rows_of("before", OTHER, old.seq.0, 7);
+    for (id, expected) in [("gone", true), ("newer", false), ("stays", false), ("before", true)] {
+        let listed: &[_] = if id == "stays" { &[("stays", 3, 3)] } else { &[] };
+        let dropped = rows.drop_unlisted(&roster(bucket_of(&face(id)), listed), Seq(20));
+        assert_eq!(dropped.contains(&face(id)), expected, "{id}");
+    }
+    assert_eq!(rows.compare(&head(21, &[2, 3])), Comparison::Equal);
+    assert_eq!(rows.change(OURS, &face("gone"), Seq(19), hash(1)), Ruling::Ignored, "a late message");
+    assert_eq!(rows.change(OURS, &face("gone"), Seq(22), hash(1)), Ruling::Put);
+}
+
+#[test]
+fn a_roster_tells_what_is_lacking_and_a_wanted_row_passes_below_the_floor() {
+    let row = |epoch, seq, n| Row { epoch, seq: Seq(seq), hash: RowHash(n) };
+    let live = [
+        (face("same"), row(OURS, 4, 4)),
+        (face("newer"), row(OURS, 9, 9)),
+        (face("damaged"), row(OURS, 5, 55)),
+        (face("adopted"), row(OTHER, 6, 6)),
+        (face("other"), row(OTHER, 8, 8)),
+    ];
+    let dropped = BTreeMap::from([(face("removed"), (OURS, Seq(30)))]);
+    let mut rows = Rows::load(Some(OURS), Seq(20), live, dropped);
+    for (id, seq, n, lacking) in [
+        ("same", 4, 4, false),
+        ("newer", 7, 7, false),
+        ("damaged", 5, 5, true),
+        ("adopted", 6, 6, false),
+        ("other", 8, 88, true),
+        ("missing", 3, 3, true),
+        ("removed", 12, 12, false),
+    ] {
+        let roster = roster(bucket_of(&face(id)), &[(id, seq, n)]);
+        assert_eq!(!rows.lacking(&roster).is_empty(), lacking, "{id}");
+        assert_eq!(
+            rows.change(OURS, &face(id), Seq(seq), hash(n)),
+            Ruling::Ignored,
+            "{id} is below the floor"
+        );
+        let expected = if lacking { Ruling::Put } else { Ruling::Ignored };
+        let epoch_of_row = if id == "adopted" { OTHER } else { OURS };
+        assert_eq!(rows.wanted(epoch_of_row, &face(id), Seq(seq), hash(n)), expected, "{id}");
+        assert_eq!(rows.wanted(epoch_of_row, &face(id), Seq(seq), hash(n)), Ruling::Ignored, "{id} again");
+    }
 }

@@ -1,10 +1,12 @@
 //! A small website for tests: it says what it holds through a real broker, and hears what edges say.
 
+mod repair;
+
 use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal};
 use edge::{Edge, FaceVector, Identity, Settings, Space, Thresholds};
 use protocol::{
-    Digest, DigestKey, EdgeId, Embedding, Epoch, FaceId, LocationId, PublicKey, Round, RowHash, Seq,
-    SigningKey, SpaceId, StreamId, Topic, UnixMs,
+    Digest, DigestKey, EdgeId, Embedding, Epoch, FaceId, LocationId, PublicKey, RowHash, Seq, SigningKey,
+    SpaceId, StreamId, Topic, UnixMs,
     codec::Message,
     filters,
     message::{
@@ -32,6 +34,7 @@ pub struct Heard {
     pub deliveries: usize,
     pub reports: Vec<Applied>,
     pub settles: bool,
+    pub held: repair::Held,
 }
 
 pub struct Site {
@@ -120,22 +123,31 @@ impl Site {
             while let Ok(event) = events.poll().await {
                 let Event::Incoming(Incoming::Publish(publish)) = event else { continue };
                 let topic: Topic = std::str::from_utf8(&publish.topic).unwrap().parse().unwrap();
-                let answer = match topic {
-                    Topic::Visits(..) => {
-                        hears.lock().unwrap().visit(Visit::decode(&publish.payload).unwrap())
-                    }
-                    Topic::Report(location, edge) => match Report::decode(&publish.payload).unwrap() {
-                        Report::Applied(applied) => {
-                            let key = *known.lock().unwrap();
-                            key.and_then(|key| {
-                                hears.lock().unwrap().report(applied.verify(&location, &edge, &key).unwrap())
-                            })
+                let (said, head) = {
+                    let mut heard = hears.lock().unwrap();
+                    let said: Vec<Inbox> = match topic {
+                        Topic::Visits(..) => {
+                            Vec::from_iter(heard.visit(Visit::decode(&publish.payload).unwrap()))
                         }
+                        Topic::Report(location, edge) => match Report::decode(&publish.payload).unwrap() {
+                            Report::Applied(applied) => {
+                                let key = *known.lock().unwrap();
+                                let verified = key.map(|key| applied.verify(&location, &edge, &key).unwrap());
+                                verified.and_then(|applied| heard.report(applied)).into_iter().collect()
+                            }
+                            Report::Repair(repair) => heard.held.rosters(&repair),
+                            Report::Want(want) => heard.held.wanted(&want),
+                        },
                         other => panic!("{other:?}"),
-                    },
-                    other => panic!("{other:?}"),
+                    };
+                    let asked = said.iter().any(|said| matches!(said, Inbox::Roster(_)));
+                    (said, asked.then(|| heard.held.head.clone()))
                 };
-                if let Some(answer) = answer {
+                if let Some(head) = head {
+                    let options = PublishOptions::at_least_once().retained();
+                    answers.publish(Topic::Head(location()).to_string(), head, options).await.unwrap();
+                }
+                for answer in said {
                     let topic = Topic::Inbox(location(), edge_id()).to_string();
                     answers.publish(topic, answer.encode(), PublishOptions::at_least_once()).await.unwrap();
                 }
@@ -211,6 +223,7 @@ impl Site {
 
     async fn publish_change(&self, id: &str, state: CustomerState) {
         let change = Change { epoch: EPOCH, face_id: face(id), seq: self.seq, state };
+        self.hold(&change);
         self.publish(Topic::Customer(location(), face(id)), change.encode(), true).await;
     }
 
@@ -218,7 +231,18 @@ impl Site {
     pub async fn remove_unheard(&mut self, id: &str) {
         self.seq = self.seq.next();
         self.rows.remove(&face(id));
+        let state = CustomerState::Removed { merged_into: None };
+        self.hold(&Change { epoch: EPOCH, face_id: face(id), seq: self.seq, state });
         self.publish(Topic::Customer(location(), face(id)), vec![], true).await;
+    }
+
+    fn hold(&self, change: &Change) {
+        let held = &mut self.heard.lock().unwrap().held;
+        held.seq = change.seq;
+        match change.state {
+            CustomerState::Live(_) => held.rows.insert(change.face_id.clone(), change.clone()),
+            CustomerState::Removed { .. } => held.rows.remove(&change.face_id),
+        };
     }
 
     /// Publishes a signed head of what the website holds.
@@ -235,6 +259,7 @@ impl Site {
             backed_up_at: None,
         };
         let signed = SignedHead::sign(head, &location(), &self.key);
+        self.heard.lock().unwrap().held.head = signed.encode();
         self.publish(Topic::Head(location()), signed.encode(), true).await;
     }
 
@@ -267,13 +292,6 @@ impl Heard {
         self.reports.push(applied);
         (!receipts.is_empty()).then_some(Inbox::ReceiptsStored(ReceiptsStored { receipts }))
     }
-}
-
-/// A change that answers a repair nobody asked for.
-pub fn unasked() -> Inbox {
-    let state = CustomerState::Removed { merged_into: None };
-    let change = Change { epoch: EPOCH, face_id: face("ada"), seq: Seq(1), state };
-    Inbox::Change { round: Round(1), change }
 }
 
 /// Waits until it is so, at most 20 seconds.

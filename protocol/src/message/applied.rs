@@ -44,6 +44,8 @@ pub struct Applied {
     pub queued: u64,
     /// Messages that could not be read, since the start.
     pub refused: u64,
+    /// Repairs begun since the start.
+    pub repairs: RepairCounts,
     /// Removals that the website has not said it stored.
     #[serde(deserialize_with = "bounded::list::<PAGE_ITEMS, _, _>")]
     pub receipts: Vec<Receipt>,
@@ -61,6 +63,23 @@ pub enum SyncState {
     Differs,
     /// Its lease has ended: it recognises nobody.
     Expired,
+}
+
+/// How often an edge has begun a repair since its start, by what made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct RepairCounts {
+    /// Its first fill was not complete.
+    pub first_start: u32,
+    /// It is behind: messages did not come.
+    pub missed: u32,
+    /// It has come to the head's seq with other rows than the website: they are damaged.
+    pub digest: u32,
+    /// A new epoch began.
+    pub epoch: u32,
+    /// Three completed repairs did not help: the cache was given up.
+    pub quarantine: u32,
+    /// The website asked.
+    pub asked: u32,
 }
 
 /// Tells the starts of one edge apart, and an edge from its clone.

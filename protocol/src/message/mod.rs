@@ -9,7 +9,7 @@ mod inbox;
 mod repair;
 mod visit;
 
-pub use applied::{Applied, Probe, Receipt, Report, SignedApplied, Start, SyncState};
+pub use applied::{Applied, Probe, Receipt, RepairCounts, Report, SignedApplied, Start, SyncState};
 pub use change::{Change, Customer, CustomerState, Flag, ParseFlagError};
 pub use head::{EnrolPolicy, Head, ParseEnrolPolicyError, SignedHead};
 pub use inbox::{Command, Inbox, ReceiptKey, ReceiptsStored, Settled};

@@ -72,6 +72,7 @@ pub fn applied() -> Applied {
         lease_until: UnixMs(1_800_259_200_000),
         queued: 2,
         refused: 0,
+        repairs: RepairCounts { missed: 1, ..RepairCounts::default() },
         receipts: vec![Receipt {
             key: receipt_key(),
             removed_at: UnixMs(1_800_000_000_400),

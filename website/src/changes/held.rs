@@ -4,17 +4,24 @@ use super::{Actor, ChangeError};
 use crate::{
     clock,
     db::{Db, Tx},
-    decide::{issue::next_issued_at, totals::Effect},
+    decide::{
+        epoch,
+        erasure::{self, Apply, Erasure, Known},
+        issue::next_issued_at,
+        totals::{Effect, Totals},
+    },
     tables::{
         audit,
         change_log::{self, Verb},
+        consents,
         customers::{self, Customer, Live},
+        erasures,
         locations::{self, Location},
-        merges, visits,
+        merges, review_queue, visits,
     },
 };
 use protocol::{
-    FaceId, LocationId, Seq, UnixMs,
+    Digest, Epoch, FaceId, LocationId, Seq, UnixMs,
     message::{Customer as Content, Flag},
 };
 
@@ -44,7 +51,11 @@ pub struct Newcomer<'a> {
 impl Held {
     /// Begins a transaction that holds the lock of `location`.
     pub async fn begin(db: &Db, location: &LocationId) -> Result<Held, ChangeError> {
-        let mut tx = db.write().await?;
+        Held::inside(db.write().await?, location).await
+    }
+
+    /// The same inside a transaction that has begun.
+    pub(crate) async fn inside(mut tx: Tx, location: &LocationId) -> Result<Held, ChangeError> {
         let found = locations::lock(&mut tx, location).await?;
         let location = found.ok_or_else(|| ChangeError::UnknownLocation(location.clone()))?;
         let before = location.totals.seq;
@@ -90,13 +101,79 @@ impl Held {
         self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by).await
     }
 
+    /// Begins a new history: the counters go on in it, digest and count are those of the rows as they are.
+    pub(crate) async fn begin_epoch(&mut self, new: Epoch) -> Result<(), ChangeError> {
+        let id = self.location.id.clone();
+        let rows = customers::hashes(&mut self.tx, &id).await?;
+        let totals = epoch::begun(self.location.totals, new);
+        let digest = Digest::of(rows.iter().map(|(_, _, hash)| *hash));
+        self.location.totals = Totals { count: rows.len() as u64, digest, ..totals };
+        Ok(locations::set_unpublished(&mut self.tx, &id).await?)
+    }
+
+    /// Makes a removal again that only the ledger knows, of the face and of all that were merged into it.
+    pub(crate) async fn remove_again(&mut self, lost: &Erasure, by: &Actor) -> Result<(), ChangeError> {
+        for face_id in std::iter::once(&lost.face_id).chain(&lost.also) {
+            let row = customers::get(&mut self.tx, &self.location.id, face_id).await?;
+            let waiting = review_queue::get(&mut self.tx, &self.location.id, face_id).await?.is_some();
+            let known = match &row {
+                Some(row) if row.live().is_some() => Known::Live,
+                Some(_) => Known::Gone,
+                None if waiting => Known::Waiting,
+                None => Known::Nothing,
+            };
+            match (erasure::again(known), &row) {
+                (Apply::Remove, Some(row)) => drop(self.remove(row, by).await?),
+                (Apply::Withdraw | Apply::Bury, _) => drop(self.withdraw(face_id, by).await?),
+                (Apply::Remove, None) => {}
+                // Its tombstone stands for the record that was lost.
+                (Apply::Nothing, _) if *face_id == lost.face_id => self.record(face_id, by).await?,
+                (Apply::Nothing, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that a face without a row must never have one: what waits of it in the review queue is destroyed, its
+    /// visits are nobody's, and edges that hold it let go.
+    pub async fn withdraw(&mut self, face_id: &FaceId, by: &Actor) -> Result<Seq, ChangeError> {
+        let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
+        review_queue::delete(&mut self.tx, &id, face_id).await?;
+        customers::insert_removed(&mut self.tx, &id, face_id, seq, self.now).await?;
+        visits::anonymise(&mut self.tx, &id, face_id).await?;
+        let seq = self.took(Effect::RemovedUnborn, face_id, Verb::Removed, by).await?;
+        self.record(face_id, by).await?;
+        Ok(seq)
+    }
+
+    /// Records that a face was removed at the newest seq.
+    async fn record(&mut self, face_id: &FaceId, by: &Actor) -> Result<(), ChangeError> {
+        let location = &self.location;
+        let also = merges::losers(&mut self.tx, &location.id, face_id).await?;
+        let recognised_until =
+            erasure::recognised_until(self.now, location.issued_at, location.lease_s, location.lease_out);
+        let erasure = Erasure {
+            location: location.id.clone(),
+            face_id: face_id.clone(),
+            also,
+            epoch: location.totals.epoch,
+            seq: location.totals.seq,
+            at: self.now,
+        };
+        let recorded = erasures::Recorded { erasure, actor: by.to_string(), recognised_until };
+        Ok(erasures::insert(&mut self.tx, &recorded).await?)
+    }
+
     /// Erases a live row and takes the identity from its visits.
     pub async fn remove(&mut self, row: &Customer, by: &Actor) -> Result<Seq, ChangeError> {
         let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
         let seq = self.location.totals.seq.next();
         customers::bury(&mut self.tx, &self.location.id, &row.face_id, seq, None, self.now).await?;
         visits::anonymise(&mut self.tx, &self.location.id, &row.face_id).await?;
-        self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by).await
+        consents::delete(&mut self.tx, &self.location.id, &row.face_id).await?;
+        let seq = self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by).await?;
+        self.record(&row.face_id, by).await?;
+        Ok(seq)
     }
 
     /// Turns a live row into another one: points and visits go over, and name and flag where the winner has none.
@@ -112,6 +189,10 @@ impl Held {
         customers::bury(&mut self.tx, &id, &loser.face_id, seq, Some(&winner.face_id), self.now).await?;
         merges::insert(&mut self.tx, &id, &loser.face_id, &winner.face_id, seq, self.now).await?;
         visits::reassign(&mut self.tx, &id, &loser.face_id, &winner.face_id).await?;
+        if let Some(consent) = consents::get(&mut self.tx, &id, &loser.face_id).await? {
+            consents::insert(&mut self.tx, &id, &winner.face_id, &consent).await?;
+            consents::delete(&mut self.tx, &id, &loser.face_id).await?;
+        }
         customers::add_points(&mut self.tx, &id, &winner.face_id, lost.points).await?;
         customers::count_visits(&mut self.tx, &id, &winner.face_id, lost.visits, lost.last_seen_at).await?;
         if kept.duplicate_of.as_ref() == Some(&loser.face_id) {
@@ -170,12 +251,17 @@ impl Held {
     }
 
     /// Makes everything done here durable, the counters with it.
-    pub async fn commit(mut self) -> Result<(), ChangeError> {
+    pub async fn commit(self) -> Result<(), ChangeError> {
+        Ok(self.finish().await?.commit().await?)
+    }
+
+    /// Stores the counters and gives the transaction back.
+    pub(crate) async fn finish(mut self) -> Result<Tx, ChangeError> {
         if self.location.totals.seq > self.before {
             let issued_at = next_issued_at(self.now, self.location.issued_at);
             locations::set_totals(&mut self.tx, &self.location.id, &self.location.totals, issued_at).await?;
         }
-        Ok(self.tx.commit().await?)
+        Ok(self.tx)
     }
 }
 

@@ -9,13 +9,18 @@ use crate::{
     db::Scrubbed,
     decide::visit::{self, Verdict},
     faces::Faces,
-    tables::{change_log::Verb, customers, review_queue, spaces, visits},
+    ledger::LedgerError,
+    tables::{
+        change_log::Verb,
+        consents::{self, Consent, How},
+        customers, review_queue, spaces, visits,
+    },
 };
 use protocol::{
     FaceId, LocationId, Name, Seq, UnixMs,
     message::{Customer as Content, EnrolPolicy, Flag},
 };
-use std::fmt;
+use std::{fmt, sync::atomic::Ordering};
 
 /// Who does something, as the change log and the audit name them: `manager:ada`, `token:till`, `edge:...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,11 @@ impl Actor {
     /// An edge.
     pub fn edge(id: &protocol::EdgeId) -> Actor {
         Actor(format!("edge:{id}"))
+    }
+
+    /// The website itself.
+    pub fn website() -> Actor {
+        Actor("website".to_owned())
     }
 
     /// Somebody at the command line of the website's machine.
@@ -75,6 +85,12 @@ pub enum ChangeError {
     /// The face does not wait in the review queue.
     #[error("face {0} does not wait for review: somebody else has decided, or it never did")]
     NotWaiting(FaceId),
+    /// It is done and on its way, but not in the erasure ledger.
+    #[error(
+        "the removal is done and on its way to the edges, but not written to the erasure ledger, so that a backup \
+         restored now would bring this customer back: {0}; mend that, the website tries again every minute"
+    )]
+    NotInLedger(LedgerError),
     /// The database did not do it.
     #[error("the database did not store the change: {0}")]
     Database(#[from] sqlx::Error),
@@ -164,6 +180,7 @@ pub async fn remove(
     held.note("customer.remove", face_id.as_str(), by).await?;
     let changed = committed(app, held, seq).await?;
     scrub(app).await;
+    app.ledger.write_down(&app.db).await.map_err(ChangeError::NotInLedger)?;
     Ok(changed)
 }
 
@@ -216,19 +233,20 @@ pub async fn refuse(
     location: &LocationId,
     face_id: &FaceId,
     by: &Actor,
-) -> Result<(), ChangeError> {
+) -> Result<Changed, ChangeError> {
     let mut held = Held::begin(&app.db, location).await?;
-    if !review_queue::delete(&mut held.tx, location, face_id).await? {
+    if review_queue::get(&mut held.tx, location, face_id).await?.is_none() {
         return Err(ChangeError::NotWaiting(face_id.clone()));
     }
-    visits::anonymise(&mut held.tx, location, face_id).await?;
+    let seq = held.withdraw(face_id, by).await?;
     held.note("review.refuse", face_id.as_str(), by).await?;
-    held.commit().await?;
+    let changed = committed(app, held, seq).await?;
     scrub(app).await;
-    Ok(())
+    app.ledger.write_down(&app.db).await.map_err(ChangeError::NotInLedger)?;
+    Ok(changed)
 }
 
-/// Makes a face of the review queue a customer: compared once more, because somebody may have become one in the
+/// Makes a face of the review queue a customer, with how that person agreed: compared once more, because somebody may have become one in the
 /// meantime; whom it equals it is merged into.
 ///
 /// # Errors
@@ -237,6 +255,7 @@ pub async fn accept(
     app: &App,
     location: &LocationId,
     face_id: &FaceId,
+    consent: How,
     by: &Actor,
 ) -> Result<Changed, ChangeError> {
     let mut held = Held::begin(&app.db, location).await?;
@@ -248,10 +267,11 @@ pub async fn accept(
     let verdict = visit::new_after_search(nearest, &space, EnrolPolicy::Auto);
     review_queue::delete(&mut held.tx, location, face_id).await?;
     let (count, last) = visits::of_face(&mut held.tx, location, face_id).await?;
-    let seq = match verdict {
+    let (customer, seq) = match verdict {
         Verdict::MergeInto(winner) => {
             customers::count_visits(&mut held.tx, location, &winner, count, last).await?;
-            held.merge_unborn(face_id, &winner, by).await?
+            let seq = held.merge_unborn(face_id, &winner, by).await?;
+            (winner, seq)
         }
         other => {
             let duplicate_of = if let Verdict::Enrol { duplicate_of } = other { duplicate_of } else { None };
@@ -261,21 +281,37 @@ pub async fn accept(
                 space: waiting.space,
                 embedding: waiting.embedding,
             };
-            held.enrol(Newcomer { face_id, content, seen: (count, last), duplicate_of }, by).await?
+            let newcomer = Newcomer { face_id, content, seen: (count, last), duplicate_of };
+            (face_id.clone(), held.enrol(newcomer, by).await?)
         }
     };
+    let consent = Consent { how: consent, actor: by.to_string(), at: held.now };
+    consents::insert(&mut held.tx, location, &customer, &consent).await?;
     held.note("review.accept", face_id.as_str(), by).await?;
     committed(app, held, seq).await
 }
 
 /// The removal is committed and on its way; only then its old bytes are overwritten.
-async fn scrub(app: &App) {
+pub(crate) async fn scrub(app: &App) {
     match app.db.scrub().await {
-        Ok(Scrubbed::All) => {}
+        Ok(Scrubbed::All) => app.to_scrub.store(false, Ordering::Relaxed),
         Ok(Scrubbed::ReaderInTheWay) => {
-            tracing::warn!("a reader kept the database's log from being emptied after a removal");
+            app.to_scrub.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                "a reader kept the database's log from being emptied after a removal; it is tried again"
+            );
         }
-        Err(error) => tracing::warn!(%error, "the database's log could not be emptied after a removal"),
+        Err(error) => {
+            app.to_scrub.store(true, Ordering::Relaxed);
+            tracing::warn!(%error, "the database's log could not be emptied after a removal; it is tried again");
+        }
+    }
+}
+
+/// Empties the log if a removal could not.
+pub(crate) async fn scrub_again(app: &App) {
+    if app.to_scrub.load(Ordering::Relaxed) {
+        scrub(app).await;
     }
 }
 

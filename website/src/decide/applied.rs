@@ -85,7 +85,10 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Digest, Nonce, UnixMs, message::SyncState};
+    use protocol::{
+        Digest, Nonce, UnixMs,
+        message::{RepairCounts, SyncState},
+    };
 
     fn start(count: u64, nonce: u64) -> Start {
         Start { count, nonce: Nonce(nonce) }
@@ -104,6 +107,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
             receipts: Vec::new(),
         }
     }

@@ -45,8 +45,12 @@ impl fmt::Display for Standing {
             Standing::Revoked => f.write_str("revoked"),
             Standing::WaitsToJoin => f.write_str("waiting to join"),
             Standing::Alarmed(Alarm::None) => f.write_str("alarm"),
-            Standing::Alarmed(Alarm::OldImage) => f.write_str("runs from an old image of its disk"),
-            Standing::Alarmed(Alarm::Clone) => f.write_str("a second box reports as this edge"),
+            Standing::Alarmed(Alarm::OldImage) => {
+                f.write_str("shut out: runs from an old image of its disk, join again")
+            }
+            Standing::Alarmed(Alarm::Clone) => {
+                f.write_str("shut out: a second box reports as this edge, join again")
+            }
             Standing::Alarmed(Alarm::StaleHit) => {
                 f.write_str("recognised somebody it had confirmed as removed")
             }
@@ -110,6 +114,8 @@ mod tests {
             }),
             start: Start { count: 1, nonce: Nonce(1) },
             alarm: Alarm::None,
+            alarm_at: None,
+            repair_ordered_at: None,
             presence: Presence::Online,
             session: 1,
             last_seen_at: None,

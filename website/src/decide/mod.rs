@@ -4,6 +4,9 @@
 //! simulator can run the same functions with a world of its own.
 
 pub mod applied;
+pub mod certificate;
+pub mod epoch;
+pub mod erasure;
 pub mod fleet;
 pub mod issue;
 pub mod progress;

@@ -44,6 +44,8 @@ pub enum Effect {
     },
     /// A face that was never live and turned out to be another one: only its tombstone is published.
     MergedUnborn,
+    /// A face without a live row that must never have one: only its tombstone is published.
+    RemovedUnborn,
 }
 
 impl Totals {
@@ -64,6 +66,7 @@ impl Totals {
             Effect::Removed { old } => (self.count - 1, self.digest.minus(old), seq),
             Effect::Merged { old } => (self.count - 1, self.digest.minus(old), self.last_removal),
             Effect::MergedUnborn => (self.count, self.digest, self.last_removal),
+            Effect::RemovedUnborn => (self.count, self.digest, seq),
         };
         Totals { epoch: self.epoch, seq, count, digest, last_removal }
     }
@@ -91,6 +94,7 @@ mod tests {
             (Effect::Removed { old: a }, expected(0, Digest::EMPTY, 11)),
             (Effect::Merged { old: a }, expected(0, Digest::EMPTY, 4)),
             (Effect::MergedUnborn, expected(1, Digest::of([a]), 4)),
+            (Effect::RemovedUnborn, expected(1, Digest::of([a]), 11)),
         ] {
             assert_eq!(start.after(effect), after, "{effect:?}");
         }

@@ -36,6 +36,9 @@ pub enum EdgeError {
     /// Shut out for good.
     #[error("edge {0} has been revoked: add a new one")]
     Revoked(EdgeId),
+    /// Only joining again ends that.
+    #[error("edge {0} is shut out: give it a new code and let its box join again")]
+    ShutOut(EdgeId),
     /// The location has one of this name.
     #[error("this location has an edge called {0:?} already: choose another name")]
     NameTaken(String),
@@ -125,6 +128,22 @@ pub async fn revoke(app: &App, location: &LocationId, edge: &EdgeId, by: &Actor)
     tx.commit().await?;
     app.revoked.notify_one();
     Ok(())
+}
+
+/// Somebody has seen to an edge's alarm. An edge that is shut out stays so until its box joins again.
+///
+/// # Errors
+/// When there is no such edge at this location, or its alarm cannot be ended so.
+pub async fn end_alarm(app: &App, location: &LocationId, edge: &EdgeId, by: &Actor) -> Result<(), EdgeError> {
+    let now = clock::now();
+    let mut tx = app.db.write().await?;
+    if at(&mut tx, location, edge).await?.alarm.shuts_out() {
+        return Err(EdgeError::ShutOut(edge.clone()));
+    }
+    if edges::end_alarm(&mut tx, edge).await? {
+        note(&mut tx, location, "edge.alarm-ended", edge, now, by).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// An edge with what it said last and what that means.

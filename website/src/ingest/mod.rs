@@ -36,6 +36,8 @@ enum Input {
     Visit(Sender, Visit),
     Report(Sender, Report),
     Presence(Sender, presence::Said),
+    /// The broker has kept this; it was asked for by [`crate::sweep`].
+    Kept(Topic),
     /// Nothing to do.
     Cleared,
 }
@@ -44,6 +46,7 @@ struct Ingest {
     app: Arc<App>,
     link: Link,
     faces: Faces,
+    kept: mpsc::UnboundedSender<Topic>,
 }
 
 /// Stores what comes in, until `stop`.
@@ -51,9 +54,10 @@ pub(crate) async fn run(
     app: Arc<App>,
     link: Link,
     mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    kept: mpsc::UnboundedSender<Topic>,
     stop: CancellationToken,
 ) {
-    let mut ingest = Ingest { app, link, faces: Faces::default() };
+    let mut ingest = Ingest { app, link, faces: Faces::default(), kept };
     while let Some(Some(batch)) = stop.run_until_cancelled(next(&mut arrivals)).await {
         ingest.apply(batch, &stop).await;
     }
@@ -72,6 +76,8 @@ impl Ingest {
                 Ok(Input::Visit(sender, visit)) => visits.push((sender, visit)),
                 Ok(Input::Report(sender, report)) => reports.push((sender, report)),
                 Ok(Input::Presence(sender, said)) => presences.push((sender, said)),
+                // Lost with a crash it comes again: the sweep is repeated until it is complete.
+                Ok(Input::Kept(topic)) => drop(self.kept.send(topic)),
                 Ok(Input::Cleared) => {}
                 Err(Unreadable::NotOurs) => {
                     self.app.counters.not_ours.one();
@@ -133,15 +139,15 @@ fn parse(arrival: &Arrival) -> Result<Input, Unreadable> {
             let report = Report::decode(&arrival.payload).map_err(malformed)?;
             Ok(Input::Report(Sender { location, edge }, report))
         }
+        Topic::Customer(..) | Topic::ViewCustomer(..) if arrival.retained => Ok(Input::Kept(topic)),
+        Topic::Customer(..) | Topic::ViewCustomer(..) => Ok(Input::Cleared),
         Topic::ViewEdge(..) if arrival.payload.is_empty() => Ok(Input::Cleared),
         Topic::ViewEdge(location, edge) => {
             let said = serde_json::from_slice(&arrival.payload).map_err(|_| Unreadable::Malformed)?;
             Ok(Input::Presence(Sender { location, edge }, said))
         }
-        Topic::Customer(..)
-        | Topic::Head(..)
+        Topic::Head(..)
         | Topic::Inbox(..)
-        | Topic::ViewCustomer(..)
         | Topic::ViewHead(..)
         | Topic::ViewChanges(..)
         | Topic::ViewVisits(..)

@@ -2,36 +2,34 @@
 
 use super::{Ingest, Sender};
 use crate::{
+    clock,
     decide::repair,
-    tables::{customers, locations},
+    tables::{customers, edges, locations},
     wire,
 };
-use protocol::{
-    Topic,
-    codec::Message,
-    message::{Inbox, Repair, Want},
-};
+use protocol::message::{Inbox, Repair, Want};
 
 impl Ingest {
-    /// Answers with the rosters of the buckets that differ, read in one snapshot; an edge in another history gets
-    /// the head.
+    /// Answers with the rosters of the buckets that differ, read in one snapshot; and with a head, which is all that
+    /// an edge in another history needs, and what tells the others whether the repair has helped.
     pub(super) async fn answer_repair(&self, sender: &Sender, asked: &Repair) -> sqlx::Result<()> {
         let mut tx = self.app.db.read().await?;
-        if self.active(&mut tx, sender).await?.is_none() {
-            return Ok(());
+        let Some((edge, _)) = self.active(&mut tx, sender).await? else { return Ok(()) };
+        if edge.repair_ordered_at.is_some() {
+            let mut order = self.app.db.write().await?;
+            edges::repair_begun(&mut order, &sender.edge).await?;
+            order.commit().await?;
         }
         let Some(location) = locations::get(&mut tx, &sender.location).await? else { return Ok(()) };
         let rows = customers::hashes(&mut tx, &sender.location).await?;
+        drop(tx);
         self.app.counters.repairs.one();
-        match repair::rosters(asked, &location.totals, &rows) {
-            Some(pages) => pages.into_iter().for_each(|page| self.tell(sender, &Inbox::Roster(page))),
-            None => {
-                let head = wire::signed_head(&location, &self.app.key).encode();
-                if self.link.publish(&Topic::Head(location.id), head).is_err() {
-                    self.link.give_up();
-                }
-            }
-        }
+        let pages = repair::rosters(asked, &location.totals, &rows).unwrap_or_default();
+        pages.into_iter().for_each(|page| self.tell(sender, &Inbox::Roster(page)));
+        let mut tx = self.app.db.write().await?;
+        locations::date_head(&mut tx, &sender.location, clock::now()).await?;
+        tx.commit().await?;
+        self.app.changed.notify_one();
         Ok(())
     }
 

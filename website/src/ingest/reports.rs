@@ -4,12 +4,19 @@ use super::{Ingest, Sender, presence};
 use crate::{
     clock,
     db::Tx,
-    decide::applied::{self, Held, Moved, StartIs, Verdict},
-    tables::{edge_progress, edge_reports, edge_starts, edges, edges::Alarm, locations, receipts},
+    decide::{
+        applied::{self, Held, Moved, StartIs, Verdict},
+        epoch,
+    },
+    epochs,
+    tables::{
+        edge_progress, edge_reports, edge_starts, edges, edges::Alarm, locations, receipt_pages, receipts,
+    },
 };
 use protocol::{
     Epoch, Seq, UnixMs,
-    message::{Applied, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied},
+    codec::Message,
+    message::{Applied, Command, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied},
 };
 
 impl Ingest {
@@ -20,13 +27,13 @@ impl Ingest {
         reports: &[(Sender, Report)],
         presences: &[(Sender, presence::Said)],
     ) -> sqlx::Result<()> {
-        let mut answers = Vec::new();
+        let (mut answers, mut ahead) = (Vec::new(), Vec::new());
         let signed = reports.iter().any(|(_, report)| matches!(report, Report::Applied(_)));
         if signed || !presences.is_empty() {
             let (mut tx, now) = (self.app.db.write().await?, clock::now());
             for (sender, report) in reports {
                 if let Report::Applied(signed) = report {
-                    answers.extend(self.store_applied(&mut tx, sender, signed, now).await?);
+                    answers.extend(self.store_applied(&mut tx, sender, signed, now, &mut ahead).await?);
                 }
             }
             for (sender, said) in presences {
@@ -34,8 +41,15 @@ impl Ingest {
             }
             tx.commit().await?;
         }
-        for (sender, receipts) in answers {
-            self.tell(&sender, &Inbox::ReceiptsStored(receipts));
+        for (sender, answer) in answers {
+            self.tell(&sender, &answer);
+        }
+        for (sender, report) in ahead {
+            if let Err(error) = epochs::begin_if_behind(&self.app, &sender.location, &report).await {
+                tracing::error!(
+                    "a new epoch could not be begun, the edge's next report asks again: {error:#}"
+                );
+            }
         }
         for (sender, report) in reports {
             match report {
@@ -53,14 +67,15 @@ impl Ingest {
         sender: &Sender,
         signed: &SignedApplied,
         now: UnixMs,
-    ) -> sqlx::Result<Option<(Sender, ReceiptsStored)>> {
-        let Some((edge, key)) = self.active(tx, sender).await? else { return Ok(None) };
+        ahead: &mut Vec<(Sender, Applied)>,
+    ) -> sqlx::Result<Vec<(Sender, Inbox)>> {
+        let Some((edge, key)) = self.active(tx, sender).await? else { return Ok(Vec::new()) };
         let Ok(report) = signed.clone().verify(&sender.location, &sender.edge, &key) else {
             self.app.counters.bad_signatures.one();
             tracing::warn!(edge = %sender.edge, "a report with a wrong signature was left alone");
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let Some(location) = locations::get(tx, &sender.location).await? else { return Ok(None) };
+        let Some(location) = locations::get(tx, &sender.location).await? else { return Ok(Vec::new()) };
         edges::set_seen(tx, &sender.edge, now, report.at).await?;
         let position = edge_reports::get(tx, &sender.edge).await?;
         let held = Held {
@@ -69,10 +84,17 @@ impl Ingest {
             start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
         };
         let epoch = location.totals.epoch;
+        if epoch::has_gone_back(&report, &location.totals) {
+            // Nothing of this history is to be believed; the edge says it again in the next one.
+            ahead.push((sender.clone(), report));
+            return Ok(Vec::new());
+        }
+        let signed = Report::Applied(Box::new(signed.clone())).encode();
         match applied::judge(&held, &report, epoch) {
             Verdict::Store { start, applied, moved } => {
                 self.begin(tx, sender, &report, start, now).await?;
                 edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;
+                edge_reports::set_signed(tx, &sender.edge, &signed).await?;
                 if moved == Moved::On {
                     edge_progress::insert(tx, &sender.edge, epoch, applied, now).await?;
                 }
@@ -84,16 +106,27 @@ impl Ingest {
             Verdict::Late => self.app.counters.void_reports.one(),
             Verdict::Alarm(alarm) => {
                 self.app.counters.void_reports.one();
-                edges::set_alarm(tx, &sender.edge, alarm).await?;
+                tracing::error!(edge = %sender.edge, reason = alarm.as_str(), "an edge is shut out until it joins again");
+                edges::set_alarm(tx, &sender.edge, alarm, now).await?;
                 edge_reports::delete(tx, &sender.edge).await?;
-                return Ok(None);
+                self.app.revoked.notify_one();
+                return Ok(Vec::new());
             }
         }
-        for receipt in &report.receipts {
-            self.store_receipt(tx, sender, receipt, now).await?;
+        let mut answers = Vec::new();
+        if !report.receipts.is_empty() {
+            let page = receipt_pages::Page { public_key: key, signed };
+            let page = receipt_pages::insert(tx, &sender.edge, &page, now).await?;
+            for receipt in &report.receipts {
+                self.store_receipt(tx, sender, receipt, page, now).await?;
+            }
+            let receipts = report.receipts.iter().map(|receipt| receipt.key.clone()).collect();
+            answers.push((sender.clone(), Inbox::ReceiptsStored(ReceiptsStored { receipts })));
         }
-        let keys = report.receipts.iter().map(|receipt| receipt.key.clone()).collect();
-        Ok((!report.receipts.is_empty()).then(|| (sender.clone(), ReceiptsStored { receipts: keys })))
+        if edge.repair_ordered_at.is_some() {
+            answers.push((sender.clone(), Inbox::Command(Command::Repair)));
+        }
+        Ok(answers)
     }
 
     async fn begin(
@@ -117,24 +150,29 @@ impl Ingest {
         tx: &mut Tx,
         sender: &Sender,
         receipt: &Receipt,
+        page: i64,
         now: UnixMs,
     ) -> sqlx::Result<()> {
-        receipts::insert(tx, &sender.edge, receipt, now).await?;
+        receipts::insert(tx, &sender.edge, receipt, page, now).await?;
         if receipt.probe == Probe::StillFound {
             tracing::error!(edge = %sender.edge, "an edge still finds a removed face");
-            edges::set_alarm(tx, &sender.edge, Alarm::StillFound).await?;
+            edges::set_alarm(tx, &sender.edge, Alarm::StillFound, now).await?;
+            edges::order_repair(tx, &sender.edge, now).await?;
         }
         Ok(())
     }
 
-    /// The edge behind a message, if it has joined, is not revoked, and belongs to the location it writes for.
+    /// The edge behind a message, if it has joined, is neither revoked nor shut out, and belongs to the location it
+    /// writes for.
     pub(super) async fn active(
         &self,
         tx: &mut Tx,
         sender: &Sender,
     ) -> sqlx::Result<Option<(edges::Edge, protocol::PublicKey)>> {
         let edge = edges::get(tx, &sender.edge).await?;
-        let edge = edge.filter(|edge| edge.location == sender.location && edge.revoked_at.is_none());
+        let edge = edge.filter(|edge| {
+            edge.location == sender.location && edge.revoked_at.is_none() && !edge.alarm.shuts_out()
+        });
         let found = edge.and_then(|edge| {
             let key = edge.joined.as_ref()?.public_key;
             Some((edge, key))

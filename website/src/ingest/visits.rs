@@ -11,12 +11,12 @@ use crate::{
         customers::{self, State},
         dead_letters, edges,
         edges::Alarm,
-        merges, review_queue, spaces,
+        erasures, merges, review_queue, spaces,
         visits::{self, Kind},
     },
 };
 use protocol::{
-    Embedding, FaceId, LocationId, Name, SpaceId, StreamId, Topic,
+    Embedding, FaceId, LocationId, Name, Seq, SpaceId, StreamId, Topic,
     message::{Command, Customer as Content, Flag, Inbox, Seen, Settled, Similarity, Visit},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -175,7 +175,8 @@ impl Ingest {
                 (row.kind, row.face_id) = (Kind::Waiting, Some(face_id.clone()));
             }
             (Verdict::StaleHit, _) => {
-                edges::set_alarm(&mut held.tx, &sender.edge, Alarm::StaleHit).await?;
+                edges::set_alarm(&mut held.tx, &sender.edge, Alarm::StaleHit, held.now).await?;
+                edges::order_repair(&mut held.tx, &sender.edge, held.now).await?;
                 row.kind = Kind::StaleHit;
             }
             (Verdict::Dead(reason), _) => {
@@ -278,6 +279,12 @@ async fn standing(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Standing> {
             Some((seq, State::Removed { .. })) => Standing::Removed(seq),
             None => Standing::Removed(held.location.totals.last_removal),
         });
+    }
+    // Its tombstone is cleared; of an earlier epoch it is older than anything verified since.
+    if let Some(recorded) = erasures::get(&mut held.tx, &id, face_id).await? {
+        let erasure = recorded.erasure;
+        let comparable = erasure.epoch == held.location.totals.epoch;
+        return Ok(Standing::Removed(if comparable { erasure.seq } else { Seq(0) }));
     }
     let waits = review_queue::get(&mut held.tx, &id, face_id).await?.is_some();
     Ok(if waits { Standing::Waiting } else { Standing::Unknown })

@@ -241,6 +241,21 @@ pub async fn insert_merged(
         .execute(conn).await.map(drop))
 }
 
+/// Adds the tombstone of a face that must never have a live row.
+pub async fn insert_removed(
+    tx: &mut Tx,
+    location: &LocationId,
+    face_id: &FaceId,
+    seq: Seq,
+    now: UnixMs,
+) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
+         removed_at) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $4, $4, $4)")
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(now.0)
+        .execute(conn).await.map(drop))
+}
+
 /// Stores a live row's new content and hash.
 pub async fn set_content(
     tx: &mut Tx,
@@ -282,6 +297,26 @@ pub async fn bury(
         .execute(conn).await.map(drop))?;
     on!(tx, conn => sqlx::query("UPDATE customers SET duplicate_of = NULL WHERE location = $1 AND duplicate_of = $2")
         .bind(location.as_str()).bind(face_id.as_str()).execute(conn).await.map(drop))
+}
+
+/// A location's tombstones, the oldest removal first; at most `limit`.
+pub async fn tombstones(
+    tx: &mut Tx,
+    location: &LocationId,
+    limit: u32,
+) -> sqlx::Result<Vec<(FaceId, Seq, UnixMs)>> {
+    let rows: Vec<(String, i64, i64)> = on!(tx, conn => sqlx::query_as(
+        "SELECT face_id, seq, removed_at FROM customers WHERE location = $1 AND state = 'removed' \
+         ORDER BY removed_at, seq LIMIT $2")
+        .bind(location.as_str()).bind(i64::from(limit)).fetch_all(conn).await)?;
+    rows.iter().map(|(face, seq, at)| Ok((column::text(face)?, Seq(*seq as u64), UnixMs(*at)))).collect()
+}
+
+/// Deletes a tombstone.
+pub async fn purge(tx: &mut Tx, location: &LocationId, face_id: &FaceId, seq: Seq) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "DELETE FROM customers WHERE location = $1 AND face_id = $2 AND seq = $3 AND state = 'removed'")
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).execute(conn).await.map(drop))
 }
 
 /// Adds to the points (below zero they do not fall) and tells the new sum; nothing when it is not live.

@@ -110,6 +110,19 @@ pub async fn upsert(tx: &mut Tx, edge: &EdgeId, report: &Report) -> sqlx::Result
         .execute(conn).await.map(drop))
 }
 
+/// Stores the newest report as the edge signed it, a postcard `Report`.
+pub async fn set_signed(tx: &mut Tx, edge: &EdgeId, signed: &[u8]) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edge_reports SET signed = $2 WHERE edge = $1")
+        .bind(edge.as_str()).bind(signed).execute(conn).await.map(drop))
+}
+
+/// The newest report as the edge signed it.
+pub async fn signed(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<Vec<u8>>> {
+    let signed: Option<Option<Vec<u8>>> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT signed FROM edge_reports WHERE edge = $1").bind(edge.as_str()).fetch_optional(conn).await)?;
+    Ok(signed.flatten())
+}
+
 /// What `edge` said last.
 pub async fn get(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<Report>> {
     let row: Option<Row> = on!(tx, conn => sqlx::query_as(select!("WHERE edge = $1"))
@@ -123,6 +136,12 @@ pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec
         select!("WHERE edge IN (SELECT id FROM edges WHERE location = $1)"))
         .bind(location.as_str()).fetch_all(conn).await)?;
     rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// What every edge of a location said is void.
+pub async fn delete_of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("DELETE FROM edge_reports WHERE edge IN (SELECT id FROM edges WHERE location = $1)")
+        .bind(location.as_str()).execute(conn).await.map(drop))
 }
 
 /// What an edge said is void: it joined anew, or it is not the one it was.

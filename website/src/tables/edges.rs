@@ -24,6 +24,10 @@ pub struct Edge {
     pub start: Start,
     /// What is wrong with it.
     pub alarm: Alarm,
+    /// Since when.
+    pub alarm_at: Option<UnixMs>,
+    /// Since when it has been told to compare its rows and has not begun to.
+    pub repair_ordered_at: Option<UnixMs>,
     /// Its connection.
     pub presence: Presence,
     /// The number of its MQTT session; a presence message of a lower one is late.
@@ -78,6 +82,12 @@ pub enum Alarm {
 impl Alarm {
     const ALL: [Alarm; 5] = [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::StaleHit, Alarm::StillFound];
 
+    /// Whether the edge is shut out until its box joins again: two boxes have its identity, or one is an image of
+    /// the past, and neither's word proves anything.
+    pub fn shuts_out(self) -> bool {
+        matches!(self, Alarm::OldImage | Alarm::Clone)
+    }
+
     /// The alarm as the table has it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -120,6 +130,8 @@ struct Row {
     start_count: i64,
     start_nonce: i64,
     alarm: String,
+    alarm_at: Option<i64>,
+    repair_ordered_at: Option<i64>,
     online: i64,
     session: i64,
     last_seen_at: Option<i64>,
@@ -149,6 +161,8 @@ impl TryFrom<Row> for Edge {
             joined,
             start: Start { count: row.start_count as u64, nonce: Nonce(row.start_nonce as u64) },
             alarm: column::text(&row.alarm)?,
+            alarm_at: column::moment(row.alarm_at),
+            repair_ordered_at: column::moment(row.repair_ordered_at),
             presence: if row.online == 1 { Presence::Online } else { Presence::Offline },
             session: row.session as u64,
             last_seen_at: column::moment(row.last_seen_at),
@@ -162,8 +176,8 @@ impl TryFrom<Row> for Edge {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, location, name, place, public_key, space_id, start_count, start_nonce, alarm, online, \
-             session, last_seen_at, clock_offset_ms, created_at, joined_at, revoked_at FROM edges ",
+            "SELECT id, location, name, place, public_key, space_id, start_count, start_nonce, alarm, \
+             alarm_at, repair_ordered_at, online, session, last_seen_at, clock_offset_ms, created_at, joined_at, revoked_at FROM edges ",
             $rest
         )
     };
@@ -192,6 +206,12 @@ pub async fn get(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<Edge>> {
     row.map(Edge::try_from).transpose()
 }
 
+/// Every edge there ever was.
+pub async fn all_ids(tx: &mut Tx) -> sqlx::Result<Vec<EdgeId>> {
+    let ids: Vec<String> = on!(tx, conn => sqlx::query_scalar("SELECT id FROM edges").fetch_all(conn).await)?;
+    ids.iter().map(|id| column::text(id)).collect()
+}
+
 /// A location's edges by name, revoked ones last.
 pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<Edge>> {
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
@@ -207,10 +227,19 @@ pub async fn revoked_since(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(Loca
     rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
 }
 
+/// Edges that are shut out until their boxes join again.
+pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
+    let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone') AND revoked_at IS NULL")
+        .fetch_all(conn).await)?;
+    rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
+}
+
 /// The location of an edge that may log in, and the hash of its token.
 pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(LocationId, [u8; 32])>> {
     let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL")
+        "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL \
+         AND alarm NOT IN ('old_image', 'clone')")
         .bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
 }
@@ -224,7 +253,8 @@ pub async fn set_joined(
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "UPDATE edges SET public_key = $2, token_hash = $3, space_id = $4, joined_at = $5, start_count = 0, \
-         start_nonce = 0, alarm = 'none', online = 0, session = 0 WHERE id = $1 AND revoked_at IS NULL")
+         start_nonce = 0, alarm = 'none', alarm_at = NULL, repair_ordered_at = NULL, online = 0, session = 0 \
+         WHERE id = $1 AND revoked_at IS NULL")
         .bind(id.as_str())
         .bind(&joined.public_key.to_bytes()[..])
         .bind(&token_hash[..])
@@ -246,9 +276,29 @@ pub async fn set_start(tx: &mut Tx, id: &EdgeId, start: Start) -> sqlx::Result<(
 }
 
 /// Raises an alarm.
-pub async fn set_alarm(tx: &mut Tx, id: &EdgeId, alarm: Alarm) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE edges SET alarm = $2 WHERE id = $1")
-        .bind(id.as_str()).bind(alarm.as_str()).execute(conn).await.map(drop))
+pub async fn set_alarm(tx: &mut Tx, id: &EdgeId, alarm: Alarm, now: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET alarm = $2, alarm_at = $3 WHERE id = $1")
+        .bind(id.as_str()).bind(alarm.as_str()).bind(now.0).execute(conn).await.map(drop))
+}
+
+/// A person has seen to an alarm; tells whether there was one that a person may end. An edge that is shut out joins
+/// again instead.
+pub async fn end_alarm(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<bool> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE edges SET alarm = 'none', alarm_at = NULL WHERE id = $1 AND alarm IN ('stale_hit', 'still_found')")
+        .bind(id.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// The edge is to compare its rows; it is told again until it begins.
+pub async fn order_repair(tx: &mut Tx, id: &EdgeId, now: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET repair_ordered_at = $2 WHERE id = $1")
+        .bind(id.as_str()).bind(now.0).execute(conn).await.map(drop))
+}
+
+/// The edge has begun to compare its rows.
+pub async fn repair_begun(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET repair_ordered_at = NULL WHERE id = $1 AND repair_ordered_at IS NOT NULL")
+        .bind(id.as_str()).execute(conn).await.map(drop))
 }
 
 /// Something of the edge came in at `now`, sent at `sent_at` by its own clock.

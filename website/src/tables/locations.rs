@@ -36,6 +36,12 @@ pub struct Location {
     pub published_head: UnixMs,
     /// The highest seq that stood on `view/<location>/changes` once.
     pub announced: Seq,
+    /// When the newest backup was begun.
+    pub backed_up_at: Option<UnixMs>,
+    /// The epoch in which retained messages of unknown faces were cleared.
+    pub swept: Epoch,
+    /// Until when any head signed under an earlier lease lets an edge recognise.
+    pub lease_out: UnixMs,
     /// When it was added.
     pub created_at: UnixMs,
 }
@@ -68,6 +74,9 @@ struct Row {
     published_seq: i64,
     published_head: i64,
     announced_seq: i64,
+    backed_up_at: Option<i64>,
+    swept_epoch: i64,
+    lease_out: i64,
     created_at: i64,
 }
 
@@ -95,6 +104,9 @@ impl TryFrom<Row> for Location {
             published: Seq(row.published_seq as u64),
             published_head: UnixMs(row.published_head),
             announced: Seq(row.announced_seq as u64),
+            backed_up_at: column::moment(row.backed_up_at),
+            swept: Epoch(row.swept_epoch as u64),
+            lease_out: UnixMs(row.lease_out),
             created_at: UnixMs(row.created_at),
         })
     }
@@ -105,7 +117,7 @@ macro_rules! select {
         concat!(
             "SELECT id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, digest_key, \
              last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
-             created_at FROM locations ",
+             backed_up_at, swept_epoch, lease_out, created_at FROM locations ",
             $rest
         )
     };
@@ -116,7 +128,8 @@ pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO locations (id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, \
          digest_key, last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
-         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING")
+         backed_up_at, swept_epoch, lease_out, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING")
         .bind(location.id.as_str())
         .bind(location.name.as_str())
         .bind(location.time_zone.name())
@@ -134,6 +147,9 @@ pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
         .bind(location.published.0 as i64)
         .bind(location.published_head.0)
         .bind(location.announced.0 as i64)
+        .bind(location.backed_up_at.map(|at| at.0))
+        .bind(location.swept.0 as i64)
+        .bind(location.lease_out.0)
         .bind(location.created_at.0)
         .execute(conn).await.map(|done| done.rows_affected() == 1))
 }
@@ -163,6 +179,14 @@ pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
     rows.into_iter().map(Location::try_from).collect()
 }
 
+/// The locations that have tombstones, by id.
+pub async fn with_tombstones(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
+        select!("WHERE EXISTS (SELECT 1 FROM customers WHERE location = locations.id AND state = 'removed') ORDER BY id"))
+        .fetch_all(conn).await)?;
+    rows.into_iter().map(Location::try_from).collect()
+}
+
 /// Stores the counters after a change, and the date of the head that will carry them.
 pub async fn set_totals(
     tx: &mut Tx,
@@ -188,6 +212,13 @@ pub async fn date_heads(tx: &mut Tx, now: UnixMs) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "UPDATE locations SET issued_at = CASE WHEN issued_at >= $1 THEN issued_at + 1 ELSE $1 END")
         .bind(now.0).execute(conn).await.map(drop))
+}
+
+/// Makes a new head of one location due.
+pub async fn date_head(tx: &mut Tx, id: &LocationId, now: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET issued_at = CASE WHEN issued_at >= $2 THEN issued_at + 1 ELSE $2 END WHERE id = $1")
+        .bind(id.as_str()).bind(now.0).execute(conn).await.map(drop))
 }
 
 /// The locations of which the broker has not acknowledged everything, by id.
@@ -220,6 +251,51 @@ pub async fn unpublish_all(tx: &mut Tx) -> sqlx::Result<()> {
         .execute(conn).await.map(drop))
 }
 
+/// A new epoch has begun: everything is to be published again, and what edges said of the old one is void with it.
+pub async fn set_unpublished(tx: &mut Tx, id: &LocationId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE locations SET published_seq = 0, published_head = 0, publish_round = publish_round + 1 WHERE id = $1")
+        .bind(id.as_str()).execute(conn).await.map(drop))
+}
+
+/// The locations, with their epochs, in which retained messages of unknown faces are still to be cleared.
+pub async fn unswept(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, Epoch)>> {
+    let rows: Vec<(String, i64)> = on!(tx, conn => sqlx::query_as(
+        "SELECT id, epoch FROM locations WHERE swept_epoch <> epoch").fetch_all(conn).await)?;
+    rows.iter().map(|(id, epoch)| Ok((column::text(id)?, Epoch(*epoch as u64)))).collect()
+}
+
+/// Retained messages of unknown faces are cleared in this epoch.
+pub async fn set_swept(tx: &mut Tx, id: &LocationId, epoch: Epoch) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET swept_epoch = $2 WHERE id = $1")
+        .bind(id.as_str()).bind(epoch.0 as i64).execute(conn).await.map(drop))
+}
+
+/// A backup that was begun at `at` is complete: the next heads say so.
+pub async fn set_backed_up(tx: &mut Tx, at: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET backed_up_at = $1, issued_at = issued_at + 1")
+        .bind(at.0).execute(conn).await.map(drop))
+}
+
+/// Keeps whoever changes customers or counts visits out until the transaction ends, so that everything they have
+/// dated is committed. (On SQLite a writing transaction does that by itself.)
+pub async fn hold_all(tx: &mut Tx) -> sqlx::Result<()> {
+    if let Tx::Pg(pg) = tx {
+        sqlx::query("LOCK TABLE locations IN EXCLUSIVE MODE").execute(&mut **pg).await?;
+    }
+    Ok(())
+}
+
+/// The highest number of a publishing round.
+pub async fn newest_round(tx: &mut Tx) -> sqlx::Result<i64> {
+    on!(tx, conn => sqlx::query_scalar("SELECT COALESCE(MAX(publish_round), 0) FROM locations").fetch_one(conn).await)
+}
+
+/// Counts publishing rounds on from `round`: whoever publishes at this moment sees that a new one has begun.
+pub async fn set_rounds(tx: &mut Tx, round: i64) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET publish_round = $1").bind(round).execute(conn).await.map(drop))
+}
+
 /// What of a location people may set.
 #[derive(Debug, Clone)]
 pub struct LocationSettings {
@@ -241,7 +317,8 @@ pub async fn set_settings(tx: &mut Tx, id: &LocationId, settings: &LocationSetti
     on!(tx, conn => sqlx::query(
         "UPDATE locations SET name = $2, time_zone = $3, enrol = $4, names_in_view = $5, lease_s = $6, \
          published_seq = 0, published_head = 0, publish_round = publish_round + 1, \
-         issued_at = issued_at + 1 WHERE id = $1")
+         issued_at = issued_at + 1, lease_out = CASE WHEN lease_out < issued_at + lease_s * 1000 \
+         THEN issued_at + lease_s * 1000 ELSE lease_out END WHERE id = $1")
         .bind(id.as_str())
         .bind(settings.name.as_str())
         .bind(settings.time_zone.name())

@@ -18,6 +18,8 @@ pub struct Stored {
     pub receipt: Receipt,
     /// Since when the website holds it.
     pub stored_at: UnixMs,
+    /// The number of the signed report that carried it.
+    pub page: Option<i64>,
 }
 
 fn probe_text(probe: Probe) -> &'static str {
@@ -28,11 +30,17 @@ fn probe_text(probe: Probe) -> &'static str {
     }
 }
 
-/// Stores a receipt once.
-pub async fn insert(tx: &mut Tx, edge: &EdgeId, receipt: &Receipt, now: UnixMs) -> sqlx::Result<()> {
+/// Stores a receipt once, as the signed report `page` carried it.
+pub async fn insert(
+    tx: &mut Tx,
+    edge: &EdgeId,
+    receipt: &Receipt,
+    page: i64,
+    now: UnixMs,
+) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
-        "INSERT INTO receipts (edge, face_id, epoch, seq, removed_at, probe, stored_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING")
+        "INSERT INTO receipts (edge, face_id, epoch, seq, removed_at, probe, stored_at, page) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING")
         .bind(edge.as_str())
         .bind(receipt.key.face_id.as_str())
         .bind(receipt.key.epoch.0 as i64)
@@ -40,6 +48,7 @@ pub async fn insert(tx: &mut Tx, edge: &EdgeId, receipt: &Receipt, now: UnixMs) 
         .bind(receipt.removed_at.0)
         .bind(probe_text(receipt.probe))
         .bind(now.0)
+        .bind(page)
         .execute(conn).await.map(drop))
 }
 
@@ -52,12 +61,13 @@ struct Row {
     removed_at: i64,
     probe: String,
     stored_at: i64,
+    page: Option<i64>,
 }
 
 /// Every receipt for one face of a location.
 pub async fn of_face(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<Vec<Stored>> {
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
-        "SELECT edge, face_id, epoch, seq, removed_at, probe, stored_at FROM receipts \
+        "SELECT edge, face_id, epoch, seq, removed_at, probe, stored_at, page FROM receipts \
          WHERE face_id = $2 AND edge IN (SELECT id FROM edges WHERE location = $1) ORDER BY edge, seq")
         .bind(location.as_str()).bind(face_id.as_str()).fetch_all(conn).await)?;
     rows.into_iter()
@@ -76,7 +86,16 @@ pub async fn of_face(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sq
                     probe: column::present(probe, "result of a probe")?,
                 },
                 stored_at: UnixMs(row.stored_at),
+                page: row.page,
             })
         })
         .collect()
+}
+
+/// Bounds what one edge can make the website keep: beyond `keep` receipts its oldest go.
+pub async fn prune(tx: &mut Tx, edge: &EdgeId, keep: u32) -> sqlx::Result<u64> {
+    on!(tx, conn => sqlx::query(
+        "DELETE FROM receipts WHERE edge = $1 AND stored_at < (SELECT MIN(stored_at) FROM (SELECT stored_at \
+         FROM receipts WHERE edge = $1 ORDER BY stored_at DESC LIMIT $2) AS newest)")
+        .bind(edge.as_str()).bind(i64::from(keep)).execute(conn).await.map(|done| done.rows_affected()))
 }

@@ -81,6 +81,20 @@ pub async fn oldest(tx: &mut Tx, location: &LocationId, limit: u32) -> sqlx::Res
     rows.into_iter().map(Waiting::try_from).collect()
 }
 
+/// How many faces wait.
+pub async fn count(tx: &mut Tx, location: &LocationId) -> sqlx::Result<i64> {
+    on!(tx, conn => sqlx::query_scalar("SELECT COUNT(*) FROM review_queue WHERE location = $1")
+        .bind(location.as_str()).fetch_one(conn).await)
+}
+
+/// A face that came in before `before`, if one waits.
+pub async fn older(tx: &mut Tx, location: &LocationId, before: UnixMs) -> sqlx::Result<Option<FaceId>> {
+    let face_id: Option<String> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT face_id FROM review_queue WHERE location = $1 AND received_at < $2 ORDER BY received_at LIMIT 1")
+        .bind(location.as_str()).bind(before.0).fetch_optional(conn).await)?;
+    column::text_or_null(face_id.as_deref())
+}
+
 /// Takes a face out; its vector goes with the row.
 pub async fn delete(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<bool> {
     on!(tx, conn => sqlx::query("DELETE FROM review_queue WHERE location = $1 AND face_id = $2")

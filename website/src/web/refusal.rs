@@ -96,6 +96,10 @@ impl From<ChangeError> for Refusal {
             | ChangeError::Merged { .. }
             | ChangeError::NotWaiting(_) => Refusal::not_found(sentence),
             ChangeError::Same => Refusal::bad(sentence),
+            ChangeError::NotInLedger(error) => {
+                tracing::error!(%error, "a removal is not in the erasure ledger");
+                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, sentence)
+            }
             ChangeError::Database(error) => error.into(),
         }
     }
@@ -120,7 +124,9 @@ impl From<EdgeError> for Refusal {
         let sentence = error.to_string();
         match error {
             EdgeError::UnknownLocation(_) | EdgeError::Unknown(_) => Refusal::not_found(sentence),
-            EdgeError::Revoked(_) | EdgeError::NameTaken(_) => Refusal::conflict(sentence),
+            EdgeError::Revoked(_) | EdgeError::NameTaken(_) | EdgeError::ShutOut(_) => {
+                Refusal::conflict(sentence)
+            }
             EdgeError::BadName => Refusal::bad(sentence),
             EdgeError::Database(error) => error.into(),
         }

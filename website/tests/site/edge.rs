@@ -6,8 +6,8 @@ use protocol::{
     codec::Message,
     filters,
     message::{
-        Applied, Basis, Change, CustomerState, Head, Inbox, Report, Seen, SignedApplied, SignedHead, Start,
-        SyncState, Visit,
+        Applied, Basis, Change, CustomerState, Head, Inbox, RepairCounts, Report, Seen, SignedApplied,
+        SignedHead, Start, SyncState, Visit,
     },
 };
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS, SubscribeFilter};
@@ -128,6 +128,7 @@ impl FakeEdge {
             lease_until: head.issued_at,
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
             receipts: Vec::new(),
         }
     }

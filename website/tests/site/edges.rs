@@ -22,7 +22,8 @@ use website::{
 crate::on_both!(
     a_change_is_followed_to_every_edge,
     receipts_are_stored_and_confirmed,
-    an_old_image_is_noticed,
+    a_clone_is_noticed,
+    an_old_image_is_shut_out_until_it_joins_again,
     presence_is_of_the_newest_session,
     a_repair_is_answered,
     a_revoked_edge_is_out_within_seconds,
@@ -110,7 +111,7 @@ async fn receipts_are_stored_and_confirmed(stage: Stage) {
     website.stop().await;
 }
 
-async fn an_old_image_is_noticed(stage: Stage) {
+async fn a_clone_is_noticed(stage: Stage) {
     let website = stage.start().await;
     add_location(&website.app, &location(), EnrolPolicy::Auto).await;
     let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
@@ -127,9 +128,32 @@ async fn an_old_image_is_noticed(stage: Stage) {
     until("void", || async { (website.app.counters.void_reports.get() == 1).then_some(()) }).await;
     assert_eq!(standing(&website).await, "1 change behind");
     edge.say(at(6, 67));
-    until_standing(&website, "a second box reports as this edge").await;
+    until_standing(&website, "shut out: a second box reports as this edge, join again").await;
+    edge.until("kicked and not let in again", |told| (told.lost > 2).then_some(())).await;
+    website.stop().await;
+}
+
+async fn an_old_image_is_shut_out_until_it_joins_again(stage: Stage) {
+    let website = stage.start().await;
+    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
+    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
+    enrol(&website.app, &location(), 0..1).await;
+    let head = edge.until_verified(1).await;
+    let at = |count, nonce| Applied { start: Start { count, nonce: Nonce(nonce) }, ..edge.applied(&head) };
+    edge.say(at(5, 55));
+    until_standing(&website, "in sync").await;
     edge.say(at(4, 44));
-    until_standing(&website, "runs from an old image of its disk").await;
+    // What it sends before it is kicked changes nothing any more.
+    edge.say(at(9, 99));
+    until_standing(&website, "shut out: runs from an old image of its disk, join again").await;
+    edge.until("kicked and not let in again", |told| (told.lost > 2).then_some(())).await;
+    let code = edges::new_code(&website.app, &location(), &edge.joined.edge, &actor()).await.unwrap().code;
+    let key = SigningKey::from_seed([3; 32]);
+    let joined = crate::stage::join_with(&website.app, &code, key.public()).await.unwrap();
+    let again = FakeEdge::connect(&website, (joined, key)).await;
+    let head = again.until_verified(1).await;
+    again.say(again.applied(&head));
+    until_standing(&website, "in sync").await;
     website.stop().await;
 }
 

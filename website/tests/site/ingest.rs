@@ -11,7 +11,7 @@ use protocol::{
 };
 use website::{
     Website, changes,
-    tables::{customers, review_queue, visits},
+    tables::{consents::How, customers, review_queue, visits},
 };
 
 crate::on_both!(
@@ -185,8 +185,8 @@ async fn with_approval_a_face_waits_for_a_manager(stage: Stage) {
     let waiting = review_queue::oldest(&mut app.db.read().await.unwrap(), &location(), 10).await.unwrap();
     assert_eq!(waiting.len(), 4);
     assert!(edge.told.lock().unwrap().rows.is_empty(), "no edge knows them");
-    changes::accept(app, &location(), &face(0), &actor()).await.unwrap();
-    changes::accept(app, &location(), &face(3), &actor()).await.unwrap();
+    changes::accept(app, &location(), &face(0), How::Spoken, &actor()).await.unwrap();
+    changes::accept(app, &location(), &face(3), How::Spoken, &actor()).await.unwrap();
     changes::refuse(app, &location(), &face(1), &actor()).await.unwrap();
     let again = changes::refuse(app, &location(), &face(1), &actor()).await.unwrap_err();
     assert!(again.to_string().contains("does not wait for review"));

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apart;
+mod backup;
+mod certificate;
 mod changes;
 mod database;
 mod edge;
 mod edges;
+mod epochs;
 mod erased;
 mod ingest;
 mod joining;
@@ -14,6 +17,7 @@ mod postgres;
 mod publisher;
 mod stage;
 mod start;
+mod tombstones;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {

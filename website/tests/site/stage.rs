@@ -31,6 +31,12 @@ pub struct Stage {
     pub database_url: Option<String>,
 }
 
+/// A copy of a database.
+pub enum Copy {
+    File(Vec<u8>),
+    Database(String),
+}
+
 impl Stage {
     pub fn sqlite() -> Stage {
         Stage { data: tempfile::tempdir().unwrap(), database_url: None }
@@ -54,6 +60,28 @@ impl Stage {
         sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
         let url = server.replacen("/postgres?", &format!("/{name}?"), 1);
         Some(Stage { data: tempfile::tempdir().unwrap(), database_url: Some(url) })
+    }
+
+    /// A copy of the database as it is. Nothing may be connected to it.
+    pub async fn copy(&self) -> Copy {
+        let Some(url) = &self.database_url else {
+            let file = self.data.path().join("website.db");
+            return Copy::File(std::fs::read(file).unwrap());
+        };
+        use sqlx::{AssertSqlSafe, Connection};
+        let name = url.split(['/', '?']).find(|part| part.starts_with("site_")).unwrap();
+        let mut connection = sqlx::PgConnection::connect(postgres::server().unwrap()).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}_copy TEMPLATE {name}"));
+        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        Copy::Database(url.replacen(name, &format!("{name}_copy"), 1))
+    }
+
+    /// Puts a copy in the database's place, as somebody does by hand.
+    pub fn put_back(&mut self, copy: Copy) {
+        match copy {
+            Copy::File(bytes) => std::fs::write(self.data.path().join("website.db"), bytes).unwrap(),
+            Copy::Database(url) => self.database_url = Some(url),
+        }
     }
 
     pub fn settings(&self) -> Settings {

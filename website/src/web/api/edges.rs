@@ -29,6 +29,9 @@ pub struct Edge {
     words: String,
     presence: Presence,
     alarm: Alarm,
+    alarm_at: Option<UnixMs>,
+    /// Since when it has been told to compare its rows and has not begun to.
+    repair_ordered_at: Option<UnixMs>,
     /// How many changes it has not verified yet; nothing when that cannot be said.
     behind: Option<u64>,
     /// What it said last, in its current start.
@@ -63,7 +66,7 @@ impl Edge {
             behind: behind(&standing, report.as_ref().map(|report| report.applied), newest),
             report: report.map(|report| Report {
                 verified_seq: report.applied,
-                digest: hex::encode(report.digest.to_bytes()),
+                digest: report.digest.to_string(),
                 customers: report.count,
                 queued_visits: report.queued,
                 refused_messages: report.refused,
@@ -72,6 +75,8 @@ impl Edge {
             }),
             presence: edge.presence,
             alarm: edge.alarm,
+            alarm_at: edge.alarm_at,
+            repair_ordered_at: edge.repair_ordered_at,
             space: edge.joined.as_ref().map(|joined| joined.space.clone()),
             last_seen_at: edge.last_seen_at,
             clock_offset_ms: edge.clock_offset_ms,
@@ -176,6 +181,16 @@ pub async fn new_code(
 ) -> Result<(StatusCode, Answer<Code>), Refusal> {
     let added = edges::new_code(&app, &location, &edge, &program.actor()).await?;
     Ok((StatusCode::CREATED, Answer(added.into())))
+}
+
+/// Somebody has seen to the alarm.
+pub async fn end_alarm(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Path((location, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<StatusCode, Refusal> {
+    edges::end_alarm(&app, &location, &edge, &program.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn revoke(

@@ -42,7 +42,7 @@ impl From<tables::locations::Location> for Location {
             lease_s: location.lease_s,
             seq: location.totals.seq,
             customers: location.totals.count,
-            digest: hex::encode(location.totals.digest.to_bytes()),
+            digest: location.totals.digest.to_string(),
             created_at: location.created_at,
         }
     }

@@ -6,13 +6,17 @@
 
 mod changes;
 mod customers;
+mod dead_letters;
 mod edges;
+mod erasure;
 mod join;
 mod locations;
+mod review;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
 pub(super) use edges::behind as edges_behind;
+pub(super) use erasure::found as erasure_found;
 
 use super::{refusal::Refusal, token};
 use crate::app::App;
@@ -20,7 +24,7 @@ use axum::{
     Router,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use std::sync::Arc;
 
@@ -30,10 +34,16 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/", get(locations::get))
         .route("/customers", get(customers::list))
         .route("/customers/{face}", get(customers::get).patch(customers::patch).delete(customers::delete))
+        .route("/customers/{face}/erasure", get(erasure::get))
         .route("/customers/{face}/merge", post(customers::merge))
         .route("/edges", get(edges::list).post(edges::add))
         .route("/edges/{edge}", get(edges::get).delete(edges::revoke))
         .route("/edges/{edge}/code", post(edges::new_code))
+        .route("/edges/{edge}/alarm", delete(edges::end_alarm))
+        .route("/review", get(review::list))
+        .route("/review/{face}/accept", post(review::accept))
+        .route("/review/{face}/refuse", post(review::refuse))
+        .route("/dead-letters", get(dead_letters::list))
         .route("/visits", get(visits::list))
         .route("/changes/{seq}", get(changes::get));
     let v1 = Router::new()

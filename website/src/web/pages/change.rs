@@ -44,6 +44,8 @@ struct Change {
     edges: Vec<Row>,
     /// The customer, while there is one.
     customer: Option<(FaceId, Name)>,
+    /// Who was removed by this.
+    removed: Option<FaceId>,
 }
 
 /// One edge.
@@ -83,6 +85,7 @@ pub async fn show_change(
         summary,
         tone,
         edges: rows,
+        removed: (change.verb == Verb::Removed).then(|| change.face_id.clone()),
         customer: row.and_then(|row| Some((row.face_id.clone(), row.live()?.content.name.clone()))),
         store,
     })
@@ -201,6 +204,7 @@ mod tests {
                 probe,
             },
             stored_at: UnixMs(0),
+            page: None,
         };
         for (after, probe, text) in [
             (None, None, "not yet"),

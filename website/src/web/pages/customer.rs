@@ -9,6 +9,7 @@ use crate::{
     app::App,
     changes::{self, Changed, Edit},
     clock, tables,
+    tables::consents::How,
     web::{
         assets, edit_customer,
         extract::{Form, Path, Query},
@@ -37,6 +38,8 @@ struct CustomerPage {
     changed: LocalTime,
     seq: Seq,
     possible_duplicate: Option<FaceId>,
+    /// How this person agreed, and when that was written down.
+    consent: Option<(How, LocalTime)>,
 }
 
 #[derive(Template)]
@@ -75,6 +78,7 @@ pub async fn show_customer(
     let location = store::found(&app, &id).await?;
     let (store, now) = (Store::new(&location, Tab::Customers), clock::now());
     let (row, customer) = found(&app, &store, &face).await?;
+    let consent = tables::consents::get(&mut app.db.read().await?, &id, &face).await?;
     let title = if customer.name.is_empty() { "A customer" } else { customer.name.as_str() };
     show(&CustomerPage {
         page: Page::new(format!("{title}, {}", store.name)).saying(after.said()),
@@ -82,6 +86,7 @@ pub async fn show_customer(
         since: store.local(row.created_at, now),
         changed: store.local(row.changed_at, now),
         seq: row.seq,
+        consent: consent.map(|consent| (consent.how, store.local(consent.at, now))),
         possible_duplicate: row.live().and_then(|live| live.duplicate_of.clone()),
         customer,
         store,

@@ -51,6 +51,12 @@ struct Row {
     last_seen: Option<LocalTime>,
     joined: bool,
     revoked: bool,
+    /// Since when something is wrong with it.
+    alarm_since: Option<LocalTime>,
+    /// Whether joining again is the only way back.
+    shut_out: bool,
+    /// Since when it has been told to compare its rows and has not begun to.
+    repair_since: Option<LocalTime>,
 }
 
 #[derive(Template)]
@@ -125,6 +131,16 @@ pub async fn new_code(
     show_code(&app, &id, name, added, &headers).await
 }
 
+/// Somebody has seen to an edge's alarm.
+pub async fn end_alarm(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Path((id, edge)): Path<(LocationId, EdgeId)>,
+) -> Result<Redirect, Refusal> {
+    edges::end_alarm(&app, &id, &edge, &manager.actor()).await?;
+    Ok(Said::AlarmEnded.at(&format!("/stores/{id}/edges")))
+}
+
 pub async fn ask_revoke(
     State(app): State<Arc<App>>,
     Path((id, edge)): Path<(LocationId, EdgeId)>,
@@ -195,6 +211,9 @@ fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
         last_seen: edge.last_seen_at.map(|at| store.local(at, now)),
         joined: edge.joined.is_some(),
         revoked: edge.revoked_at.is_some(),
+        alarm_since: edge.alarm_at.map(|at| store.local(at, now)),
+        shut_out: edge.alarm.shuts_out(),
+        repair_since: edge.repair_ordered_at.map(|at| store.local(at, now)),
         id: edge.id,
         name: edge.name,
         place: edge.place,

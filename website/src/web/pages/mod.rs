@@ -3,11 +3,14 @@
 mod change;
 mod customer;
 mod customers;
+mod dead_letters;
 mod edges;
+mod erasure;
 mod error;
 mod login;
 mod page;
 mod pill;
+mod review;
 mod store;
 mod stores;
 mod visits;
@@ -29,6 +32,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/name", post(customer::rename))
         .route("/flag", post(customer::flag))
         .route("/points", post(customer::points))
+        .route("/erasure", get(erasure::show_erasure))
+        .route("/erasure.json", get(erasure::download))
         .route("/remove", get(customer::ask_remove).post(customer::remove));
     let store = Router::new()
         .route("/", get(store::enter))
@@ -37,7 +42,12 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/edges", get(edges::list).post(edges::add))
         .route("/edges/{edge}/code", post(edges::new_code))
         .route("/edges/{edge}/revoke", get(edges::ask_revoke).post(edges::revoke))
+        .route("/edges/{edge}/alarm", post(edges::end_alarm))
         .route("/visits", get(visits::list))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/review", get(review::list))
+        .route("/review/{face}/accept", post(review::accept))
+        .route("/review/{face}/refuse", post(review::refuse))
         .route("/changes/{seq}", get(change::show_change));
     let inside = Router::new()
         .route("/", get(stores::list))

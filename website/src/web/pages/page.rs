@@ -57,6 +57,12 @@ pub enum Said {
     Removed,
     /// An edge was revoked.
     Revoked,
+    /// An edge's alarm was seen to.
+    AlarmEnded,
+    /// A new face became a customer.
+    LetIn,
+    /// A new face was refused.
+    FaceRefused,
 }
 
 /// The question of a page that may say something.
@@ -73,7 +79,7 @@ impl AfterChange {
 }
 
 impl Said {
-    const ALL: [Said; 7] = [
+    const ALL: [Said; 10] = [
         Said::StoreAdded,
         Said::Renamed,
         Said::Flagged,
@@ -81,6 +87,9 @@ impl Said {
         Said::Unchanged,
         Said::Removed,
         Said::Revoked,
+        Said::AlarmEnded,
+        Said::LetIn,
+        Said::FaceRefused,
     ];
 
     /// Sends the browser to `path`, where the page says this.
@@ -97,6 +106,9 @@ impl Said {
             Said::Unchanged => "unchanged",
             Said::Removed => "removed",
             Said::Revoked => "revoked",
+            Said::AlarmEnded => "alarm-ended",
+            Said::LetIn => "let-in",
+            Said::FaceRefused => "face-refused",
         }
     }
 
@@ -111,6 +123,11 @@ impl Said {
                 "The customer is wiped from the website, and the removal is on its way to the edges."
             }
             Said::Revoked => "The edge is revoked and cannot connect any more.",
+            Said::AlarmEnded => "The alarm is ended.",
+            Said::LetIn => {
+                "The face is a customer now, with how this person agreed, and on its way to the edges."
+            }
+            Said::FaceRefused => "The face is refused, and what was stored of it is destroyed.",
         }
     }
 }

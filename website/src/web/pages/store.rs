@@ -28,6 +28,8 @@ pub enum Tab {
     Customers,
     /// The boxes with the cameras.
     Edges,
+    /// New faces that wait for a manager.
+    Review,
     /// When they came.
     Visits,
 }

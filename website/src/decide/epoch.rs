@@ -1,0 +1,83 @@
+//! When a location's history can have gone back.
+
+use super::totals::Totals;
+use protocol::{Epoch, Seq, message::Applied};
+
+/// Whether a signed report of an edge proves that the database has gone back: it names, in the very history of the
+/// website, a seq that the website has not given out. Only the website gives out seqs, so it did once.
+pub fn has_gone_back(report: &Applied, totals: &Totals) -> bool {
+    report.epoch == totals.epoch && report.verified > totals.seq
+}
+
+/// The counters in the new history `epoch`. The seq goes up by one, so that no state reads as "verified at the seq
+/// that was restored"; the rows stay as they are.
+pub fn begun(totals: Totals, epoch: Epoch) -> Totals {
+    Totals { epoch, seq: totals.seq.next(), ..totals }
+}
+
+/// Where a location stood when the website last wrote it down beside the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its history.
+    pub epoch: Epoch,
+    /// Its seq.
+    pub seq: Seq,
+}
+
+/// Whether the database stands behind the mark: in another history, or at an earlier seq of the same. A mark is
+/// written after the commit and never before it.
+pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
+    mark.epoch != totals.epoch || mark.seq > totals.seq
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{
+        Digest, Nonce, UnixMs,
+        message::{RepairCounts, Start, SyncState},
+    };
+
+    const TOTALS: Totals =
+        Totals { epoch: Epoch(7), seq: Seq(50), count: 3, digest: Digest::EMPTY, last_removal: Seq(40) };
+
+    fn report(epoch: u64, verified: u64) -> Applied {
+        Applied {
+            epoch: Epoch(epoch),
+            verified: Seq(verified),
+            digest: Digest::EMPTY,
+            count: 0,
+            state: SyncState::Verified,
+            start: Start { count: 1, nonce: Nonce(1) },
+            space: "m".parse().unwrap(),
+            at: UnixMs(0),
+            lease_until: UnixMs(0),
+            queued: 0,
+            refused: 0,
+            repairs: RepairCounts::default(),
+            receipts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_seq_above_ours_in_our_own_history_proves_a_restore() {
+        for (epoch, verified, gone_back) in
+            [(7, 49, false), (7, 50, false), (7, 51, true), (6, 900, false), (0, 0, false)]
+        {
+            assert_eq!(has_gone_back(&report(epoch, verified), &TOTALS), gone_back, "{epoch}, {verified}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_behind_only_when_the_database_is() {
+        for (epoch, seq, behind) in [(7, 50, false), (7, 49, false), (7, 51, true), (6, 10, true)] {
+            assert_eq!(is_behind(Mark { epoch: Epoch(epoch), seq: Seq(seq) }, &TOTALS), behind);
+        }
+    }
+
+    #[test]
+    fn a_new_history_keeps_the_rows_and_takes_a_seq() {
+        let begun = begun(TOTALS, Epoch(8));
+        assert_eq!(begun, Totals { epoch: Epoch(8), seq: Seq(51), ..TOTALS });
+    }
+}

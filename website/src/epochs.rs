@@ -1,0 +1,151 @@
+//! New epochs: what happens when a location's history can have gone back.
+
+use crate::{
+    app::App,
+    changes::{Actor, ChangeError, Held},
+    clock,
+    db::Tx,
+    decide::{
+        epoch::{self, Mark},
+        erasure::{self, Erasure},
+    },
+    marks, random,
+    tables::{edge_reports, erasures, locations},
+};
+use anyhow::Context;
+use protocol::{Epoch, LocationId};
+use std::collections::HashMap;
+
+/// Why a new epoch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody asked for it.
+    Asked,
+    /// A backup was restored.
+    Restored,
+    /// The database stands behind what is written beside it: it was restored by hand.
+    Behind,
+    /// An edge has verified a seq that this database has not given out: it was restored by hand.
+    EdgeAhead,
+}
+
+impl Why {
+    /// The reason as the audit has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Why::Asked => "epoch.asked",
+            Why::Restored => "epoch.restored",
+            Why::Behind => "epoch.database-behind",
+            Why::EdgeAhead => "epoch.edge-ahead",
+        }
+    }
+}
+
+/// Begins a new epoch of one location: everything edges said of the old one is void, everything is published again,
+/// and removals that only the ledger knows are made once more, before anything else can be published.
+///
+/// # Errors
+/// When there is no such location, or the ledger cannot be read.
+pub async fn begin(app: &App, id: &LocationId, why: Why, by: &Actor) -> anyhow::Result<Epoch> {
+    let written = app.ledger.read().await?;
+    let mut held = Held::begin(&app.db, id).await?;
+    let epoch = renew(&mut held, &written.erasures, why, by).await?;
+    held.commit().await?;
+    told(app).await;
+    Ok(epoch)
+}
+
+/// The same for every location, in one transaction that may have begun already; it is the caller's to commit.
+pub(crate) async fn begin_all(
+    mut tx: Tx,
+    written: &[Erasure],
+    why: Why,
+    by: &Actor,
+) -> Result<Tx, ChangeError> {
+    for location in locations::all(&mut tx).await? {
+        let mut held = Held::inside(tx, &location.id).await?;
+        renew(&mut held, written, why, by).await?;
+        tx = held.finish().await?;
+    }
+    Ok(tx)
+}
+
+/// Begins a new epoch because an edge is ahead, unless that has been done meanwhile.
+pub(crate) async fn begin_if_behind(
+    app: &App,
+    id: &LocationId,
+    report: &protocol::message::Applied,
+) -> anyhow::Result<()> {
+    let written = app.ledger.read().await?;
+    let mut held = Held::begin(&app.db, id).await?;
+    if !epoch::has_gone_back(report, &held.location.totals) {
+        return Ok(());
+    }
+    tracing::error!(location = %id, seq = %held.location.totals.seq, verified = %report.verified,
+        "an edge has verified more than this database has given out: it was restored by hand, a new epoch begins");
+    renew(&mut held, &written.erasures, Why::EdgeAhead, &Actor::website()).await?;
+    held.commit().await?;
+    told(app).await;
+    Ok(())
+}
+
+/// Compares the database with what is written beside it, before anything is published: the erasure ledger and the
+/// marks. A database that stands behind was restored by hand: new epochs, and the lost removals once more.
+pub(crate) async fn compare(app: &App) -> anyhow::Result<()> {
+    let written = app.ledger.read().await?;
+    if written.damaged > 0 {
+        tracing::error!(
+            lines = written.damaged,
+            "lines of the erasure ledger cannot be read: after a restore compare removals by hand"
+        );
+    }
+    let mut tx = app.db.write().await?;
+    let recorded: Vec<Erasure> =
+        erasures::all(&mut tx).await?.into_iter().map(|recorded| recorded.erasure).collect();
+    let difference = erasure::compare(&written.erasures, &recorded);
+    for erasure in &difference.unwritten {
+        erasures::set_unwritten(&mut tx, erasure).await?;
+    }
+    let known = locations::all(&mut tx).await?;
+    let here = |erasure: &&Erasure| known.iter().any(|location| location.id == erasure.location);
+    let lost = difference.lost.iter().filter(here).count();
+    let marks: HashMap<LocationId, Mark> = marks::read(&app.settings.data);
+    let behind = known.iter().filter(|location| {
+        marks.get(&location.id).is_some_and(|mark| epoch::is_behind(*mark, &location.totals))
+    });
+    let behind = behind.count();
+    if lost > 0 || behind > 0 {
+        tracing::error!(
+            lost,
+            behind,
+            "the database has gone back: new epochs begin, removals that only the ledger knows are made again"
+        );
+        tx = begin_all(tx, &written.erasures, Why::Behind, &Actor::website()).await?;
+    }
+    tx.commit().await.context("the database did not store the comparison with the ledger")?;
+    told(app).await;
+    Ok(())
+}
+
+pub(crate) async fn told(app: &App) {
+    app.changed.notify_one();
+    crate::ledger::catch_up(app).await;
+    marks::write(app).await;
+    crate::changes::scrub(app).await;
+}
+
+async fn renew(held: &mut Held, written: &[Erasure], why: Why, by: &Actor) -> Result<Epoch, ChangeError> {
+    let epoch = Epoch(random::number());
+    held.begin_epoch(epoch).await?;
+    let id = held.location.id.clone();
+    edge_reports::delete_of_location(&mut held.tx, &id).await?;
+    held.note(why.as_str(), &epoch.to_string(), by).await?;
+    let recorded = erasures::all(&mut held.tx).await?.into_iter().map(|recorded| recorded.erasure);
+    let recorded: Vec<Erasure> = recorded.filter(|erasure| erasure.location == id).collect();
+    let written: Vec<Erasure> = written.iter().filter(|erasure| erasure.location == id).cloned().collect();
+    for lost in erasure::compare(&written, &recorded).lost {
+        held.remove_again(&lost, by).await?;
+    }
+    tracing::warn!(location = %id, %epoch, reason = why.as_str(), at = clock::now().0, "a new epoch has begun");
+    Ok(epoch)
+}

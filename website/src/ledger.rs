@@ -1,0 +1,195 @@
+//! The erasure ledger: a file in the data folder, outside the database, that names every removal. A backup of the
+//! database cannot bring a removed person back, because whatever only the ledger knows is removed again.
+//!
+//! One line a removal, JSON: `{"location","face_id","also","epoch","seq","at"}`; `also` lists every face that was
+//! ever merged into that one, `epoch` is 16 hexadecimal digits, `at` milliseconds since 1970. Nothing personal. It is
+//! only ever appended to. A line is written after the removal is committed and before the removal is answered as
+//! done; where that fails the removal stands, the answer says so, and it is tried again every minute.
+
+use crate::{app::App, db::Db, decide::erasure::Erasure, tables::erasures};
+use anyhow::Context;
+use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+use tokio::{sync::Mutex, task::spawn_blocking};
+
+/// Removals written in one go.
+const BATCH: u32 = 1_000;
+
+/// The ledger of one data folder.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    writing: Mutex<()>,
+}
+
+/// What the file holds.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The removals, oldest first.
+    pub erasures: Vec<Erasure>,
+    /// Lines that cannot be read. The last one of a crash is not among them: it was never answered as done.
+    pub damaged: usize,
+}
+
+/// Why a removal is not in the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The file.
+    #[error("{path} cannot be written: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error("the database did not say what to write: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    location: LocationId,
+    face_id: FaceId,
+    also: Vec<FaceId>,
+    epoch: String,
+    seq: Seq,
+    at: UnixMs,
+}
+
+impl Ledger {
+    /// The ledger in `data`; its file is made by the first removal.
+    pub fn at(data: &Path) -> Ledger {
+        Ledger { path: data.join("erasures.jsonl"), writing: Mutex::default() }
+    }
+
+    /// Everything that was ever written.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub async fn read(&self) -> anyhow::Result<Written> {
+        let path = self.path.clone();
+        let text = spawn_blocking(move || match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.with_context(|| format!("the erasure ledger {} cannot be read", path.display())),
+        });
+        Ok(parse(&text.await.context("the erasure ledger was not read")??))
+    }
+
+    /// Writes down every removal that is not in the ledger yet; when this returns they are durable.
+    ///
+    /// # Errors
+    /// When the file cannot be written. Nothing is lost by that: the removals stand, and the next call writes them.
+    pub async fn write_down(&self, db: &Db) -> Result<(), LedgerError> {
+        let _turn = self.writing.lock().await;
+        loop {
+            let due = erasures::unwritten(&mut db.read().await?, BATCH).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let due: Vec<Erasure> = due.into_iter().map(|recorded| recorded.erasure).collect();
+            let (path, lines) = (self.path.clone(), lines(&due));
+            let appended = spawn_blocking(move || append(&path, &lines)).await;
+            let appended = appended.unwrap_or_else(|_| Err(std::io::Error::other("the writer was stopped")));
+            appended.map_err(|error| LedgerError::File { path: self.path.display().to_string(), error })?;
+            let mut tx = db.write().await?;
+            for erasure in &due {
+                erasures::set_written(&mut tx, erasure).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+/// Tries again what could not be written; says so once a minute while it cannot.
+pub(crate) async fn catch_up(app: &App) {
+    if let Err(error) = app.ledger.write_down(&app.db).await {
+        tracing::error!(%error, "removals are not in the erasure ledger: a backup restored now would bring them back");
+    }
+}
+
+fn lines(erasures: &[Erasure]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for Erasure { location, face_id, also, epoch, seq, at } in erasures {
+        let line = serde_json::json!({
+            "location": location, "face_id": face_id, "also": also, "epoch": epoch.to_string(), "seq": seq, "at": at,
+        });
+        text.extend_from_slice(line.to_string().as_bytes());
+        text.push(b'\n');
+    }
+    text
+}
+
+fn parse(text: &[u8]) -> Written {
+    let mut written = Written::default();
+    // What follows the last line break was cut off by a crash.
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &text[..end]);
+    for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice::<Line>(line).ok().and_then(erasure) {
+            Some(erasure) => written.erasures.push(erasure),
+            None => written.damaged += 1,
+        }
+    }
+    written
+}
+
+fn erasure(line: Line) -> Option<Erasure> {
+    let Line { location, face_id, also, epoch, seq, at } = line;
+    Some(Erasure { location, face_id, also, epoch: Epoch(u64::from_str_radix(&epoch, 16).ok()?), seq, at })
+}
+
+fn append(path: &Path, lines: &[u8]) -> std::io::Result<()> {
+    let is_new = !path.exists();
+    let mut file = fs::OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    // A line that a crash cut off must not swallow the next one.
+    let start: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    file.write_all(&[start, lines].concat())?;
+    file.sync_all()?;
+    if is_new {
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(face: &str) -> Erasure {
+        Erasure {
+            location: "berlin".parse().unwrap(),
+            face_id: face.parse().unwrap(),
+            also: vec!["x".parse().unwrap(), "y".parse().unwrap()],
+            epoch: Epoch(u64::MAX - 1),
+            seq: Seq(7),
+            at: UnixMs(9),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_whatever_a_crash_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        append(&path, &lines(&[some("a")])).unwrap();
+        // A crash in the middle of a line, then another removal.
+        let cut = &lines(&[some("b")])[..20];
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(cut).unwrap();
+        assert_eq!(parse(&fs::read(&path).unwrap()).damaged, 0, "it was never answered as done");
+        append(&path, &lines(&[some("c"), some("d")])).unwrap();
+        let written = parse(&fs::read(&path).unwrap());
+        assert_eq!(written.erasures, [some("a"), some("c"), some("d")]);
+        assert_eq!(written.damaged, 1);
+        assert_eq!(parse(b"").erasures, []);
+    }
+}
