@@ -51,6 +51,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: protocol::message::RepairCounts::default(),
             receipts: Vec::new(),
         }
     }

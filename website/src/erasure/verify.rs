@@ -138,7 +138,7 @@ mod tests {
     use protocol::{
         Digest, Epoch, Nonce, Seq, SigningKey,
         codec::Message,
-        message::{self, Applied, ReceiptKey, Report, SignedApplied, Start, SyncState},
+        message::{self, Applied, ReceiptKey, RepairCounts, Report, SignedApplied, Start, SyncState},
     };
 
     fn report(probe: Probe, key: &SigningKey) -> String {
@@ -159,6 +159,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
             receipts: vec![receipt],
         };
         let signed = SignedApplied::sign(applied, &"berlin".parse().unwrap(), &"door".parse().unwrap(), key);
