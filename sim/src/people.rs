@@ -1,6 +1,6 @@
 //! People who come in, and the customers they are: what really is, beside what the two sides believe.
 
-use protocol::{DigestKey, Embedding, FaceId, SpaceId, message::Customer};
+use protocol::{DigestKey, FaceId, SpaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many different people come at most.
@@ -50,12 +50,6 @@ pub fn seen(person: usize, model: usize) -> Vec<f32> {
 /// The space of a model.
 pub fn space(model: usize) -> SpaceId {
     ["model_a", "model_b"][model].parse().expect("letters are an id")
-}
-
-/// A customer as a model sees the person.
-pub fn customer(person: usize, model: usize) -> Customer {
-    let embedding = Embedding::from_f32(&seen(person, model)).expect("a direction is a face");
-    Customer { name: Default::default(), flag: Default::default(), space: space(model), embedding }
 }
 
 /// The location's digest key.

@@ -1,10 +1,6 @@
 //! What must hold, beside what the two sides believe: the invariants, and who would break them.
 
-use crate::{
-    edge_box::EdgeBox,
-    people::People,
-    site::{Site, db::State},
-};
+use crate::{edge_box::EdgeBox, people::People, site::Site};
 use edge::sync::Freshness;
 use protocol::{
     Epoch, FaceId, Seq,
@@ -237,9 +233,4 @@ impl Truth {
             self.broken("I11", at, format!("the website does not know that edge {name} is in step"));
         }
     }
-}
-
-/// Whether a face is a live customer's.
-pub fn is_live(site: &Site, face_id: &FaceId) -> bool {
-    site.db.rows.get(face_id).is_some_and(|row| matches!(row.state, State::Live(..)))
 }

@@ -22,8 +22,8 @@ const EDGES: usize = 3;
 const BEGIN: i64 = 1_000_000_000;
 /// So long everything goes wrong,
 const NOISE_MS: i64 = 600_000;
-/// and so long nothing does.
-const QUIET_MS: i64 = 420_000;
+/// and so long nothing does: longer than the pause after which a lost report comes again.
+const QUIET_MS: i64 = 720_000;
 const HEARTBEAT_MS: i64 = 20_000;
 
 /// Something that happens at a moment.
@@ -232,7 +232,7 @@ impl World {
     }
 
     fn tick(&mut self, edge: usize) {
-        let pause = self.dice.between(900, 1_100);
+        let pause = self.dice.between(1_500, 2_500);
         self.plan(pause, Event::Tick { edge });
         self.step(edge, |edge, at, power, did| {
             edge.apply(Heard::Tick, at, did);

@@ -2,9 +2,9 @@
 
 use super::{Did, EdgeBox};
 use crate::{letter::Down, people, rules::Rule};
-use edge::sync::{Core, Diagnosis, Event, Now, Ran};
+use edge::sync::{Core, Diagnosis, Event, Now};
 use protocol::{
-    Epoch, FaceId, RowHash, Seq,
+    Epoch, RowHash, Seq,
     message::{BucketRoster, Change, CustomerState, Head, Inbox, Roster},
 };
 
@@ -140,14 +140,4 @@ fn hash(change: &Change) -> Option<RowHash> {
         }
         CustomerState::Removed { .. } => None,
     }
-}
-
-/// How long an edge has run, for whoever looks at its lease.
-pub fn ran(from: i64, at: i64) -> Ran {
-    Ran(at - from)
-}
-
-/// A face's row, for traces.
-pub fn named(face_id: &FaceId, seq: Seq) -> String {
-    format!("{face_id}@{seq}")
 }

@@ -172,32 +172,11 @@ impl EdgeBox {
         if self.rules.lack(Rule::Unsettle) {
             ruled.retain(|command| *command != Command::Unsettle);
         }
-        self.observe(&ruled, did);
-        let Some(daemon) = &mut self.daemon else { return };
         daemon.forget_at_once(&ruled);
         daemon.ruled.extend(ruled);
         if self.rules.lack(Rule::CommitFirst) {
             // Receipts and reports go out for what is only in memory.
             daemon.boast(now, did);
-        }
-    }
-
-    /// Looks at what was ruled, for what must never be.
-    fn observe(&mut self, ruled: &[Command], did: &mut Did) {
-        let mut applied = |epoch: Epoch, face_id: &FaceId, seq: Seq| {
-            let highest = self.highest.entry((epoch, face_id.clone())).or_default();
-            if seq < *highest {
-                did.wrong.push(format!("seq of {face_id} goes back from {highest} to {seq}"));
-            }
-            *highest = seq.max(*highest);
-        };
-        for command in ruled {
-            match command {
-                Command::Put(put) => applied(put.epoch, &put.face_id, put.seq),
-                Command::Remove { key, .. } => applied(key.epoch, &key.face_id, key.seq),
-                Command::GiveUp(_) => did.gave_up = true,
-                _ => {}
-            }
         }
     }
 
@@ -218,6 +197,7 @@ impl EdgeBox {
             let durable = self.disk.outbox.standing;
             let removed = self.disk.cache.carry_out(&commands, &standing, &durable, lease);
             daemon.learn(&commands);
+            observe(&mut self.highest, &commands, did);
             if !power() {
                 did.killed = true;
                 return;
@@ -375,5 +355,24 @@ impl Daemon {
             receipts,
         };
         self.core.receipts().pages().into_iter().map(|receipts| Up::Applied(page(receipts))).collect()
+    }
+}
+
+/// Looks at what was committed, for what must never be.
+fn observe(highest: &mut BTreeMap<(Epoch, FaceId), Seq>, committed: &[Command], did: &mut Did) {
+    let mut applied = |epoch: Epoch, face_id: &FaceId, seq: Seq| {
+        let newest = highest.entry((epoch, face_id.clone())).or_default();
+        if seq < *newest {
+            did.wrong.push(format!("seq of {face_id} goes back from {newest} to {seq}"));
+        }
+        *newest = seq.max(*newest);
+    };
+    for command in committed {
+        match command {
+            Command::Put(put) => applied(put.epoch, &put.face_id, put.seq),
+            Command::Remove { key, .. } => applied(key.epoch, &key.face_id, key.seq),
+            Command::GiveUp(_) => did.gave_up = true,
+            _ => {}
+        }
     }
 }

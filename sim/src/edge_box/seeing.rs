@@ -16,6 +16,8 @@ use protocol::{
 /// What the edge made of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saw {
+    /// It does not run.
+    Off,
     /// It may recognise nobody.
     NoLease,
     /// A face it knows.
@@ -39,9 +41,9 @@ impl EdgeBox {
         self.commit(at, power, did);
         let system = self.system(at);
         if did.killed {
-            return Saw::NoLease;
+            return Saw::Off;
         }
-        let Some(daemon) = &mut self.daemon else { return Saw::NoLease };
+        let Some(daemon) = &mut self.daemon else { return Saw::Off };
         let now = daemon.now(system, at);
         let Some(vector) = FaceVector::from_output(&people::seen(person, self.model)) else {
             return Saw::Nobody;

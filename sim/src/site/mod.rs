@@ -9,7 +9,7 @@ use crate::{
     letter::Up,
     rules::{Rule, Rules},
 };
-use db::{Db, State, location};
+use db::{Db, State};
 use protocol::{
     Epoch, FaceId, RowHash, Seq, UnixMs,
     message::{Applied, Inbox, Probe, ReceiptKey, ReceiptsStored, Repair, Roster, Want},
@@ -251,10 +251,4 @@ fn stored(report: &Applied, epoch: Epoch, applied: Seq, now: UnixMs) -> edge_rep
         queued: report.queued,
         refused: report.refused,
     }
-}
-
-/// An erasure of this location, for whoever looks one up.
-pub fn is_erased(site: &Site, face_id: &FaceId) -> bool {
-    let here = location();
-    site.ledger.iter().any(|e| e.location == here && (e.face_id == *face_id || e.also.contains(face_id)))
 }

@@ -4,13 +4,9 @@ use super::{Event, World};
 use crate::{
     edge_box::Saw,
     letter::{Down, Up},
-    site::db::State,
 };
 use edge::sync::{Event as Heard, Freshness};
-use protocol::{
-    Seq,
-    message::{Inbox, Report},
-};
+use protocol::message::Inbox;
 
 /// What a clock may be off by, and what a box may not remember of the time, before its lease is wrong.
 const SLACK_MS: i64 = 200_000;
@@ -237,7 +233,7 @@ impl World {
         let until = lease.until().0;
         if *saw == Saw::NoLease && lease.freshness(now.wall) != Freshness::Expired {
             self.truth.broken("I10", at, format!("edge {edge} recognises nobody although its lease lasts"));
-        } else if *saw != Saw::NoLease && !clocks && at > until + SLACK_MS {
+        } else if !matches!(saw, Saw::NoLease | Saw::Off) && !clocks && at > until + SLACK_MS {
             self.truth.broken("I10", at, format!("edge {edge} recognises people after its lease"));
         }
     }
@@ -271,15 +267,4 @@ fn brief_up(said: &Up) -> String {
         Up::Want(want) => format!("want {:?}", want.faces),
         Up::Visit(visit) => format!("visit {} of sighting {}", visit.n, visit.at.0),
     }
-}
-
-/// Whether a report is one, for whoever counts them.
-pub fn is_question(report: &Report) -> bool {
-    matches!(report, Report::Repair(_) | Report::Want(_))
-}
-
-/// The newest removal that stands in a row.
-pub fn newest_removal(rows: &std::collections::BTreeMap<protocol::FaceId, crate::site::db::Row>) -> Seq {
-    let gone = rows.values().filter(|row| matches!(row.state, State::Removed { .. }));
-    gone.map(|row| row.seq).max().unwrap_or_default()
 }

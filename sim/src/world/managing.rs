@@ -56,7 +56,9 @@ impl World {
                 self.truth.enrolled(&face_id, &self.site, &self.people, self.at);
             }
         } else {
-            self.site.db.review.remove(face_id);
+            self.site.remove(face_id, now);
+            self.truth.removed(face_id, &self.site, &self.people);
+            self.tell(|| format!("{face_id} is refused at {}", self.site.db.totals.seq));
         }
     }
 
