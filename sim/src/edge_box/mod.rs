@@ -46,7 +46,9 @@ pub struct EdgeBox {
     pub daemon: Option<Daemon>,
     /// Goes up with every start and every end of the daemon.
     pub life: u64,
-    /// Nonces of starts whose disk is not this one any more.
+    /// The nonces of all its starts.
+    pub nonces: Vec<Nonce>,
+    /// Those of starts whose disk is not this one any more.
     pub dead: Vec<Nonce>,
     /// The highest seq applied of each face in each epoch, since the rows were last lost.
     pub highest: BTreeMap<(Epoch, FaceId), Seq>,
@@ -95,8 +97,8 @@ pub struct Did {
 impl EdgeBox {
     /// A box that has joined and never started.
     pub fn new(index: usize, model: usize, rules: Rules) -> Self {
-        let (disk, dead, highest) = Default::default();
-        Self { index, model, disk, clock_off_ms: 0, daemon: None, life: 0, dead, highest, rules }
+        let (disk, nonces, dead, highest) = Default::default();
+        Self { index, model, disk, clock_off_ms: 0, daemon: None, life: 0, nonces, dead, highest, rules }
     }
 
     /// Starts the daemon.
@@ -104,6 +106,7 @@ impl EdgeBox {
         self.life += 1;
         self.disk.outbox.starts += 1;
         let nonce = Nonce(dice.number());
+        self.nonces.push(nonce);
         let fresh = StreamId(dice.number());
         let stream = if self.rules.lack(Rule::StreamPerStart) { StreamId(1) } else { fresh };
         let thresholds = Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };

@@ -41,7 +41,14 @@ impl Site {
             .collect();
         if let Some(through) = settle::through(visit.first_unsettled, &stored) {
             let (epoch, seq) = (self.db.totals.epoch, self.db.totals.seq);
-            answer.inbox.push(Inbox::Settled(Settled { epoch, seq, stream: visit.stream, through, at: now }));
+            answer.inbox.push(Inbox::Settled(Settled {
+                epoch,
+                seq,
+                stream: visit.stream,
+                from: visit.first_unsettled,
+                through,
+                at: now,
+            }));
         }
         answer
     }

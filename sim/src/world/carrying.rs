@@ -167,6 +167,9 @@ impl World {
             self.tell(|| format!("{face_id} becomes a customer"));
             self.truth.enrolled(face_id, &self.site, &self.people, self.at);
         }
+        if nonce.is_some() {
+            self.tell(|| format!("the website believes of edge {edge}: {:?}", answer.believes));
+        }
         let alive = nonce.is_none_or(|nonce| !self.boxes[edge].dead.contains(&nonce));
         if let Some(state) = answer.believes.filter(|_| alive) {
             self.truth.believed(edge, state);

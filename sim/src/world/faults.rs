@@ -213,10 +213,7 @@ impl World {
     /// What this disk has reported so far is not to be counted on any more.
     fn disown(&mut self, edge: usize) {
         self.truth.void(edge);
-        let nonces = self.site.db.edges[edge].seen.iter().map(|(_, nonce)| Nonce(*nonce));
-        self.boxes[edge].dead.extend(nonces);
-        let running = self.boxes[edge].daemon.as_ref().map(|daemon| daemon.start.nonce);
-        self.boxes[edge].dead.extend(running);
+        self.boxes[edge].dead = self.boxes[edge].nonces.clone();
     }
 
     fn roll_back(&mut self, edge: usize) {

@@ -2,7 +2,7 @@
 
 use crate::tables::edges::Alarm;
 use protocol::{
-    Epoch, Seq,
+    Epoch, Seq, UnixMs,
     message::{Applied, Start},
 };
 
@@ -15,7 +15,12 @@ pub struct Held {
     pub position: Option<(Epoch, Seq)>,
     /// Whether the start that reports now was seen before.
     pub start_seen: bool,
+    /// The edge's clock at its newest report, in the newest start.
+    pub reported_at: Option<UnixMs>,
 }
+
+/// An earlier start that reports so much later than the newest one is not late, but alive.
+const ALIVE_MS: i64 = 120_000;
 
 /// What to do with a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +72,9 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
     } else if report.start.count > held.start.count {
         StartIs::New
     } else if held.start_seen {
-        return Verdict::Late;
+        // A box that was rolled back runs under a start that is not the newest: it must not be taken for a late word.
+        let alive = held.reported_at.is_some_and(|newest| report.at.since(newest) > ALIVE_MS);
+        return if alive { Verdict::Alarm(Alarm::Clone) } else { Verdict::Late };
     } else if report.start.count == held.start.count {
         return Verdict::Alarm(Alarm::Clone);
     } else {
@@ -86,7 +93,7 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
 mod tests {
     use super::*;
     use protocol::{
-        Digest, Nonce, UnixMs,
+        Digest, Nonce,
         message::{RepairCounts, SyncState},
     };
 
@@ -131,11 +138,36 @@ mod tests {
             (false, start(2, 99), 7, 60, Verdict::Alarm(Alarm::OldImage)),
             (false, start(3, 99), 7, 60, Verdict::Alarm(Alarm::Clone)),
         ] {
-            let held = Held { start: start(3, 33), position: Some((Epoch(7), Seq(50))), start_seen: seen };
+            let held = Held {
+                start: start(3, 33),
+                position: Some((Epoch(7), Seq(50))),
+                start_seen: seen,
+                reported_at: None,
+            };
             let report = report(from, epoch, verified);
             assert_eq!(judge(&held, &report, Epoch(7)), verdict, "{from:?}, epoch {epoch}, seq {verified}");
         }
-        let restored = Held { start: start(3, 33), position: Some((Epoch(6), Seq(99))), start_seen: true };
+        let restored = Held {
+            start: start(3, 33),
+            position: Some((Epoch(6), Seq(99))),
+            start_seen: true,
+            reported_at: None,
+        };
         assert_eq!(judge(&restored, &report(start(3, 33), 7, 5), Epoch(7)), store(Known, 5, On));
+    }
+
+    #[test]
+    fn an_earlier_start_that_goes_on_reporting_is_a_second_box() {
+        let newest = UnixMs(1_000_000);
+        for (reported_at, at, verdict) in [
+            (Some(newest), newest.plus_ms(-50_000), Verdict::Late),
+            (Some(newest), newest.plus_ms(ALIVE_MS), Verdict::Late),
+            (Some(newest), newest.plus_ms(ALIVE_MS + 1), Verdict::Alarm(Alarm::Clone)),
+            (None, newest.plus_ms(ALIVE_MS + 1), Verdict::Late),
+        ] {
+            let held = Held { start: start(3, 33), position: None, start_seen: true, reported_at };
+            let report = Applied { at, ..report(start(2, 22), 7, 60) };
+            assert_eq!(judge(&held, &report, Epoch(7)), verdict, "{reported_at:?}, {at:?}");
+        }
     }
 }

@@ -117,7 +117,10 @@ impl Ingest {
             let stored = visits::stored(&mut held.tx, &sender.edge, stream, first, SETTLE_WINDOW).await?;
             if let Some(through) = settle::through(first, &stored) {
                 let (epoch, seq) = (held.location.totals.epoch, held.location.totals.seq);
-                done.settled.push((sender.clone(), Settled { epoch, seq, stream, through, at: held.now }));
+                done.settled.push((
+                    sender.clone(),
+                    Settled { epoch, seq, stream, from: first, through, at: held.now },
+                ));
             }
         }
         held.commit().await?;
