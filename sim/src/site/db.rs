@@ -6,7 +6,7 @@ use protocol::{
     Epoch, FaceId, LocationId, RowHash, Seq, StreamId, UnixMs,
     message::{Change, Customer, CustomerState, EnrolPolicy, Head, Start},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use website::{
     decide::{
         erasure::Erasure,
@@ -45,8 +45,8 @@ pub enum State {
 pub struct EdgeRow {
     /// Its newest start.
     pub start: Start,
-    /// Every start it has reported.
-    pub seen: BTreeSet<(u64, u64)>,
+    /// Every start it has reported, and when it first did.
+    pub seen: BTreeMap<(u64, u64), UnixMs>,
     /// Its newest report.
     pub report: Option<Report>,
     /// What is wrong with it.
@@ -85,7 +85,7 @@ pub struct Db {
 /// An edge that has said nothing.
 pub fn unknown_edge() -> EdgeRow {
     let start = Start { count: 0, nonce: protocol::Nonce(0) };
-    EdgeRow { start, seen: BTreeSet::new(), report: None, alarm: Alarm::None }
+    EdgeRow { start, seen: BTreeMap::new(), report: None, alarm: Alarm::None }
 }
 
 impl Db {

@@ -168,13 +168,13 @@ impl Site {
         let mut held = Held {
             start: row.start,
             position: row.report.as_ref().map(|report| (report.epoch, report.applied)),
-            reported_at: row.report.as_ref().map(|report| report.reported_at),
-            start_seen: row.seen.contains(&(report.start.count, report.start.nonce.0)),
+            start_since: row.seen.get(&(row.start.count, row.start.nonce.0)).copied(),
+            start_seen: row.seen.contains_key(&(report.start.count, report.start.nonce.0)),
         };
         if self.rules.lack(Rule::StartNonce) {
             held.start = report.start;
         }
-        let (start, believes) = match applied::judge(&held, &report, totals.epoch) {
+        let (start, believes) = match applied::judge(&held, &report, totals.epoch, now) {
             Verdict::Store { start, applied, moved: _ } => (start, Some((totals.epoch, applied))),
             Verdict::OtherEpoch { start } => (start, None),
             Verdict::Late => (StartIs::Known, None),
@@ -185,7 +185,7 @@ impl Site {
         };
         if start == StartIs::New {
             row.start = report.start;
-            row.seen.insert((report.start.count, report.start.nonce.0));
+            row.seen.insert((report.start.count, report.start.nonce.0), now);
             row.report = None;
         }
         if let Some((epoch, applied)) = believes {
