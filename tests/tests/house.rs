@@ -49,6 +49,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("website", &["protocol", "gallery", "broker"]),
     ("edge", &["protocol", "gallery"]),
     ("demo", &["protocol", "gallery", "broker", "website", "edge"]),
+    ("sim", &["protocol", "gallery", "website", "edge"]),
     ("tests", &["protocol", "gallery", "broker", "website", "edge", "demo"]),
     ("bench", &["broker"]),
 ];
