@@ -40,6 +40,7 @@ impl Ingest {
                 self.store_presence(&mut tx, sender, said, now).await?;
             }
             tx.commit().await?;
+            crash_point::reach("website_report_stored_before_answered");
         }
         for (sender, answer) in answers {
             self.tell(&sender, &answer);
