@@ -36,7 +36,7 @@ enum Event {
     Fault,
     Backup,
     Arrives { edge: usize, connection: u64, number: Option<u64>, letter: Down },
-    Reaches { edge: usize, said: Up },
+    Reaches { edge: usize, generation: u32, said: Up },
     Ghost(Down),
     Tick { edge: usize },
     Commit { edge: usize, life: u64 },
@@ -216,7 +216,7 @@ impl World {
             Event::Arrives { edge, connection, number, letter } => {
                 self.arrives(edge, connection, number, letter)
             }
-            Event::Reaches { edge, said } => self.reaches(edge, said),
+            Event::Reaches { edge, generation, said } => self.reaches(edge, generation, said),
             Event::Ghost(letter) => self.spread(letter),
             Event::Tick { edge } => self.tick(edge),
             Event::Commit { edge, life } => {

@@ -49,6 +49,8 @@ impl Core {
     pub fn load(loaded: Loaded, stream: StreamId, now: Now) -> Self {
         let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } = loaded;
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
+        // A kill between the two files can leave the first lease without the epoch that visits have to name.
+        let lease = lease.filter(|_| standing.epoch.is_some());
         let mut grace = Grace::begin(now.ran);
         if lease.is_none() && standing.floor > Seq(0) {
             // The cache was lost: nothing that comes by itself can fill it, and no head is needed to know that.

@@ -221,3 +221,10 @@ fn the_time_of_day_is_kept_and_may_jump_without_stopping_what_waits() {
     assert!(matches!(pair.wait(2_000)[..], [Command::Say(_)]), "the jump back does not hold a repair up");
     assert_eq!(pair.core.standing().clock, Some(pair.now.wall));
 }
+
+#[test]
+fn a_lease_whose_epoch_a_kill_has_kept_back_is_none() {
+    let lease = Lease { issued_at: UnixMs(999_000), lease_s: 3_600 };
+    let pair = Pair::with(Loaded { lease: Some((lease, EnrolPolicy::Auto)), ..Loaded::default() });
+    assert_eq!((pair.core.lease(), pair.core.state(pair.now)), (None, SyncState::Filling));
+}

@@ -36,6 +36,8 @@ const AWAY_MS: i64 = 20_000;
 pub struct EdgeBox {
     /// Its number.
     pub index: usize,
+    /// How many boxes have been here before: each has a key of its own.
+    pub generation: u32,
     /// Its model.
     pub model: usize,
     /// What survives a kill.
@@ -98,7 +100,19 @@ impl EdgeBox {
     /// A box that has joined and never started.
     pub fn new(index: usize, model: usize, rules: Rules) -> Self {
         let (disk, nonces, dead, highest) = Default::default();
-        Self { index, model, disk, clock_off_ms: 0, daemon: None, life: 0, nonces, dead, highest, rules }
+        Self {
+            index,
+            generation: 0,
+            model,
+            disk,
+            clock_off_ms: 0,
+            daemon: None,
+            life: 0,
+            nonces,
+            dead,
+            highest,
+            rules,
+        }
     }
 
     /// Starts the daemon.
@@ -133,7 +147,7 @@ impl EdgeBox {
         for (face_id, own) in &self.disk.cache.own {
             daemon.live.put_own(face_id, &own.space, &own.embedding);
         }
-        daemon.live.renew(self.disk.cache.lease.map(|(lease, _)| lease));
+        daemon.live.renew(daemon.core.lease().map(|(lease, _)| lease));
         // Receipts that a kill has kept back.
         let owed = self.disk.cache.removals.clone();
         let receipts: Vec<Receipt> =
