@@ -256,7 +256,7 @@ impl World {
     }
 
     fn follow(&mut self, edge: usize, did: Did) {
-        let Did { acknowledged, says, counted, wrong, killed, gave_up } = did;
+        let Did { acknowledged, says, counted, wrong, killed, gave_up, changed } = did;
         for number in acknowledged {
             self.broker.sessions[edge].pending.remove(&number);
         }
@@ -273,7 +273,9 @@ impl World {
         if killed {
             self.kill(edge);
         }
-        self.truth.look(&mut self.boxes[edge], self.at);
+        if changed {
+            self.truth.look(&mut self.boxes[edge], self.at);
+        }
     }
 
     fn visit(&mut self) {

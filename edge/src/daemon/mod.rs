@@ -21,7 +21,7 @@ use crate::{
 use anyhow::{Context, Result};
 use batch::Batch;
 use protocol::{
-    StreamId,
+    StreamId, UnixMs,
     message::{Probe, Receipt, Start},
 };
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub struct Daemon {
     presence: Presence,
     start: Start,
     link: Option<Link>,
+    reported_at: UnixMs,
     notices: broadcast::Sender<Notice>,
     status: watch::Sender<Status>,
     counters: Counters,
@@ -106,6 +107,7 @@ impl Daemon {
             presence,
             start,
             link: None,
+            reported_at: UnixMs(0),
             notices,
             status,
             counters,

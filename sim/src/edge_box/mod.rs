@@ -94,6 +94,8 @@ pub struct Did {
     pub killed: bool,
     /// It gave its rows up.
     pub gave_up: bool,
+    /// Whether its gallery may be another one than before.
+    pub changed: bool,
 }
 
 impl EdgeBox {
@@ -205,6 +207,7 @@ impl EdgeBox {
         daemon.commit_due = false;
         let commands = std::mem::take(&mut daemon.ruled);
         let standing = daemon.core.standing();
+        did.changed |= !commands.is_empty();
         if !commands.is_empty() || standing != self.disk.outbox.standing {
             let lease = daemon.core.lease();
             if !power() {
@@ -364,7 +367,7 @@ impl Daemon {
             state: self.core.state(now),
             start: self.start,
             space: self.live.space().id.clone(),
-            at: now.wall,
+            at: UnixMs(now.ran.0),
             lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
             queued: self.core.outbox().waiting() as u64,
             refused: 0,
