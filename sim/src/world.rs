@@ -36,7 +36,7 @@ enum Event {
     Fault,
     Backup,
     Arrives { edge: usize, connection: u64, number: Option<u64>, letter: Down },
-    Reaches { edge: usize, said: Up },
+    Reaches { edge: usize, generation: u32, said: Up },
     Ghost(Down),
     Tick { edge: usize },
     Commit { edge: usize, life: u64 },
@@ -216,7 +216,7 @@ impl World {
             Event::Arrives { edge, connection, number, letter } => {
                 self.arrives(edge, connection, number, letter)
             }
-            Event::Reaches { edge, said } => self.reaches(edge, said),
+            Event::Reaches { edge, generation, said } => self.reaches(edge, generation, said),
             Event::Ghost(letter) => self.spread(letter),
             Event::Tick { edge } => self.tick(edge),
             Event::Commit { edge, life } => {
@@ -256,7 +256,7 @@ impl World {
     }
 
     fn follow(&mut self, edge: usize, did: Did) {
-        let Did { acknowledged, says, counted, wrong, killed, gave_up } = did;
+        let Did { acknowledged, says, counted, wrong, killed, gave_up, changed } = did;
         for number in acknowledged {
             self.broker.sessions[edge].pending.remove(&number);
         }
@@ -273,7 +273,9 @@ impl World {
         if killed {
             self.kill(edge);
         }
-        self.truth.look(&mut self.boxes[edge], self.at);
+        if changed {
+            self.truth.look(&mut self.boxes[edge], self.at);
+        }
     }
 
     fn visit(&mut self) {

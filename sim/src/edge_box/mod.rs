@@ -36,6 +36,8 @@ const AWAY_MS: i64 = 20_000;
 pub struct EdgeBox {
     /// Its number.
     pub index: usize,
+    /// How many boxes have been here before: each has a key of its own.
+    pub generation: u32,
     /// Its model.
     pub model: usize,
     /// What survives a kill.
@@ -92,13 +94,27 @@ pub struct Did {
     pub killed: bool,
     /// It gave its rows up.
     pub gave_up: bool,
+    /// Whether its gallery may be another one than before.
+    pub changed: bool,
 }
 
 impl EdgeBox {
     /// A box that has joined and never started.
     pub fn new(index: usize, model: usize, rules: Rules) -> Self {
         let (disk, nonces, dead, highest) = Default::default();
-        Self { index, model, disk, clock_off_ms: 0, daemon: None, life: 0, nonces, dead, highest, rules }
+        Self {
+            index,
+            generation: 0,
+            model,
+            disk,
+            clock_off_ms: 0,
+            daemon: None,
+            life: 0,
+            nonces,
+            dead,
+            highest,
+            rules,
+        }
     }
 
     /// Starts the daemon.
@@ -133,7 +149,7 @@ impl EdgeBox {
         for (face_id, own) in &self.disk.cache.own {
             daemon.live.put_own(face_id, &own.space, &own.embedding);
         }
-        daemon.live.renew(self.disk.cache.lease.map(|(lease, _)| lease));
+        daemon.live.renew(daemon.core.lease().map(|(lease, _)| lease));
         // Receipts that a kill has kept back.
         let owed = self.disk.cache.removals.clone();
         let receipts: Vec<Receipt> =
@@ -191,6 +207,7 @@ impl EdgeBox {
         daemon.commit_due = false;
         let commands = std::mem::take(&mut daemon.ruled);
         let standing = daemon.core.standing();
+        did.changed |= !commands.is_empty();
         if !commands.is_empty() || standing != self.disk.outbox.standing {
             let lease = daemon.core.lease();
             if !power() {
@@ -350,7 +367,7 @@ impl Daemon {
             state: self.core.state(now),
             start: self.start,
             space: self.live.space().id.clone(),
-            at: now.wall,
+            at: UnixMs(now.ran.0),
             lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
             queued: self.core.outbox().waiting() as u64,
             refused: 0,

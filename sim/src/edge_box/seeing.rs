@@ -126,6 +126,7 @@ impl EdgeBox {
         self.disk.outbox.visits.retain(|(visit, _)| !lost.contains(&visit.key));
         self.disk.outbox.visits.push((NewVisit { key, at: UnixMs(sighting), seen, basis }, None));
         did.counted.push(sighting);
+        did.changed = true;
         daemon.forget_at_once(&commands);
         daemon.ruled.extend(commands);
         self.commit(at, &mut || true, did);

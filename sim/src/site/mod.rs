@@ -168,6 +168,7 @@ impl Site {
         let mut held = Held {
             start: row.start,
             position: row.report.as_ref().map(|report| (report.epoch, report.applied)),
+            reported_at: row.report.as_ref().map(|report| report.reported_at),
             start_since: row.seen.get(&(row.start.count, row.start.nonce.0)).copied(),
             start_seen: row.seen.contains_key(&(report.start.count, report.start.nonce.0)),
         };

@@ -131,6 +131,7 @@ impl World {
             return;
         }
         self.tell(|| format!("edge {edge} says {}", brief_up(&said)));
+        let generation = self.boxes[edge].generation;
         let copies = if self.dice.chance(self.weather.doubling) { 2 } else { 1 };
         for copy in 0..copies {
             if self.dice.chance(self.weather.loss) {
@@ -148,17 +149,21 @@ impl World {
             if copy == 0 {
                 self.lanes.insert((edge, lane), arrives);
             }
-            self.plan(arrives - self.at, Event::Reaches { edge, said: said.clone() });
+            self.plan(arrives - self.at, Event::Reaches { edge, generation, said: said.clone() });
         }
     }
 
-    pub(super) fn reaches(&mut self, edge: usize, said: Up) {
+    pub(super) fn reaches(&mut self, edge: usize, generation: u32, said: Up) {
+        if matches!(said, Up::Applied(_)) && generation != self.boxes[edge].generation {
+            // Signed by the key of a box that is not there any more.
+            return;
+        }
         if !self.site.up || self.dice.chance(self.weather.kill / 3) {
             if self.site.up {
                 self.kill_site();
             }
             // Not acknowledged: the broker keeps it until the website is there again.
-            return self.plan(2_000, Event::Reaches { edge, said });
+            return self.plan(2_000, Event::Reaches { edge, generation, said });
         }
         let nonce = if let Up::Applied(applied) = &said { Some(applied.start.nonce) } else { None };
         let again = said.clone();
@@ -194,7 +199,7 @@ impl World {
         if self.dice.chance(self.weather.kill / 3) {
             // Stored, but nobody is told, and the broker says it again.
             self.kill_site();
-            return self.plan(2_000, Event::Reaches { edge, said: again });
+            return self.plan(2_000, Event::Reaches { edge, generation, said: again });
         }
         for inbox in answer.inbox {
             self.send(edge, Down::Inbox(inbox));

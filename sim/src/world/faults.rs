@@ -205,6 +205,7 @@ impl World {
         self.truth.excuse(old.disk.outbox.visits.iter().map(|(visit, _)| visit.at.0));
         let EdgeBox { disk, .. } = &mut self.boxes[edge];
         *disk = Default::default();
+        self.boxes[edge].generation += 1;
         self.boxes[edge].rows_are_others();
         self.images[edge].clear();
         self.broker.sessions[edge] = Default::default();
@@ -243,7 +244,8 @@ impl World {
             applied.start = start;
             applied.receipts.clear();
             self.tell(|| format!("a clone of edge {edge} speaks"));
-            self.reaches(edge, Up::Applied(applied));
+            let generation = self.boxes[edge].generation;
+            self.reaches(edge, generation, Up::Applied(applied));
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Held {
     pub position: Option<(Epoch, Seq)>,
     /// Whether the start that reports now was seen before.
     pub start_seen: bool,
+    /// When its newest report was made, in that start, by its clock.
+    pub reported_at: Option<UnixMs>,
     /// When the newest start was first heard of, by our clock.
     pub start_since: Option<UnixMs>,
 }
@@ -68,6 +70,10 @@ pub enum Moved {
 /// old image, or a clone.
 pub fn judge(held: &Held, report: &Applied, epoch: Epoch, now: UnixMs) -> Verdict {
     let start = if report.start == held.start {
+        if held.reported_at.is_some_and(|newest| report.at < newest) {
+            // It must not take the place of a newer one.
+            return Verdict::Late;
+        }
         StartIs::Known
     } else if report.start.count > held.start.count {
         StartIs::New
@@ -142,6 +148,7 @@ mod tests {
                 start: start(3, 33),
                 position: Some((Epoch(7), Seq(50))),
                 start_seen: seen,
+                reported_at: None,
                 start_since: None,
             };
             let report = report(from, epoch, verified);
@@ -155,6 +162,7 @@ mod tests {
             start: start(3, 33),
             position: Some((Epoch(6), Seq(99))),
             start_seen: true,
+            reported_at: None,
             start_since: None,
         };
         assert_eq!(judge(&restored, &report(start(3, 33), 7, 5), Epoch(7), UnixMs(0)), store(Known, 5, On));
@@ -167,9 +175,31 @@ mod tests {
             (Some(UnixMs(1_000)), UnixMs(1_001).plus_ms(ALIVE_MS), Verdict::Alarm(Alarm::Clone)),
             (None, UnixMs(i64::MAX), Verdict::Late),
         ] {
-            let held = Held { start: start(3, 33), position: None, start_seen: true, start_since };
+            let held = Held {
+                start: start(3, 33),
+                position: None,
+                start_seen: true,
+                reported_at: None,
+                start_since,
+            };
             let judged = judge(&held, &report(start(2, 22), 7, 60), Epoch(7), now);
             assert_eq!(judged, verdict, "{start_since:?}, {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_that_comes_late_does_not_take_a_newer_ones_place() {
+        let held = Held {
+            start: start(3, 33),
+            position: Some((Epoch(7), Seq(50))),
+            start_seen: true,
+            reported_at: Some(UnixMs(100)),
+            start_since: None,
+        };
+        for (at, late) in [(99, true), (100, false), (101, false)] {
+            let report = Applied { at: UnixMs(at), ..report(start(3, 33), 7, 50) };
+            let judged = judge(&held, &report, Epoch(7), UnixMs(0));
+            assert_eq!(judged == Verdict::Late, late, "made at {at}");
         }
     }
 }

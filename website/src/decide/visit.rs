@@ -65,9 +65,9 @@ pub fn standing(traces: Traces, totals: &Totals) -> Standing {
         (_, Some((winner, Some((_, RowIs::Live)))), ..) => Standing::MergedInto(winner),
         (_, Some((_, Some((seq, _)))), ..) => Standing::Removed(seq),
         (_, Some((_, None)), ..) => Standing::Removed(totals.last_removal),
-        // Its tombstone is cleared; of an earlier epoch it is older than anything verified since.
+        // Its tombstone is cleared; of an earlier epoch it is older than whatever was verified since, if anything was.
         (_, None, Some((epoch, seq)), _) => {
-            Standing::Removed(if epoch == totals.epoch { seq } else { Seq(0) })
+            Standing::Removed(if epoch == totals.epoch { seq } else { Seq(1) })
         }
         (_, None, None, Queued::Waiting) => Standing::Waiting,
         (_, None, None, Queued::No) => Standing::Unknown,
@@ -208,7 +208,7 @@ mod tests {
             (of(None, Some((w.clone(), Some((Seq(8), Removed)))), None, No), gone(8)),
             (of(None, Some((w, None)), None, No), gone(10)),
             (of(None, None, Some((Epoch(7), Seq(4))), No), gone(4)),
-            (of(None, None, Some((Epoch(6), Seq(4))), No), gone(0)),
+            (of(None, None, Some((Epoch(6), Seq(4))), No), gone(1)),
             (of(None, None, None, Waiting), Standing::Waiting),
             (Traces::default(), Standing::Unknown),
         ] {
@@ -228,6 +228,7 @@ mod tests {
             (Standing::Removed(Seq(10)), basis(7, 10), Verdict::StaleHit),
             (Standing::Removed(Seq(10)), basis(7, 11), Verdict::StaleHit),
             (Standing::Removed(Seq(10)), basis(6, 11), Verdict::Nobody(Kind::LagHit)),
+            (Standing::Removed(Seq(1)), basis(7, 0), Verdict::Nobody(Kind::LagHit)),
             (Standing::Unknown, basis(7, 20), Verdict::Nobody(Kind::Unknown)),
         ] {
             assert_eq!(known(&a, &standing, &basis, &TOTALS), verdict, "{standing:?} on {basis:?}");

@@ -81,7 +81,8 @@ impl Ingest {
         let position = edge_reports::get(tx, &sender.edge).await?;
         let held = Held {
             start: edge.start,
-            position: position.map(|position| (position.epoch, position.applied)),
+            position: position.as_ref().map(|position| (position.epoch, position.applied)),
+            reported_at: position.as_ref().map(|position| position.reported_at),
             start_since: edge_starts::since(tx, &sender.edge, edge.start).await?,
             start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
         };
