@@ -47,7 +47,8 @@ pub struct Core {
 impl Core {
     /// Starts with what was stored and a stream that was never used.
     pub fn load(loaded: Loaded, stream: StreamId, now: Now) -> Self {
-        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } = loaded;
+        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } =
+            loaded.with_proposed();
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
         let mut grace = Grace::begin(now.ran);
         if lease.is_none() && standing.floor > Seq(0) {
