@@ -70,13 +70,18 @@ impl EdgeBox {
     /// Starts the daemon so that every sighting is a visit, to die at a crash point if one is given, and waits until
     /// it answers or has died.
     pub fn count_everybody(&mut self, crash_at: Option<&str>) {
-        let words = self.words(&["--away-s", "0"]);
-        self.daemon = Some(Program::start_to_die("edge", words, crash_at));
+        self.begin(crash_at);
         until("the edge answers, or is dead", 60, || match self.asked() {
             Some(_) => Ok(()),
             None if self.has_died() => Ok(()),
             None => Err(self.said()),
         });
+    }
+
+    /// The same without waiting.
+    pub fn begin(&mut self, crash_at: Option<&str>) {
+        let words = self.words(&["--away-s", "0"]);
+        self.daemon = Some(Program::start_to_die("edge", words, crash_at));
     }
 
     fn run(&mut self, more: &[&str]) {

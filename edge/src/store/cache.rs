@@ -138,8 +138,9 @@ fn carry_out(
             lease::clear(tx)
         }
         Command::EndProvisional(face_id, fate) => {
-            let held = provisional::take(tx, face_id)?.is_some();
-            carried.erased |= held && *fate != Fate::Customer;
+            provisional::take(tx, face_id)?;
+            // The visit that proposed it holds the face as well, in the other file.
+            carried.erased |= *fate != Fate::Customer;
             Ok(())
         }
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),
