@@ -6,17 +6,21 @@ use crate::{
     clock,
     db::Tx,
     decide::{
-        epoch::{self, Mark},
+        epoch::{self, Ahead, Mark},
         erasure::{self, Erasure},
         revocation,
     },
     edges::revoke_in,
     ledger::Written,
     marks, random,
-    tables::{edge_reports, edges, erasures, locations},
+    tables::{
+        edge_reports,
+        edges::{self, Alarm},
+        erasures, locations,
+    },
 };
 use anyhow::Context;
-use protocol::{Epoch, LocationId};
+use protocol::{EdgeId, Epoch, LocationId};
 use std::collections::HashMap;
 
 /// Why a new epoch begins.
@@ -73,21 +77,34 @@ pub(crate) async fn begin_all(
     Ok(tx)
 }
 
-/// Begins a new epoch because an edge is ahead, unless that has been done meanwhile.
+/// What a report of `edge` that is ahead leads to, unless that has been done meanwhile: a new epoch, but not twice an
+/// hour; beyond that the edge is shut out.
 pub(crate) async fn begin_if_behind(
     app: &App,
-    id: &LocationId,
+    (id, edge): (&LocationId, &EdgeId),
     report: &protocol::message::Applied,
 ) -> anyhow::Result<()> {
     let written = app.ledger.read().await?;
     let mut held = Held::begin(&app.db, id).await?;
-    if !epoch::has_gone_back(report, &held.location.totals) {
-        return Ok(());
+    let (seq, now) = (held.location.totals.seq, held.now);
+    let last = locations::ahead_at(&mut held.tx, id).await?;
+    match epoch::ahead(report, &held.location.totals, last, now) {
+        Ahead::No => return Ok(()),
+        Ahead::NewEpoch => {
+            tracing::error!(location = %id, %seq, verified = %report.verified,
+                "an edge has verified more than this database has given out: it was restored by hand, a new epoch begins");
+            renew(&mut held, &written, Why::EdgeAhead, &Actor::website()).await?;
+            locations::set_ahead_at(&mut held.tx, id, now).await?;
+        }
+        Ahead::ShutOut => {
+            tracing::error!(location = %id, %edge, %seq, verified = %report.verified,
+                "an edge names what nobody can have told it: it is shut out until it joins again");
+            edges::set_alarm(&mut held.tx, edge, Alarm::Ahead, now).await?;
+            edge_reports::delete(&mut held.tx, edge).await?;
+        }
     }
-    tracing::error!(location = %id, seq = %held.location.totals.seq, verified = %report.verified,
-        "an edge has verified more than this database has given out: it was restored by hand, a new epoch begins");
-    renew(&mut held, &written, Why::EdgeAhead, &Actor::website()).await?;
     held.commit().await?;
+    app.revoked.notify_one();
     told(app).await;
     Ok(())
 }

@@ -74,6 +74,8 @@ pub enum Alarm {
     OldImage,
     /// Two boxes report under this edge's identity.
     Clone,
+    /// It reported, again and again, changes that the website has not made.
+    Ahead,
     /// It recognised somebody it had confirmed as removed.
     StaleHit,
     /// After a removal its gallery still answered with the removed face.
@@ -81,12 +83,13 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    const ALL: [Alarm; 5] = [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::StaleHit, Alarm::StillFound];
+    const ALL: [Alarm; 6] =
+        [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::Ahead, Alarm::StaleHit, Alarm::StillFound];
 
-    /// Whether the edge is shut out until its box joins again: two boxes have its identity, or one is an image of
-    /// the past, and neither's word proves anything.
+    /// Whether the edge is shut out until its box joins again: two boxes have its identity, one is an image of the
+    /// past, or it makes things up, and its word proves nothing.
     pub fn shuts_out(self) -> bool {
-        matches!(self, Alarm::OldImage | Alarm::Clone)
+        matches!(self, Alarm::OldImage | Alarm::Clone | Alarm::Ahead)
     }
 
     /// The alarm as the table has it.
@@ -95,6 +98,7 @@ impl Alarm {
             Alarm::None => "none",
             Alarm::OldImage => "old_image",
             Alarm::Clone => "clone",
+            Alarm::Ahead => "ahead",
             Alarm::StaleHit => "stale_hit",
             Alarm::StillFound => "still_found",
         }
@@ -231,7 +235,7 @@ pub async fn revoked_since(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(Loca
 /// Edges that are shut out until their boxes join again.
 pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
     let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone') AND revoked_at IS NULL")
+        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone', 'ahead') AND revoked_at IS NULL")
         .fetch_all(conn).await)?;
     rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
 }
@@ -240,7 +244,7 @@ pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
 pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(LocationId, [u8; 32])>> {
     let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
         "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL \
-         AND alarm NOT IN ('old_image', 'clone')")
+         AND alarm NOT IN ('old_image', 'clone', 'ahead')")
         .bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
 }

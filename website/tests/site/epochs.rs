@@ -2,10 +2,10 @@
 
 use crate::{
     edge::{FakeEdge, visit},
-    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space, sql, until},
+    stage::{Stage, actor, add_location, enrol, face, join, join_with, location, picture, space, sql, until},
 };
 use protocol::{
-    EdgeId, FaceId, Seq,
+    EdgeId, FaceId, Seq, SigningKey,
     message::{Applied, CustomerState, EnrolPolicy, Inbox, Seen},
 };
 use std::fs;
@@ -17,6 +17,7 @@ use website::{
 
 crate::on_both!(
     an_edge_that_is_ahead_begins_a_new_epoch,
+    an_edge_that_is_ahead_again_is_shut_out,
     a_copy_put_back_by_hand_brings_nobody_back,
     a_copy_put_back_by_hand_lets_no_revoked_edge_in,
     a_removal_without_a_ledger_stands_and_says_so,
@@ -52,6 +53,44 @@ async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
     })
     .await;
     assert_eq!(edge.told.lock().unwrap().heads.last().unwrap().epoch, new.epoch, "one new epoch and no more");
+    website.stop().await;
+}
+
+async fn an_edge_that_is_ahead_again_is_shut_out(stage: Stage) {
+    let website = stage.start().await;
+    let app = &website.app;
+    add_location(app, &location(), EnrolPolicy::Auto).await;
+    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
+    let honest = join(app, &location(), "till", 2).await.0;
+    enrol(app, &location(), 0..2).await;
+    let head = edge.until_verified(2).await;
+    edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
+    let new = edge
+        .until("a head of a new epoch", |told| {
+            told.heads.last().filter(|new| new.epoch != head.epoch).cloned()
+        })
+        .await;
+    edge.say(Applied { verified: Seq(101), ..edge.applied(&new) });
+    until("shut out", || async { (!may_log_in(app, &edge.joined.edge).await).then_some(()) }).await;
+    edge.until("kicked and not let in again", |told| (told.lost > 2).then_some(())).await;
+    let edges = edges::list(app, &location()).await.unwrap();
+    let standing =
+        edges.iter().find(|status| status.edge.id == edge.joined.edge).unwrap().standing.to_string();
+    assert_eq!(standing, "shut out: reports changes that were never made, join again");
+    assert!(may_log_in(app, &honest.edge).await, "only whoever said it");
+    let known = website::locations::get(app, &location()).await.unwrap().unwrap();
+    assert_eq!((known.totals.epoch, known.totals.seq), (new.epoch, new.seq), "no other epoch has begun");
+    // Once the hour is over a report counts again.
+    sql(app, "UPDATE locations SET ahead_at = ahead_at - 3600000").await;
+    let code = edges::new_code(app, &location(), &edge.joined.edge, &actor()).await.unwrap().code;
+    let key = SigningKey::from_seed([3; 32]);
+    let joined = join_with(app, &code, key.public()).await.unwrap();
+    let again = FakeEdge::connect(&website, (joined, key)).await;
+    let head = again.until_verified(new.seq.0).await;
+    again.say(Applied { verified: Seq(200), ..again.applied(&head) });
+    again
+        .until("another new epoch", |told| told.heads.last().filter(|head| head.epoch != new.epoch).cloned())
+        .await;
     website.stop().await;
 }
 
