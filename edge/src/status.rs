@@ -51,6 +51,8 @@ pub struct Status {
     pub visits_lost: u64,
     /// Receipts of removals the website has not stored.
     pub receipts_waiting: usize,
+    /// Receipts lost because too many waited.
+    pub receipts_lost: u64,
     /// Messages that could not be read, since the start.
     pub refused: u64,
     /// Repairs begun since the start.
@@ -121,6 +123,9 @@ impl fmt::Display for Status {
         )?;
         if self.visits_lost > 0 {
             write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
+        }
+        if self.receipts_lost > 0 {
+            write!(f, "; {} receipts were lost because too many waited", self.receipts_lost)?;
         }
         if self.refused > 0 {
             write!(f, "; {} messages could not be read", self.refused)?;

@@ -51,6 +51,7 @@ pub struct Daemon {
 struct Counters {
     refused: u64,
     lost_visits: u64,
+    lost_receipts: u64,
     trouble: Option<String>,
     cache_lost: Option<String>,
 }
@@ -85,7 +86,8 @@ impl Daemon {
     /// When the store cannot be written.
     pub fn load(parts: Parts) -> Result<(Self, watch::Receiver<Status>)> {
         let Parts { identity, store, opened, live, clock, presence, start, stream, notices } = parts;
-        let Opened { loaded, customers, own, owed, starts: _, lost_visits, cache_lost } = opened;
+        let Opened { loaded, customers, own, owed, starts: _, lost_visits, lost_receipts, cache_lost } =
+            opened;
         for (face_id, row) in &customers {
             live.put(face_id, &row.customer);
         }
@@ -94,7 +96,7 @@ impl Daemon {
         }
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
-        let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
+        let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
         let mut daemon = Self {
@@ -131,8 +133,7 @@ impl Daemon {
             .collect();
         let standing = self.core.standing();
         self.store.outbox.carry_out(&[], &receipts, &standing).context("receipts cannot be written")?;
-        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
-        Ok(())
+        self.keep(receipts)
     }
 
     /// Takes in what comes until it is stopped, or nothing can come any more.

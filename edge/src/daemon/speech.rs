@@ -135,6 +135,7 @@ pub(super) fn status(
         visits_waiting: core.outbox().waiting(),
         visits_lost: counters.lost_visits,
         receipts_waiting: core.receipts().len(),
+        receipts_lost: counters.lost_receipts,
         refused: counters.refused,
         repairs: core.repairs().counts(),
         given_up: core.diagnosis().cloned(),
