@@ -6,16 +6,19 @@ pub const ROWS: u32 = 50;
 /// The links.
 pub struct Pager {
     /// To the first page, unless that is this one.
-    first: Option<Link>,
+    pub first: Option<Link>,
     /// To the next one, if there is one.
-    next: Option<Link>,
+    pub next: Option<Link>,
     /// Which rows these are; may be empty.
     pub rows_words: String,
 }
 
-struct Link {
-    path: String,
-    words: &'static str,
+/// One of them.
+pub struct Link {
+    /// Where it leads.
+    pub path: String,
+    /// What it says.
+    pub words: &'static str,
 }
 
 impl Pager {
