@@ -55,6 +55,8 @@ pub struct Status {
     pub visits_not_stored: u64,
     /// Receipts of removals the website has not stored.
     pub receipts_waiting: usize,
+    /// Receipts lost because too many waited.
+    pub receipts_lost: u64,
     /// Messages that could not be read, since the start.
     pub refused: u64,
     /// Repairs begun since the start.
@@ -138,6 +140,9 @@ impl fmt::Display for Status {
                 "; {} visits were not counted because they could not be stored",
                 self.visits_not_stored
             )?;
+        }
+        if self.receipts_lost > 0 {
+            write!(f, "; {} receipts were lost because too many waited", self.receipts_lost)?;
         }
         if self.refused > 0 {
             write!(f, "; {} messages could not be read", self.refused)?;

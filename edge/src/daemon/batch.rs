@@ -147,7 +147,7 @@ impl Daemon {
         if *erased {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
-        receipts.drain(..).for_each(|receipt| self.core.receipt(receipt));
+        self.keep(std::mem::take(receipts))?;
         self.live.renew(lease.map(|(lease, _)| lease));
         Ok(())
     }
@@ -176,6 +176,21 @@ impl Daemon {
         self.live.clear();
         customers.iter().for_each(|(face_id, row)| self.live.put(face_id, &row.customer));
         own.iter().for_each(|(face_id, own)| self.live.put_own(face_id, &own.space, &own.embedding));
+        Ok(())
+    }
+
+    /// Written receipts wait for the website. Where too many do, the oldest are lost, and that is said.
+    pub(super) fn keep(&mut self, receipts: Vec<Receipt>) -> Result<()> {
+        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
+        let lost = self.core.shed_receipts();
+        if !lost.is_empty() {
+            tracing::error!(
+                receipts = lost.len(),
+                "too many receipts of removals wait for the website: the oldest were lost"
+            );
+            self.store.outbox.lose_receipts(&lost).context("the outbox cannot be written")?;
+            self.counters.lost_receipts += lost.len() as u64;
+        }
         Ok(())
     }
 

@@ -55,6 +55,7 @@ pub struct Daemon {
 struct Counters {
     refused: u64,
     lost_visits: u64,
+    lost_receipts: u64,
     trouble: Option<String>,
     storage_trouble: Option<String>,
     not_stored: u64,
@@ -91,7 +92,8 @@ impl Daemon {
     /// When the store cannot be written.
     pub fn load(parts: Parts) -> Result<(Self, watch::Receiver<Status>)> {
         let Parts { identity, store, opened, live, clock, presence, start, stream, notices } = parts;
-        let Opened { loaded, customers, own, owed, starts: _, lost_visits, cache_lost } = opened;
+        let Opened { loaded, customers, own, owed, starts: _, lost_visits, lost_receipts, cache_lost } =
+            opened;
         for (face_id, row) in &customers {
             live.put(face_id, &row.customer);
         }
@@ -100,7 +102,7 @@ impl Daemon {
         }
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
-        let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
+        let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
         let mut daemon = Self {

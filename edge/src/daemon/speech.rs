@@ -143,6 +143,7 @@ pub(super) fn status(
         visits_lost: counters.lost_visits,
         visits_not_stored: counters.not_stored,
         receipts_waiting: core.receipts().len(),
+        receipts_lost: counters.lost_receipts,
         refused: counters.refused,
         repairs: core.repairs().counts(),
         given_up: core.diagnosis().cloned(),

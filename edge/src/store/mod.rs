@@ -57,6 +57,8 @@ pub struct Opened {
     pub starts: u64,
     /// Visits lost so far because too many waited.
     pub lost_visits: u64,
+    /// Receipts lost so far because too many waited.
+    pub lost_receipts: u64,
     /// Why the cache begins empty although it was there; in words.
     pub cache_lost: Option<String>,
 }

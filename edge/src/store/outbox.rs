@@ -5,11 +5,12 @@ use super::{
     visits::{self, NewVisit, StoredVisit},
 };
 use crate::sync::{Command, Fate, Standing, VisitKey};
-use protocol::message::Receipt;
+use protocol::message::{Receipt, ReceiptKey};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 1] = [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM]];
+const FORMS: [&[&str]; 2] =
+    [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM], &[standing::LOST_RECEIPTS]];
 
 /// The open file.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl OutboxDb {
         opened.loaded.diagnosis = diagnosis::load(&self.db).map_err(wrong)?;
         opened.starts = row.starts;
         opened.lost_visits = row.lost_visits;
+        opened.lost_receipts = row.lost_receipts;
         self.standing = row.standing;
         Ok(())
     }
@@ -109,6 +111,14 @@ impl OutboxDb {
             standing::lost(&tx, lost.len() as u64)?;
         }
         visits::add(&tx, visit)?;
+        tx.commit()
+    }
+
+    /// Forgets receipts that had to go because too many wait, and counts them.
+    pub fn lose_receipts(&mut self, lost: &[ReceiptKey]) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        lost.iter().try_for_each(|key| receipts::forget(&tx, key))?;
+        standing::lost_receipts(&tx, lost.len() as u64)?;
         tx.commit()
     }
 

@@ -89,10 +89,15 @@ fn everything_comes_back_after_a_kill() {
     };
     store.outbox.add(&visit, &[]).unwrap();
     assert_eq!(store.outbox.started().unwrap(), 1);
+    let lost =
+        Receipt { removed_at: UnixMs(0), key: ReceiptKey { seq: Seq(5), ..receipt.key.clone() }, ..receipt };
+    store.outbox.carry_out(&[], std::slice::from_ref(&lost), &standing(2)).unwrap();
+    store.outbox.lose_receipts(&[lost.key]).unwrap();
     drop(store);
 
     let (store, opened) = Store::open(folder.path(), &key()).unwrap();
-    let Opened { loaded, own: owns, owed, starts, lost_visits, cache_lost, mut customers } = opened;
+    let Opened { loaded, own: owns, owed, starts, lost_visits, lost_receipts, cache_lost, mut customers } =
+        opened;
     customers.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(customers.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
     assert_eq!(loaded.rows[&face("ada")].hash, key().hash(&face("ada"), Seq(3), &customers[0].1.customer));
@@ -103,6 +108,7 @@ fn everything_comes_back_after_a_kill() {
         [Owed { key: ReceiptKey { face_id: face("cid"), epoch: EPOCH, seq: Seq(6) }, held: true }]
     );
     assert_eq!((owns, starts, lost_visits, cache_lost), (vec![(face("own"), own)], 1, 0, None));
+    assert_eq!(lost_receipts, 1);
     assert_eq!(store.outbox.visit(visit.key).unwrap(), Some(visit));
 }
 

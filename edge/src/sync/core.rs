@@ -253,6 +253,11 @@ impl Core {
         self.reporting.now();
     }
 
+    /// Lets go of the oldest receipts where too many wait, and answers with them.
+    pub fn shed_receipts(&mut self) -> Vec<ReceiptKey> {
+        self.receipts.shed()
+    }
+
     /// Whether a report is due at `now`; it then counts as sent.
     pub fn report(&mut self, now: Now) -> bool {
         let told = Told {
