@@ -50,7 +50,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("edge", &["protocol", "gallery"]),
     ("demo", &["protocol", "gallery", "broker", "website", "edge"]),
     ("tests", &["protocol", "gallery", "broker", "website", "edge", "demo"]),
-    ("bench", &["broker"]),
+    ("bench", &["protocol", "broker", "website", "edge"]),
 ];
 
 #[test]
