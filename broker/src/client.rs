@@ -273,7 +273,11 @@ impl<'d> Client<'d> {
         };
         if !may(self.principal, Action::Subscribe { filter: filter.pattern() }) {
             self.door.denials.tell(Denied::Subscribe, self.principal, self.peer);
-            return Ok(Err(SubscribeReason::NotAuthorised));
+            return Ok(Err(match self.principal {
+                // It is not a matter of rights there.
+                Principal::User(user) if user.is_at_play() => SubscribeReason::Unspecified,
+                _ => SubscribeReason::NotAuthorised,
+            }));
         }
         Ok(self.door.subscribe(&self.session, &filter, options))
     }

@@ -64,6 +64,7 @@ mod end;
 mod fanout;
 mod fields;
 mod filter;
+mod goodbye;
 mod handshake;
 mod index;
 mod lane;

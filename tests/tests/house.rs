@@ -42,13 +42,15 @@ fn no_file_is_past_400_lines_and_none_is_named_after_nothing() {
 }
 
 /// Which of our crates each of our crates may use, tests included.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
+    ("crash_point", &[]),
     ("protocol", &[]),
     ("gallery", &["protocol"]),
     ("broker", &["protocol"]),
     ("website", &["protocol", "gallery", "broker"]),
     ("edge", &["protocol", "gallery"]),
     ("demo", &["protocol", "gallery", "broker", "website", "edge"]),
+    ("sim", &["protocol", "gallery", "website", "edge"]),
     ("tests", &["protocol", "gallery", "broker", "website", "edge", "demo"]),
     ("bench", &["protocol", "broker", "website", "edge"]),
 ];

@@ -5,6 +5,7 @@
 mod batch;
 pub mod rest;
 mod speech;
+mod unstored;
 mod visitors;
 
 use crate::{
@@ -18,13 +19,13 @@ use crate::{
     store::{Opened, Owed, Store},
     sync::{Core, Event},
 };
-use anyhow::{Context, Result};
-use batch::Batch;
+use anyhow::Result;
+use batch::{Batch, Progress};
 use protocol::{
     StreamId,
     message::{Probe, Receipt, Start},
 };
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,8 @@ pub struct Daemon {
     notices: broadcast::Sender<Notice>,
     status: watch::Sender<Status>,
     counters: Counters,
+    /// What was ruled on and could not be stored yet, in order.
+    unstored: VecDeque<Batch>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +55,8 @@ struct Counters {
     refused: u64,
     lost_visits: u64,
     trouble: Option<String>,
+    storage_trouble: Option<String>,
+    not_stored: u64,
     cache_lost: Option<String>,
 }
 
@@ -109,6 +114,7 @@ impl Daemon {
             notices,
             status,
             counters,
+            unstored: VecDeque::new(),
         };
         daemon.write_owed(owed)?;
         Ok((daemon, watched))
@@ -129,16 +135,19 @@ impl Daemon {
                 Receipt { key, removed_at, probe }
             })
             .collect();
-        let standing = self.core.standing();
-        self.store.outbox.carry_out(&[], &receipts, &standing).context("receipts cannot be written")?;
-        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
-        Ok(())
+        if !receipts.is_empty() {
+            let after = (self.core.standing(), self.core.lease());
+            let progress = Progress::Cached { erased: false, receipts };
+            self.unstored.push_back(Batch { after, progress, ..Batch::default() });
+        }
+        self.carry_out(Batch::default())
     }
 
-    /// Takes in what comes until it is stopped, or nothing can come any more.
+    /// Takes in what comes until it is stopped, or nothing can come any more. While the disk is full or read-only it
+    /// goes on, and tries again to store what came.
     ///
     /// # Errors
-    /// When the store cannot be written: what was not carried out was not acknowledged either, and comes again.
+    /// When a file is damaged: what was not carried out was not acknowledged either, and comes again.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: &CancellationToken) -> Result<()> {
         while let Some(first) = inputs.blocking_recv() {
             if stop.is_cancelled() {
@@ -172,6 +181,8 @@ impl Daemon {
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
             Input::Began(link) => {
+                let number = link.number();
+                self.unstored.iter_mut().for_each(|batch| batch.acks.retain(|(_, link)| *link == number));
                 self.link = Some(link);
                 self.counters.trouble = None;
                 self.apply(Event::SessionBegan, batch);

@@ -21,7 +21,7 @@ mod visits;
 
 pub use cache::{Cache, Carried};
 pub use customers::StoredRow;
-pub use open::OpenError;
+pub use open::{OpenError, waits_for_disk};
 pub use outbox::OutboxDb;
 pub use provisional::OwnFace;
 pub use removals::Owed;

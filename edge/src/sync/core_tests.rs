@@ -175,7 +175,8 @@ fn provisional_faces_end_by_removal_by_row_and_by_silence() {
     let row = pair.change("wins", Some(""));
     assert_eq!(pair.tell(row)[0], Command::EndProvisional(face("wins"), Fate::Customer));
     pair.verify();
-    let settled = |epoch| Settled { epoch, seq: Seq(1), stream: StreamId(1), through: 2, at: UnixMs(0) };
+    let settled =
+        |epoch| Settled { epoch, seq: Seq(1), stream: StreamId(1), from: 1, through: 2, at: UnixMs(0) };
     assert_eq!(pair.tell(Event::Settled(settled(Epoch(9)))), [], "another epoch's word");
     let out = pair.tell(Event::Settled(settled(EPOCH)));
     assert!(

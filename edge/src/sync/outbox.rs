@@ -105,14 +105,24 @@ impl Outbox {
         (key, lost.map(|Entry { key, weight, settled_at: _ }| Overflow { key, weight }))
     }
 
+    /// The newest visit could not be stored, so it was never made: its number is free again.
+    pub fn take_back(&mut self) {
+        if self.waiting.pop_last().is_some() {
+            self.next_n -= 1;
+        }
+    }
+
     fn least(&self) -> Option<u64> {
         let anonymous = self.waiting.iter().find(|(_, entry)| entry.weight == Weight::Anonymous);
         anonymous.or_else(|| self.waiting.first_key_value()).map(|(order, _)| *order)
     }
 
-    /// The website has stored a stream up to a number. Those visits stay, marked, until a backup holds them.
+    /// The website has stored a stream from one number to another. Those visits stay, marked, until a backup holds them.
     pub fn settle(&mut self, settled: &Settled) -> Settlement {
-        let stored = |entry: &Entry| entry.key.stream == settled.stream && entry.key.n <= settled.through;
+        let stored = |entry: &Entry| {
+            let Settled { stream, from, through, .. } = settled;
+            entry.key.stream == *stream && (*from..=*through).contains(&entry.key.n)
+        };
         let mut settlement = Settlement::default();
         for (order, mut entry) in self.waiting.extract_if(.., |_, entry| stored(entry)) {
             settlement.marked.push(entry.key);

@@ -40,6 +40,7 @@ impl Ingest {
                 self.store_presence(&mut tx, sender, said, now).await?;
             }
             tx.commit().await?;
+            crash_point::reach("website_report_stored_before_answered");
         }
         for (sender, answer) in answers {
             self.tell(&sender, &answer);
@@ -81,6 +82,7 @@ impl Ingest {
         let held = Held {
             start: edge.start,
             position: position.map(|position| (position.epoch, position.applied)),
+            start_since: edge_starts::since(tx, &sender.edge, edge.start).await?,
             start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
         };
         let epoch = location.totals.epoch;
@@ -90,7 +92,7 @@ impl Ingest {
             return Ok(Vec::new());
         }
         let signed = Report::Applied(Box::new(signed.clone())).encode();
-        match applied::judge(&held, &report, epoch) {
+        match applied::judge(&held, &report, epoch, now) {
             Verdict::Store { start, applied, moved } => {
                 self.begin(tx, sender, &report, start, now).await?;
                 edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;
