@@ -94,13 +94,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn count(
-        &mut self,
-        seen: Seen,
-        weight: Weight,
-        basis: Basis,
-        sighting: &Sighting,
-    ) -> Result<Counted> {
+    fn count(&mut self, seen: Seen, weight: Weight, basis: Basis, sighting: &Sighting) -> Result<Counted> {
         if !self.unstored.is_empty() {
             self.counters.not_stored += 1;
             return Ok(Counted::NotStored);
