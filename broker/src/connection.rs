@@ -64,7 +64,11 @@ where
 }
 
 /// Takes in what had arrived when its client connected again: it may have said goodbye, and then there is no will.
-async fn last_words<S: AsyncRead + Unpin>(stream: &mut S, input: &mut BytesMut, client: &mut Client<'_>) -> End {
+async fn last_words<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    input: &mut BytesMut,
+    client: &mut Client<'_>,
+) -> End {
     let words = async {
         loop {
             if let Err(end) = client.take_in(input).await {

@@ -116,7 +116,13 @@ impl Reception {
 }
 
 /// What only some connections need is boxed, so that an idle one without it is small.
-async fn receive(stream: TcpStream, encryption: Encryption, carrier: Carrier, mut caller: Caller, door: &Door) {
+async fn receive(
+    stream: TcpStream,
+    encryption: Encryption,
+    carrier: Carrier,
+    mut caller: Caller,
+    door: &Door,
+) {
     match encryption {
         Encryption::None(_) => carry(stream, carrier, &mut caller, door).await,
         Encryption::Tls(tls) => {

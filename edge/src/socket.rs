@@ -114,11 +114,7 @@ pub struct Behind {
 ///
 /// # Errors
 /// Never: what goes wrong with one client is that client's.
-pub async fn serve(
-    door: Option<Door>,
-    edge: Behind,
-    stop: CancellationToken,
-) -> Result<()> {
+pub async fn serve(door: Option<Door>, edge: Behind, stop: CancellationToken) -> Result<()> {
     let Some(Door { listener, path }) = door else {
         stop.cancelled().await;
         return Ok(());

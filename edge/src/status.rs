@@ -133,7 +133,11 @@ impl fmt::Display for Status {
             write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
         }
         if self.visits_not_stored > 0 {
-            write!(f, "; {} visits were not counted because they could not be stored", self.visits_not_stored)?;
+            write!(
+                f,
+                "; {} visits were not counted because they could not be stored",
+                self.visits_not_stored
+            )?;
         }
         if self.refused > 0 {
             write!(f, "; {} messages could not be read", self.refused)?;

@@ -51,7 +51,8 @@ impl Broker {
         let file = self.folder.path().join("broker.toml");
         let arguments = ["serve", "--config", file.to_str().unwrap(), "--status", "127.0.0.1:0"];
         let program = Program::start("broker", arguments);
-        self.mqtt = program.line(|line| line.split(" mqtt://").nth(1)?.split_whitespace().next()?.parse().ok());
+        self.mqtt =
+            program.line(|line| line.split(" mqtt://").nth(1)?.split_whitespace().next()?.parse().ok());
         self.program = Some(program);
         until("the broker listens", 20, || TcpStream::connect(self.mqtt).map_err(|error| error.to_string()));
     }

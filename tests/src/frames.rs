@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn packets_are_found_however_the_bytes_come() {
-        let packets = [publish(1, "a/b", &[7; 300]), vec![0xD0, 0], publish(2, "c", b"x"), vec![0x40, 2, 0, 9]];
+        let packets =
+            [publish(1, "a/b", &[7; 300]), vec![0xD0, 0], publish(2, "c", b"x"), vec![0x40, 2, 0, 9]];
         let bytes = packets.concat();
         for step in [1, 2, 3, 100, 1000] {
             let (mut frames, mut found) = (Frames::default(), Vec::new());

@@ -7,7 +7,11 @@ use tempfile::TempDir;
 const MANIFEST: &str = include_str!("../../edge/models/yunet_s_mobileface_v2.toml");
 const WORDS: [(&str, &str, &str); 2] = [
     ("yunet_s_dynamic.onnx", "detector", "f2b3cbe41413047352141e5b863d87e696ec4f52b503040dba3a5700acd529a0"),
-    ("mobileface_v2_512.onnx", "embedder", "87c2de5924ee7b220a8f496bccd026eec57cd04d3f1e4259010d6ea4c1b91905"),
+    (
+        "mobileface_v2_512.onnx",
+        "embedder",
+        "87c2de5924ee7b220a8f496bccd026eec57cd04d3f1e4259010d6ea4c1b91905",
+    ),
 ];
 
 /// A folder that `--models` takes as long as no picture is looked at.

@@ -22,7 +22,8 @@ impl Traces {
             if live.contains(embedding.as_bytes()) {
                 continue;
             }
-            let bytes = |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
+            let bytes =
+                |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
             for (kind, bytes) in [
                 ("f16", embedding.as_bytes().to_vec()),
                 ("f32", bytes(&embedding.to_f32())),

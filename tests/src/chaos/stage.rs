@@ -94,7 +94,11 @@ impl Stage {
         self.converged();
         let took = healed.elapsed();
         self.close();
-        eprintln!("round {number}, {trouble}: {} ms{}", took.as_millis(), if reached { "" } else { ", not reached" });
+        eprintln!(
+            "round {number}, {trouble}: {} ms{}",
+            took.as_millis(),
+            if reached { "" } else { ", not reached" }
+        );
         self.compare();
         Round { trouble, took, reached }
     }
@@ -201,10 +205,14 @@ impl Stage {
 
     /// Changes one customer, if the website is there to do it.
     fn change(&self, method: &str, body: Value, random: &mut Random) {
-        let list = self.site.call("GET", &format!("/api/v1/locations/{LOCATION}/customers?limit=500"), &Value::Null);
-        let Some(customers) = list.body["customers"].as_array().filter(|list| !list.is_empty()) else { return };
+        let list =
+            self.site.call("GET", &format!("/api/v1/locations/{LOCATION}/customers?limit=500"), &Value::Null);
+        let Some(customers) = list.body["customers"].as_array().filter(|list| !list.is_empty()) else {
+            return;
+        };
         let face_id = random.pick(customers)["face_id"].as_str().unwrap();
-        let answer = self.site.call(method, &format!("/api/v1/locations/{LOCATION}/customers/{face_id}"), &body);
+        let answer =
+            self.site.call(method, &format!("/api/v1/locations/{LOCATION}/customers/{face_id}"), &body);
         // It died, or is not there, or somebody was faster.
         assert!([0, 200, 404, 409, 410].contains(&answer.status), "{method}: {answer:?}");
     }
@@ -273,7 +281,8 @@ impl Stage {
             let place = self.site.get(&format!("/locations/{LOCATION}"));
             for door in &self.doors {
                 let status = door.edge.asked().ok_or("an edge does not answer")?;
-                let here = json!({ "seq": status.verified, "digest": status.digest, "customers": status.customers });
+                let here =
+                    json!({ "seq": status.verified, "digest": status.digest, "customers": status.customers });
                 let same = ["seq", "digest", "customers"].iter().all(|key| here[key] == place[key]);
                 let waits = status.visits_waiting + status.receipts_waiting + status.provisional;
                 if !same || waits > 0 {
@@ -282,7 +291,8 @@ impl Stage {
             }
             let list = self.site.get(&format!("/locations/{LOCATION}/edges"));
             let edges = list["edges"].as_array().unwrap();
-            let told = edges.iter().all(|edge| edge["state"] == "in_sync" && edge["report"]["queued_visits"] == 0);
+            let told =
+                edges.iter().all(|edge| edge["state"] == "in_sync" && edge["report"]["queued_visits"] == 0);
             if told { Ok(()) } else { Err(list.to_string()) }
         });
     }
