@@ -14,7 +14,7 @@ use crate::{
     session::Session,
     socket,
     status::Status,
-    store::{OutboxDb, Store, waits_for_disk},
+    store::{OutboxDb, Store, StoredRow, waits_for_disk},
 };
 use anyhow::{Context, Result, anyhow};
 use protocol::{Nonce, StreamId, UnixMs, message::Start};

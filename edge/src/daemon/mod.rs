@@ -17,7 +17,7 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Opened, Owed, Store},
-    sync::{Core, Event},
+    sync::{Command, Core, Event},
 };
 use anyhow::Result;
 use batch::{Batch, Progress};
