@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use website::{
     Settings, Website,
-    changes::{Actor, Edit, Held, Newcomer, edit},
+    changes::{Actor, Edit, Held, Newcomer, edit, remove},
     edges, locations,
 };
 
@@ -93,6 +93,11 @@ impl Stage {
         let flagged = Edit { flag: Some(flag), ..Edit::default() };
         let changed = edit(&self.website.app, at, &people::face(number)?, flagged, &by()).await?;
         Ok(changed.context("the customer had that flag")?.seq)
+    }
+
+    /// Removes a customer, and answers with the seq once it is committed and in the ledger.
+    pub async fn remove(&self, at: &LocationId, number: usize) -> Result<Seq> {
+        Ok(remove(&self.website.app, at, &people::face(number)?, &by()).await?.seq)
     }
 
     /// Waits until the broker has acknowledged everything of a location.
