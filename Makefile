@@ -16,9 +16,10 @@ test: needs
 chaos: needs
 	@ROUNDS="$(or $(ROUNDS),200)" SEED="$(SEED)" ON="$(ON)" scripts/chaos
 
-# The figures that must be reached, the broker beside Mosquitto where that is installed; some minutes.
+# The figures that must be reached, beside Mosquitto where that is installed; some minutes.
 bench:
 	@$(CARGO) run --quiet --release --locked -p bench -- broker $(BENCH)
+	@$(CARGO) run --quiet --release --locked -p bench -- sync $(BENCH)
 
 # PostgreSQL, MQTT tools and libonnxruntime, where they are not there yet.
 needs:

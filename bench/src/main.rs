@@ -8,6 +8,7 @@ mod ours;
 mod paper;
 mod report;
 mod row;
+mod sync;
 
 use anyhow::{Context as _, Result};
 use arena::Arena;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use tokio::runtime;
 use tokio::task::LocalSet;
 
-/// The broker beside Mosquitto: processes of their own, the same load, in turn.
+/// The broker beside Mosquitto, and website, broker and edges together.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -39,6 +40,16 @@ enum Command {
     Broker,
     #[command(flatten)]
     One(Figure),
+    /// Every figure of website, broker and edges together.
+    Sync,
+    #[command(flatten)]
+    OneOfSync(sync::Figure),
+    /// Be an edge that is measured.
+    #[command(hide = true)]
+    Edge {
+        /// Its state folder.
+        state: PathBuf,
+    },
     /// Be the broker that is measured.
     #[command(hide = true)]
     Serve {
@@ -61,27 +72,49 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     allow_open_files().context("cannot raise the limit of open files")?;
-    let figures = match cli.command {
+    let json = cli.json.as_deref();
+    match cli.command {
         // As the website runs it.
         Command::Serve { certificate, key } => {
-            return runtime::Runtime::new()?.block_on(ours::serve(certificate, key));
+            runtime::Runtime::new()?.block_on(ours::serve(certificate, key))
         }
-        Command::Broker => Figure::ALL.to_vec(),
-        Command::One(figure) => vec![figure],
-    };
+        Command::Edge { state } => runtime::Runtime::new()?.block_on(sync::be_edge(state)),
+        Command::Broker => brokers(&Figure::ALL, cli.samples, json),
+        Command::One(figure) => brokers(&[figure], cli.samples, json),
+        Command::Sync => runtime::Runtime::new()?.block_on(together(&sync::Figure::ALL, cli.samples, json)),
+        Command::OneOfSync(figure) => {
+            runtime::Runtime::new()?.block_on(together(&[figure], cli.samples, json))
+        }
+    }
+}
+
+fn brokers(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()> {
     // One thread: the load costs both brokers the same, and leaves them the other processors.
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, measure(&figures, cli.samples, cli.json.as_deref()))
+    LocalSet::new().block_on(&runtime, measure(figures, samples, json))
 }
 
 async fn measure(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()> {
     let arena = Arena::open(samples)?;
-    let conditions = Conditions::now(&arena);
+    let conditions = Conditions::of_broker(samples);
     conditions.print();
     let mut rows = Vec::new();
     for figure in figures {
         let measured =
             figure.measure(&arena).await.with_context(|| format!("{figure:?} was not measured"))?;
+        measured.iter().for_each(report::print);
+        rows.extend(measured);
+    }
+    json.map_or(Ok(()), |path| report::write(path, &conditions, &rows))
+}
+
+async fn together(figures: &[sync::Figure], samples: usize, json: Option<&Path>) -> Result<()> {
+    let conditions = Conditions::of_sync(samples);
+    conditions.print();
+    let mut rows = Vec::new();
+    for figure in figures {
+        let measured =
+            figure.measure(samples).await.with_context(|| format!("{figure:?} was not measured"))?;
         measured.iter().for_each(report::print);
         rows.extend(measured);
     }

@@ -1,6 +1,5 @@
 //! What was measured, for people and for programs.
 
-use crate::arena::Arena;
 use crate::mosquitto;
 use crate::row::{Row, Verdict, Want, median};
 use anyhow::{Context as _, Result};
@@ -28,8 +27,24 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Those of this moment.
-    pub fn now(arena: &Arena) -> Conditions {
+    /// Those of this moment, for the broker beside Mosquitto.
+    pub fn of_broker(samples: usize) -> Conditions {
+        Conditions::now(
+            samples,
+            "every limit as it comes, worker threads as many as processors and the router's",
+        )
+    }
+
+    /// Those of this moment, for everything together.
+    pub fn of_sync(samples: usize) -> Conditions {
+        Conditions::now(
+            samples,
+            "a website on SQLite with its broker inside, over loopback MQTT; edges in the same process where there are \
+             ten, otherwise a process each",
+        )
+    }
+
+    fn now(samples: usize, ours: &str) -> Conditions {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cpu = read("/proc/cpuinfo");
@@ -41,10 +56,10 @@ impl Conditions {
             date: date.map_or_else(String::new, |date| date.format("%Y-%m-%d %H:%M").to_string()),
             machine: format!("{cores} x {}", model.unwrap_or("an unknown processor")),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
-            samples: arena.samples,
+            samples,
             mosquitto: mosquitto::version().unwrap_or_else(|| mosquitto::MISSING.to_owned()),
             mosquitto_settings: mosquitto::find().map(|_| mosquitto::settings()),
-            ours: format!("every limit as it comes, {cores} worker threads and the router's"),
+            ours: ours.to_owned(),
         }
     }
 
@@ -57,7 +72,7 @@ impl Conditions {
             println!("  told: {settings}");
         }
         println!("ours: {ours}\n");
-        println!("{:<56} {:>27} {:>27} {:>7}  wanted", "", "ours", "mosquitto", "times");
+        println!("{:<56} {:>27} {:>27} {:>7}  wanted", "", "ours", "beside", "times");
     }
 }
 
@@ -77,11 +92,7 @@ pub fn print(row: &Row) {
         Verdict::None => "",
     };
     let name = format!("{} ({})", row.figure, row.unit);
-    println!(
-        "{name:<56} {:>27} {:>27} {times:>7}  {want}{verdict}",
-        spread(&row.ours),
-        spread(&row.mosquitto)
-    );
+    println!("{name:<56} {:>27} {:>27} {times:>7}  {want}{verdict}", spread(&row.ours), spread(&row.beside));
 }
 
 /// Writes everything as JSON.

@@ -13,7 +13,7 @@ pub struct Row {
     /// Every measurement of our broker.
     pub ours: Vec<f64>,
     /// Every measurement of Mosquitto; none when it is missing.
-    pub mosquitto: Vec<f64>,
+    pub beside: Vec<f64>,
     /// What ours must reach.
     pub want: Want,
 }
@@ -49,20 +49,20 @@ pub enum Verdict {
 impl Row {
     /// A figure of which nothing has been measured yet.
     pub fn new(figure: impl Into<String>, unit: &'static str, want: Want) -> Row {
-        Row { figure: figure.into(), unit, ours: Vec::new(), mosquitto: Vec::new(), want }
+        Row { figure: figure.into(), unit, ours: Vec::new(), beside: Vec::new(), want }
     }
 
     /// One more measurement.
     pub fn add(&mut self, name: Name, value: f64) {
         match name {
             Name::Ours => self.ours.push(value),
-            Name::Mosquitto => self.mosquitto.push(value),
+            Name::Mosquitto => self.beside.push(value),
         }
     }
 
     /// Ours in relation to Mosquitto's, by the medians.
     pub fn times(&self) -> Option<f64> {
-        Some(median(&self.ours)? / median(&self.mosquitto)?)
+        Some(median(&self.ours)? / median(&self.beside)?)
     }
 
     /// Whether ours reaches what it must.
@@ -107,12 +107,12 @@ mod tests {
             (Want::Stated, Verdict::None),
         ] {
             let mut row = Row::new("x", "y", want);
-            for (ours, mosquitto) in [(1000.0, 20.0), (30.0, 1.0), (10.0, 21.0)] {
+            for (ours, beside) in [(1000.0, 20.0), (30.0, 1.0), (10.0, 21.0)] {
                 row.add(Name::Ours, ours);
-                row.add(Name::Mosquitto, mosquitto);
+                row.add(Name::Mosquitto, beside);
             }
             assert_eq!(row.verdict(), expected, "{want:?}");
-            row.mosquitto.clear();
+            row.beside.clear();
             let alone = if matches!(want, Want::TimesAtLeast(_) | Want::TimesAtMost(_)) {
                 Verdict::None
             } else {

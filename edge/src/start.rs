@@ -14,7 +14,7 @@ use crate::{
     session::Session,
     socket,
     status::Status,
-    store::{OutboxDb, Store, waits_for_disk},
+    store::{OutboxDb, Store, StoredRow, waits_for_disk},
 };
 use anyhow::{Context, Result, anyhow};
 use protocol::{Nonce, StreamId, UnixMs, message::Start};
@@ -65,14 +65,19 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     let folder = state.clone();
     let lock = tokio::task::spawn_blocking(move || StateLock::take(&folder)).await??;
     let opening = (state.clone(), identity.clone());
-    let (mut store, opened) =
-        tokio::task::spawn_blocking(move || Store::open(&opening.0, &opening.1.digest_key)).await??;
+    let live = Arc::new(Live::new(space));
+    let known = live.clone();
+    let open = move || {
+        let mut know = |face_id, row: StoredRow| known.put(&face_id, &row.customer);
+        Store::open_each(&opening.0, &opening.1.digest_key, &mut know)
+    };
+    let (mut store, opened) = tokio::task::spawn_blocking(open).await??;
     if let Some(why) = &opened.cache_lost {
+        live.clear();
         tracing::warn!(%why, "the cache was given up and will be filled again");
     }
     let start = Start { count: started(&mut store.outbox, &stop).await?, nonce: Nonce(random()?) };
     let clock = Arc::new(Clock::start(opened.loaded.standing.earliest()));
-    let live = Arc::new(Live::new(space));
     let presence = Presence::new(i64::try_from(away.as_millis())?, live.space().thresholds.matches);
     let (notices, _) = broadcast::channel(NOTICES_MAX);
     let (inputs, taken) = mpsc::channel(INPUTS_MAX);

@@ -17,7 +17,7 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Opened, Owed, Store},
-    sync::{Core, Event},
+    sync::{Command, Core, Event},
 };
 use anyhow::Result;
 use batch::{Batch, Progress};
@@ -25,12 +25,21 @@ use protocol::{
     StreamId, UnixMs,
     message::{Probe, Receipt, Start},
 };
-use std::{collections::VecDeque, sync::Arc};
-use tokio::sync::{broadcast, mpsc, watch};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How many inputs are carried out together at most.
 const BATCH_MAX: usize = 1_024;
+/// A head follows its change at once. A batch of a few inputs waits so long for it, and one flush then stores both; a
+/// removed face has left the live gallery before.
+const HEAD_FOLLOWS: Duration = Duration::from_millis(2);
+/// A larger batch is of an edge that catches up, where the head comes last.
+const FEW: usize = 8;
 
 /// Everything the thread owns.
 #[derive(Debug)]
@@ -160,7 +169,7 @@ impl Daemon {
             let mut batch = Batch::default();
             self.take(first, &mut batch)?;
             while batch.inputs < BATCH_MAX
-                && let Ok(next) = inputs.try_recv()
+                && let Some(next) = self.another(&mut inputs, &batch)
             {
                 self.take(next, &mut batch)?;
             }
@@ -169,6 +178,18 @@ impl Daemon {
             self.tell_status();
         }
         Ok(())
+    }
+
+    /// What has come, or will in a moment.
+    fn another(&self, inputs: &mut mpsc::Receiver<Input>, batch: &Batch) -> Option<Input> {
+        if let Ok(next) = inputs.try_recv() {
+            return Some(next);
+        }
+        let changed = |command: &Command| matches!(command, Command::Put(_) | Command::Remove { .. });
+        let unverified = self.core.rows().top() > self.core.rows().floor();
+        let follows = unverified && batch.inputs <= FEW && batch.commands.iter().any(changed);
+        let soon = async { timeout(HEAD_FOLLOWS, inputs.recv()).await.ok().flatten() };
+        if follows { Handle::current().block_on(soon) } else { None }
     }
 
     fn take(&mut self, input: Input, batch: &mut Batch) -> Result<()> {

@@ -18,6 +18,8 @@ pub struct OutboxDb {
     db: Connection,
     file: PathBuf,
     standing: Standing,
+    /// Whether a page of visits, and with it a face, may be in the log, or in the file though it was deleted.
+    visits_in_log: bool,
 }
 
 impl OutboxDb {
@@ -33,7 +35,7 @@ impl OutboxDb {
             },
             other => other,
         })?;
-        Ok(Self { db, file: file.to_owned(), standing: Standing::default() })
+        Ok(Self { db, file: file.to_owned(), standing: Standing::default(), visits_in_log: true })
     }
 
     pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
@@ -76,6 +78,7 @@ impl OutboxDb {
             return Ok(());
         }
         let tx = self.db.transaction()?;
+        let mut scrubbed = 0;
         for command in commands {
             match command {
                 Command::MarkSettled(keys, at) => {
@@ -89,15 +92,16 @@ impl OutboxDb {
                 Command::ForgetReceipts(keys) => {
                     keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
                 }
-                Command::Remove { key, .. } => visits::scrub(&tx, &key.face_id)?,
+                Command::Remove { key, .. } => scrubbed += visits::scrub(&tx, &key.face_id)?,
                 Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => {
-                    visits::scrub(&tx, face_id)?
+                    scrubbed += visits::scrub(&tx, face_id)?;
                 }
                 _ => {}
             }
         }
         new.iter().try_for_each(|receipt| receipts::add(&tx, receipt))?;
         standing::put(&tx, now)?;
+        self.visits_in_log |= scrubbed > 0 || commands.iter().any(writes_visits);
         tx.commit()?;
         self.standing = *now;
         Ok(())
@@ -111,6 +115,7 @@ impl OutboxDb {
             standing::lost(&tx, lost.len() as u64)?;
         }
         visits::add(&tx, visit)?;
+        self.visits_in_log = true;
         tx.commit()
     }
 
@@ -127,10 +132,19 @@ impl OutboxDb {
         visits::get(&self.db, key)
     }
 
-    /// Makes sure that nothing deleted is left in any file of this database.
-    pub fn empty_log(&self) -> rusqlite::Result<()> {
-        open::empty_log(&self.db)
+    /// Makes sure that nothing deleted is left in any file of this database. Receipts and the standing hold no face:
+    /// when nothing else was written since the last time, there is nothing to do.
+    pub fn empty_log(&mut self) -> rusqlite::Result<()> {
+        if self.visits_in_log {
+            open::empty_log(&self.db)?;
+            self.visits_in_log = false;
+        }
+        Ok(())
     }
+}
+
+fn writes_visits(command: &Command) -> bool {
+    matches!(command, Command::MarkSettled(..) | Command::ForgetVisits(_) | Command::Unsettle)
 }
 
 fn concerns(command: &Command) -> bool {

@@ -224,3 +224,27 @@ fn what_is_given_up_leaves_the_cache_and_its_diagnosis_stays() {
     let Loaded { standing: kept, rows, dropped, lease, diagnosis: why, .. } = opened.loaded;
     assert_eq!((kept, rows.len(), dropped.len(), lease, why), (standing(3), 0, 0, None, Some(diagnosis)));
 }
+
+#[test]
+fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    let log = || fs::metadata(folder.path().join("outbox.db-wal")).map_or(0, |log| log.len());
+    store.outbox.empty_log().unwrap();
+    // Only the standing is new: nothing in the log can be a face.
+    store.outbox.carry_out(&[remove("bob", 1)], &[], &standing(1)).unwrap();
+    store.outbox.empty_log().unwrap();
+    assert!(log() > 0);
+    let key = VisitKey { stream: StreamId(1), n: 1 };
+    let seen = Seen::New { face_id: face("ada"), space: "space".parse().unwrap(), embedding: embedding(1) };
+    let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
+    store.outbox.add(&NewVisit { key, at: UnixMs(0), seen, basis }, &[]).unwrap();
+    store.outbox.empty_log().unwrap();
+    assert_eq!(log(), 0);
+    // The visit goes by itself, and only then the customer.
+    store.outbox.carry_out(&[Command::ForgetVisits(vec![key])], &[], &standing(1)).unwrap();
+    store.outbox.carry_out(&[remove("ada", 2)], &[], &standing(2)).unwrap();
+    assert!(!files_hold(folder.path(), embedding(1).as_bytes()).is_empty(), "the search can see it");
+    store.outbox.empty_log().unwrap();
+    assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
+}
