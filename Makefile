@@ -1,7 +1,7 @@
 # `make demo` is all one needs to look at Regulars; `make test` all one needs to change it.
 CARGO ?= cargo
 
-.PHONY: demo test chaos bench needs onnxruntime fmt
+.PHONY: demo test bench soak chaos needs onnxruntime fmt
 
 # Everything in one process: website, broker, two stores, five edges, simulated visitors.
 demo:
@@ -30,3 +30,9 @@ onnxruntime:
 
 fmt:
 	@$(CARGO) fmt --all
+
+# Seeds of the simulator, for as long as one likes; a failing one replays with: cargo run -p sim -- trace SEED
+SEEDS ?= 100000
+FIRST ?= 0
+soak:
+	@$(CARGO) run --quiet --locked --release -p sim -- soak $(SEEDS) $(FIRST)

@@ -21,8 +21,8 @@ pub struct Conditions {
     samples: usize,
     /// What Mosquitto says it is, or why it is missing.
     mosquitto: String,
-    /// What it was told.
-    mosquitto_settings: String,
+    /// What it was told, if it is there.
+    mosquitto_settings: Option<String>,
     /// How our broker runs.
     ours: String,
 }
@@ -43,7 +43,7 @@ impl Conditions {
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             samples: arena.samples,
             mosquitto: mosquitto::version().unwrap_or_else(|| mosquitto::MISSING.to_owned()),
-            mosquitto_settings: mosquitto::settings(),
+            mosquitto_settings: mosquitto::find().map(|_| mosquitto::settings()),
             ours: format!("every limit as it comes, {cores} worker threads and the router's"),
         }
     }
@@ -52,7 +52,10 @@ impl Conditions {
     pub fn print(&self) {
         let Conditions { date, machine, load, samples, mosquitto, mosquitto_settings, ours } = self;
         println!("{date} UTC, {machine}, load {load}; medians of {samples} [lowest to highest], in turn");
-        println!("mosquitto: {mosquitto} ({mosquitto_settings})");
+        println!("mosquitto: {mosquitto}");
+        if let Some(settings) = mosquitto_settings {
+            println!("  told: {settings}");
+        }
         println!("ours: {ours}\n");
         println!("{:<56} {:>27} {:>27} {:>7}  wanted", "", "ours", "mosquitto", "times");
     }

@@ -68,6 +68,7 @@ pub enum Failure {
 /// A running broker.
 pub struct Broker {
     reception: Reception,
+    tasks: TaskTracker,
     addresses: Vec<SocketAddr>,
     failure: watch::Receiver<Option<Failure>>,
 }
@@ -124,12 +125,12 @@ impl Broker {
         tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
         let places = Arc::new(Places::new(&door.limits));
         let reception =
-            Reception { door: Arc::clone(&door), places, stop: stop.clone(), tasks: tasks.clone() };
+            Reception { door: Arc::clone(&door), places, stop: stop.clone(), guests: TaskTracker::new() };
         for (socket, _, Listener { address: _, encryption, carrier }) in bound {
             let accepting = reception.clone().run(socket, encryption, carrier);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+            tasks.spawn(door.closing.clone().run_until_cancelled_owned(accepting));
         }
-        Ok(Broker { reception, addresses, failure })
+        Ok(Broker { reception, tasks, addresses, failure })
     }
 
     /// Where it listens; of several the first.
@@ -164,17 +165,21 @@ impl Broker {
         self.reception.door.users()
     }
 
-    /// Stops listening, ends every connection, and returns when all have ended.
+    /// Stops listening, ends every connection, and returns when all have ended. Clients that can be told are; wills
+    /// are not published.
     pub async fn stop(self) {
         self.end().await;
     }
 
     /// The same for a broker that is shared.
     pub(crate) async fn end(&self) {
-        self.reception.stop.cancel();
-        self.reception.tasks.close();
+        self.reception.door.close();
+        self.reception.guests.close();
+        self.tasks.close();
         // Connections only have to notice; whoever does not is left behind with its socket closed.
-        let _ = tokio::time::timeout(STOP, self.reception.tasks.wait()).await;
+        let _ = tokio::time::timeout(STOP, self.reception.guests.wait()).await;
+        self.reception.stop.cancel();
+        let _ = tokio::time::timeout(STOP, self.tasks.wait()).await;
     }
 
     /// Why the broker cannot go on; `None` while all is well.
@@ -227,6 +232,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.reception.stop.cancel();
         self.reception.door.close();
+        self.reception.door.lanes.close();
     }
 }
 

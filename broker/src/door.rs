@@ -25,6 +25,7 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What everything in the broker shares.
 pub struct Door {
@@ -44,6 +45,8 @@ pub struct Door {
     pub sessions: Sessions,
     /// Wills that wait for their clients to come back.
     pub wills: Wills,
+    /// Cancelled when the broker stops.
+    pub closing: CancellationToken,
 }
 
 /// How a client that has logged in wants to come in.
@@ -84,8 +87,8 @@ impl Door {
     /// A broker in which nobody is.
     pub fn new(lanes: Lanes, limits: Limits, login: Arc<dyn Login>) -> Self {
         let (tally, index, sessions) = (Tally::default(), RwLock::default(), Sessions::default());
-        let (denials, wills) = (Denials::default(), Wills::default());
-        Self { lanes, limits, login, tally, denials, index, sessions, wills }
+        let (denials, wills, closing) = (Denials::default(), Wills::default(), CancellationToken::new());
+        Self { lanes, limits, login, tally, denials, index, sessions, wills, closing }
     }
 
     /// A snapshot of all counters.
@@ -132,7 +135,8 @@ impl Door {
         }
         // A session that was ended from outside before this point must not stand; one that is ended after it
         // finds out by itself. The same for a login that was revoked after it had been looked up.
-        if !self.sessions.has(&owned.session) || self.sessions.kicked_since(&principal.identity(), asked) {
+        let gone = !self.sessions.has(&owned.session) || self.closing.is_cancelled();
+        if gone || self.sessions.kicked_since(&principal.identity(), asked) {
             self.forget(&owned.session);
             return Err(NotOwned::Unavailable);
         }
@@ -274,10 +278,11 @@ impl Door {
         }
     }
 
-    /// Ends every session, because the broker stops.
+    /// Lets nobody in any more, and ends every session, because the broker stops. Wills that wait are dropped.
     pub fn close(&self) {
+        self.closing.cancel();
+        self.wills.drop_all();
         self.sessions.all().iter().for_each(|session| self.forget(session));
-        self.lanes.close();
     }
 
     /// Ends the sessions whose clients have been away for too long.

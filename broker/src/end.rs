@@ -28,6 +28,8 @@ pub enum End {
     Over,
     /// The session has run over.
     Overrun,
+    /// The broker stops.
+    Stopping,
     /// The router is gone.
     Dead,
 }
@@ -49,16 +51,23 @@ impl End {
             End::Silent => (DisconnectReason::KeepAlive, "nothing came for one and a half keep-alives"),
             End::TakenOver => (DisconnectReason::TakenOver, "this client id has connected again"),
             End::Over => (DisconnectReason::Administrative, "the session was ended"),
+            End::Stopping => (DisconnectReason::ShuttingDown, "the broker stops"),
             End::Overrun => (DisconnectReason::Quota, "more was waiting than may wait"),
             End::Dead => (DisconnectReason::ShuttingDown, "the broker cannot go on"),
         };
         Some((reason, text.to_owned()))
     }
 
+    /// Whether the client's will is published. A broker that stops leaves nobody to read it, and its clients come back.
+    pub fn leaves_will(self) -> bool {
+        !matches!(self, End::Goodbye | End::Stopping)
+    }
+
     /// Counts it.
     pub fn count(self, tally: &Tally) {
         match self {
-            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Over | End::Overrun | End::Dead => {}
+            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Over | End::Overrun => {}
+            End::Stopping | End::Dead => {}
             End::Malformed(_) => tally.malformed.add(),
             End::Refused => tally.refused.add(),
             End::Silent => tally.keep_alive_timeouts.add(),

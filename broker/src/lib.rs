@@ -64,6 +64,7 @@ mod end;
 mod fanout;
 mod fields;
 mod filter;
+mod goodbye;
 mod handshake;
 mod index;
 mod lane;
@@ -90,6 +91,8 @@ mod state;
 mod sys;
 mod tls;
 mod topic;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod user;
 mod v5;
 mod websocket;

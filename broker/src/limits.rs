@@ -30,6 +30,8 @@ pub struct Limits {
     pub write_deadline: Duration,
     /// The keep-alive used for clients that ask for a longer one, or for none.
     pub keep_alive_max: Duration,
+    /// The longest keep-alive that a client of MQTT 5.0 is told to keep; one of 3.1.1 cannot be told.
+    pub keep_alive_told: Duration,
     /// Bytes of a topic name or filter.
     pub topic_bytes: usize,
     /// Levels of a topic name or filter.
@@ -90,6 +92,7 @@ impl Default for Limits {
             login_deadline: Duration::from_secs(10),
             write_deadline: Duration::from_secs(20),
             keep_alive_max: Duration::from_secs(3600),
+            keep_alive_told: Duration::from_secs(3600),
             topic_bytes: 512,
             topic_levels: 16,
             topic_aliases: 32,

@@ -50,7 +50,7 @@ fn offers_mqtt(headers: &HeaderMap) -> bool {
 }
 
 /// Serves a client of the broker's own listener, from its HTTP request on.
-pub async fn receive<S>(stream: S, caller: Caller, door: &Door)
+pub async fn receive<S>(stream: S, caller: &mut Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -75,7 +75,7 @@ where
 }
 
 /// Serves a client whose request an HTTP server has answered with [`answer_websocket`].
-pub async fn adopt<S>(upgraded: S, caller: Caller, door: &Door)
+pub async fn adopt<S>(upgraded: S, caller: &mut Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -83,7 +83,11 @@ where
     serve(socket.await, caller, door).await;
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, caller: Caller, door: &Door) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<S>,
+    caller: &mut Caller,
+    door: &Door,
+) {
     let mut frames = Frames { socket, rest: Bytes::new(), fault: None };
     connection::serve(&mut frames, caller, door).await;
     let Frames { mut socket, fault, .. } = frames;

@@ -10,57 +10,74 @@ use std::{
 /// The system's clock and a newly signed head that are no further apart than this agree on what time it is.
 const AGREEMENT_MS: i64 = 600_000;
 
-/// Follows the system's clock forward, and goes on by itself where that one goes back. A signed head tells it what
-/// time it is at least, so that a box without a battery does not stretch its lease.
+/// A wall clock that does not go back, as a rule: it follows the system's clock forward, and goes on by itself where
+/// that one goes back. A signed head tells it what time it is at least, so that a box without a battery does not
+/// stretch its lease.
+#[derive(Debug, Clone, Copy)]
+pub struct WallClock {
+    wall: UnixMs,
+    ran: Ran,
+}
+
+impl WallClock {
+    /// Starts at the system's time, or at `earliest` when that is later.
+    pub fn start(earliest: Option<UnixMs>, system: UnixMs) -> Self {
+        Self { wall: earliest.map_or(system, |earliest| earliest.max(system)), ran: Ran(0) }
+    }
+
+    /// The time of day, when the system's clock says `system` and the edge has run for `ran`.
+    pub fn at(&mut self, system: UnixMs, ran: Ran) -> UnixMs {
+        self.wall = self.wall.plus_ms(ran.since(self.ran)).max(system);
+        self.ran = ran;
+        self.wall
+    }
+
+    /// A newly signed head says when it was signed: it is not earlier. Where the system's clock agrees with it, the
+    /// two together are right, also when this clock had once been led into the future.
+    pub fn told(&mut self, signed_at: UnixMs, system: UnixMs, ran: Ran) {
+        let agree = system.since(signed_at).abs() <= AGREEMENT_MS;
+        self.wall = if agree { system.max(signed_at) } else { self.at(system, ran).max(signed_at) };
+        self.ran = ran;
+    }
+}
+
+/// The edge's clock, for all its threads.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,
-    last: Mutex<(UnixMs, Instant)>,
+    wall: Mutex<WallClock>,
 }
 
 impl Clock {
     /// Starts at the system's time, or at `earliest` when that is later.
     pub fn start(earliest: Option<UnixMs>) -> Self {
-        let now = earliest.map_or(system(), |earliest| earliest.max(system()));
-        let started = Instant::now();
-        Self { started, last: Mutex::new((now, started)) }
+        Self { started: Instant::now(), wall: Mutex::new(WallClock::start(earliest, system())) }
     }
 
-    /// The time of day: never less than it was.
+    /// The time of day.
     pub fn wall(&self) -> UnixMs {
-        self.at_least(system())
+        self.now().wall
     }
 
     /// Now, by both clocks.
     pub fn now(&self) -> Now {
-        let ran = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Now { wall: self.wall(), ran: Ran(ran) }
+        let mut wall = self.lock();
+        let ran = self.ran();
+        Now { wall: wall.at(system(), ran), ran }
     }
 
-    /// A newly signed head says when it was signed: it is not earlier. Where the system's clock agrees with it, the
-    /// two together are right, also when this clock had once been led into the future.
+    /// See [`WallClock::told`].
     pub fn told(&self, signed_at: UnixMs) {
-        let system = system();
-        if system.since(signed_at).abs() <= AGREEMENT_MS {
-            *self.last() = (system.max(signed_at), Instant::now());
-        } else {
-            self.at_least(signed_at);
-        }
+        let mut wall = self.lock();
+        wall.told(signed_at, system(), self.ran());
     }
 
-    fn at_least(&self, earliest: UnixMs) -> UnixMs {
-        let mut last = self.last();
-        let elapsed = i64::try_from(last.1.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let now = last.0.plus_ms(elapsed).max(earliest);
-        // Kept only when it moved, so that parts of milliseconds are not lost.
-        if now > last.0 {
-            *last = (now, Instant::now());
-        }
-        now
+    fn ran(&self) -> Ran {
+        Ran(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
-    fn last(&self) -> MutexGuard<'_, (UnixMs, Instant)> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, WallClock> {
+        self.wall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -99,17 +99,18 @@ mod tests {
         encode::publish(&mut bytes, "a/b", 7, encode::Retain::No, b"head", &[b'x'; 300]);
         for piece in [1, 2, 7, 400] {
             let (mut input, mut seen) = (Input::new(8), Vec::new());
-            for part in bytes.chunks(piece) {
-                for part in part.chunks(4) {
-                    input.room()[..part.len()].copy_from_slice(part);
-                    input.filled(part.len());
-                    while let Some(packet) = input.next().unwrap() {
-                        seen.push(match packet {
-                            Packet::Message { id, payload } => (id, payload.len()),
-                            Packet::Connected(code) | Packet::Subscribed(code) => (None, code.into()),
-                            Packet::Acknowledged => (None, 2),
-                        });
-                    }
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let room = input.room();
+                let part = rest.split_off(..piece.min(room.len()).min(rest.len())).unwrap();
+                room[..part.len()].copy_from_slice(part);
+                input.filled(part.len());
+                while let Some(packet) = input.next().unwrap() {
+                    seen.push(match packet {
+                        Packet::Message { id, payload } => (id, payload.len()),
+                        Packet::Connected(code) | Packet::Subscribed(code) => (None, code.into()),
+                        Packet::Acknowledged => (None, 2),
+                    });
                 }
             }
             assert_eq!(seen, [(None, 0), (None, 1), (None, 2), (Some(7), 304)], "in pieces of {piece}");

@@ -26,6 +26,8 @@ pub fn open() -> Limits {
         client_id_bytes: usize::from(u16::MAX),
         topic_bytes: usize::from(u16::MAX),
         topic_levels: 1_024,
+        keep_alive_told: Duration::from_secs(60),
+        session_expiry: Duration::from_secs(u32::MAX.into()),
         person,
         ..base
     }
@@ -79,6 +81,7 @@ impl LimitSettings {
             connect_deadline: seconds(self.connect_deadline_s, base.connect_deadline),
             write_deadline: seconds(self.write_deadline_s, base.write_deadline),
             keep_alive_max: seconds(self.keep_alive_max_s, base.keep_alive_max),
+            keep_alive_told: seconds(self.keep_alive_max_s, base.keep_alive_told),
             topic_bytes: self.topic_bytes.unwrap_or(base.topic_bytes),
             topic_levels: self.topic_levels.unwrap_or(base.topic_levels),
             topic_aliases: self.topic_aliases.unwrap_or(base.topic_aliases),

@@ -22,7 +22,7 @@ use crate::{
 use anyhow::Result;
 use batch::{Batch, Progress};
 use protocol::{
-    StreamId,
+    StreamId, UnixMs,
     message::{Probe, Receipt, Start},
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -43,6 +43,7 @@ pub struct Daemon {
     presence: Presence,
     start: Start,
     link: Option<Link>,
+    reported_at: UnixMs,
     notices: broadcast::Sender<Notice>,
     status: watch::Sender<Status>,
     counters: Counters,
@@ -111,6 +112,7 @@ impl Daemon {
             presence,
             start,
             link: None,
+            reported_at: UnixMs(0),
             notices,
             status,
             counters,

@@ -65,11 +65,14 @@ impl Daemon {
         }
     }
 
-    fn report(&self, now: Now) {
+    fn report(&mut self, now: Now) {
+        // Never goes back within a start, whatever the system's clock does: the website tells late words by it.
+        self.reported_at = clock::system().max(self.reported_at.plus_ms(1));
         let (Some(link), Some(epoch)) = (&self.link, self.core.standing().epoch) else { return };
         let Identity { location, edge, key, .. } = &*self.identity;
         let topic = Topic::Report(location.clone(), edge.clone()).to_string();
         let verified = self.core.rows().floor();
+        let at = self.reported_at;
         for receipts in self.core.receipts().pages() {
             let count = receipts.len();
             let applied = Applied {
@@ -80,7 +83,7 @@ impl Daemon {
                 state: self.core.state(now),
                 start: self.start,
                 space: self.live.space().id.clone(),
-                at: clock::system(),
+                at,
                 lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
                 queued: self.core.outbox().waiting() as u64,
                 refused: self.counters.refused,

@@ -11,6 +11,8 @@ pub(super) const FORM: &str = "
         floor       INTEGER NOT NULL,
         issued_at   INTEGER,
         clock       INTEGER,
+        removal_epoch INTEGER,
+        removal_seq INTEGER,
         starts      INTEGER NOT NULL,
         lost_visits INTEGER NOT NULL
     ) STRICT;
@@ -29,15 +31,20 @@ pub struct StandingRow {
 }
 
 pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
-    let Standing { epoch, floor, issued_at, clock } = standing;
-    tx.prepare_cached("UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3, clock = ?4")?
-        .execute(params![
-            epoch.map(|e| e.0 as i64),
-            floor.0 as i64,
-            issued_at.map(|at| at.0),
-            clock.map(|at| at.0)
-        ])
-        .map(|_| ())
+    let Standing { epoch, floor, issued_at, clock, removal } = standing;
+    tx.prepare_cached(
+        "UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3, clock = ?4,
+        removal_epoch = ?5, removal_seq = ?6",
+    )?
+    .execute(params![
+        epoch.map(|e| e.0 as i64),
+        floor.0 as i64,
+        issued_at.map(|at| at.0),
+        clock.map(|at| at.0),
+        removal.map(|(epoch, _)| epoch.0 as i64),
+        removal.map(|(_, seq)| seq.0 as i64)
+    ])
+    .map(|_| ())
 }
 
 pub(super) fn started(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
@@ -52,13 +59,17 @@ pub(super) fn lost(tx: &Transaction<'_>, visits: u64) -> rusqlite::Result<()> {
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {
-    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits, clock FROM standing", [], |row| {
+    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits, clock, removal_epoch, removal_seq FROM standing", [], |row| {
         Ok(StandingRow {
             standing: Standing {
                 epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
                 floor: Seq(row.get::<_, i64>(1)? as u64),
                 issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
                 clock: row.get::<_, Option<i64>>(5)?.map(UnixMs),
+                removal: row
+                    .get::<_, Option<i64>>(6)?
+                    .zip(row.get::<_, Option<i64>>(7)?)
+                    .map(|(epoch, seq)| (Epoch(epoch as u64), Seq(seq as u64))),
             },
             starts: row.get::<_, i64>(3)? as u64,
             lost_visits: row.get::<_, i64>(4)? as u64,

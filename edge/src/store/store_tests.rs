@@ -45,7 +45,13 @@ fn remove(id: &str, seq: u64) -> Command {
 }
 
 fn standing(floor: u64) -> Standing {
-    Standing { epoch: Some(EPOCH), floor: Seq(floor), issued_at: Some(UnixMs(5)), clock: Some(UnixMs(6)) }
+    Standing {
+        epoch: Some(EPOCH),
+        floor: Seq(floor),
+        issued_at: Some(UnixMs(5)),
+        clock: Some(UnixMs(6)),
+        removal: Some((EPOCH, Seq(4))),
+    }
 }
 
 fn carry(store: &mut Store, commands: &[Command]) -> Carried {

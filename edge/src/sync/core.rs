@@ -35,6 +35,7 @@ pub struct Core {
     newest: Option<Head>,
     issued_at: Option<UnixMs>,
     clock: Option<UnixMs>,
+    removal: Option<(Epoch, Seq)>,
     lease: Option<(Lease, EnrolPolicy)>,
     verified: Total,
     provisional: Provisionals,
@@ -50,6 +51,8 @@ impl Core {
         let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } =
             loaded.with_proposed();
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
+        // A kill between the two files can leave the first lease without the epoch that visits have to name.
+        let lease = lease.filter(|_| standing.epoch.is_some());
         let mut grace = Grace::begin(now.ran);
         if lease.is_none() && standing.floor > Seq(0) {
             // The cache was lost: nothing that comes by itself can fill it, and no head is needed to know that.
@@ -64,6 +67,7 @@ impl Core {
             newest: None,
             issued_at: standing.issued_at,
             clock: standing.clock,
+            removal: standing.removal,
             lease,
             provisional: Provisionals::load(provisional),
             receipts: Receipts::load(receipts),
@@ -151,6 +155,8 @@ impl Core {
     }
 
     fn removed(&mut self, key: ReceiptKey, merged_into: Option<FaceId>, out: &mut Vec<Command>) {
+        let before = self.removal.filter(|(epoch, _)| *epoch == key.epoch);
+        self.removal = before.max(Some((key.epoch, key.seq)));
         self.provisional.end(&key.face_id);
         self.outbox.scrub(&key.face_id);
         if merged_into.is_none() {
@@ -216,10 +222,11 @@ impl Core {
         self.end_provisional(ended, Fate::Nobody, out);
         self.rows.verified(head.seq, total);
         let lease = Lease::of(head);
-        self.lease = Some(match self.lease {
-            Some((old, policy)) if old.renewed_by(lease) == old => (old, policy),
-            _ => (lease, head.enrol),
-        });
+        self.lease = match self.lease {
+            Some((old, policy)) if old.renewed_by(lease) == old => Some((old, policy)),
+            None if self.removal.is_some_and(|(epoch, seq)| epoch == head.epoch && head.seq < seq) => None,
+            _ => Some((lease, head.enrol)),
+        };
         let right = if self.rows.equal_now(head) { Rightness::Right } else { Rightness::Open };
         self.grace.matched(now.ran, right);
         if right == Rightness::Right {
@@ -278,6 +285,7 @@ impl Core {
             floor: self.rows.floor(),
             issued_at: self.issued_at,
             clock: self.clock,
+            removal: self.removal,
         }
     }
 

@@ -175,7 +175,8 @@ fn provisional_faces_end_by_removal_by_row_and_by_silence() {
     let row = pair.change("wins", Some(""));
     assert_eq!(pair.tell(row)[0], Command::EndProvisional(face("wins"), Fate::Customer));
     pair.verify();
-    let settled = |epoch| Settled { epoch, seq: Seq(1), stream: StreamId(1), through: 2, at: UnixMs(0) };
+    let settled =
+        |epoch| Settled { epoch, seq: Seq(1), stream: StreamId(1), from: 1, through: 2, at: UnixMs(0) };
     assert_eq!(pair.tell(Event::Settled(settled(Epoch(9)))), [], "another epoch's word");
     let out = pair.tell(Event::Settled(settled(EPOCH)));
     assert!(
@@ -219,4 +220,29 @@ fn the_time_of_day_is_kept_and_may_jump_without_stopping_what_waits() {
     pair.now.wall = UnixMs(2_000_000);
     assert!(matches!(pair.wait(2_000)[..], [Command::Say(_)]), "the jump back does not hold a repair up");
     assert_eq!(pair.core.standing().clock, Some(pair.now.wall));
+}
+
+#[test]
+fn a_lease_whose_epoch_a_kill_has_kept_back_is_none() {
+    let lease = Lease { issued_at: UnixMs(999_000), lease_s: 3_600 };
+    let pair = Pair::with(Loaded { lease: Some((lease, EnrolPolicy::Auto)), ..Loaded::default() });
+    assert_eq!((pair.core.lease(), pair.core.state(pair.now)), (None, SyncState::Filling));
+}
+
+#[test]
+fn a_head_from_before_a_removal_carried_out_gives_a_lost_cache_no_lease() {
+    let mut standing = Pair::new().core.standing();
+    (standing.epoch, standing.removal) = (Some(EPOCH), Some((EPOCH, Seq(3))));
+    let mut pair = Pair::with(Loaded { standing, ..Loaded::default() });
+    let [ada, bob] = [pair.change("a", Some("Ada")), pair.change("b", Some("Bob"))];
+    let late = pair.head();
+    [ada, bob, Event::Head(late)].into_iter().for_each(|event| drop(pair.tell(event)));
+    assert_eq!(
+        (pair.core.rows().floor(), pair.core.lease()),
+        (Seq(2), None),
+        "Bob may be recognised nowhere"
+    );
+    let removal = pair.change("b", None);
+    pair.tell(removal);
+    pair.verify();
 }

@@ -24,6 +24,9 @@ pub struct Standing {
     pub issued_at: Option<UnixMs>,
     /// The time it was at least, by the edge's own clock.
     pub clock: Option<UnixMs>,
+    /// The highest removal this edge has carried out. An edge that has lost its cache must not recognise anybody on a
+    /// head from before it.
+    pub removal: Option<(Epoch, Seq)>,
 }
 
 impl Standing {

@@ -117,9 +117,12 @@ impl Outbox {
         anonymous.or_else(|| self.waiting.first_key_value()).map(|(order, _)| *order)
     }
 
-    /// The website has stored a stream up to a number. Those visits stay, marked, until a backup holds them.
+    /// The website has stored a stream from one number to another. Those visits stay, marked, until a backup holds them.
     pub fn settle(&mut self, settled: &Settled) -> Settlement {
-        let stored = |entry: &Entry| entry.key.stream == settled.stream && entry.key.n <= settled.through;
+        let stored = |entry: &Entry| {
+            let Settled { stream, from, through, .. } = settled;
+            entry.key.stream == *stream && (*from..=*through).contains(&entry.key.n)
+        };
         let mut settlement = Settlement::default();
         for (order, mut entry) in self.waiting.extract_if(.., |_, entry| stored(entry)) {
             settlement.marked.push(entry.key);

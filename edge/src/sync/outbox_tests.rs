@@ -8,7 +8,7 @@ fn outbox() -> Outbox {
 }
 
 fn settled(stream: StreamId, through: u64) -> Settled {
-    Settled { epoch: Epoch(1), seq: Seq(1), stream, through, at: UnixMs(1_000) }
+    Settled { epoch: Epoch(1), seq: Seq(1), stream, from: 1, through, at: UnixMs(1_000) }
 }
 
 fn numbers(sent: Vec<(VisitKey, u64)>) -> Vec<(u64, u64)> {
@@ -39,6 +39,17 @@ fn what_an_older_start_left_keeps_its_numbers_and_its_own_first_unsettled() {
     assert_eq!(numbers(outbox.to_send(Ran(0))), [(41, 41), (42, 41), (1, 1)]);
     assert_eq!(outbox.settle(&settled(old, 42)).marked.len(), 2);
     assert_eq!(outbox.waiting(), 1, "another stream's word settles nothing here");
+}
+
+#[test]
+fn what_lies_before_the_first_number_of_a_settlement_is_not_settled_by_it() {
+    let mut outbox = outbox();
+    (0..4).for_each(|_| drop(outbox.add(Weight::Known)));
+    outbox.settle(&settled(STREAM, 3));
+    // A new epoch: 1 to 3 wait again, while the answer to visit 4 was given on less.
+    assert_eq!(outbox.begin_epoch(), 3);
+    let late = Settled { from: 4, ..settled(STREAM, 4) };
+    assert_eq!((outbox.settle(&late).marked.len(), outbox.waiting()), (1, 3));
 }
 
 #[test]

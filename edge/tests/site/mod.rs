@@ -282,8 +282,14 @@ impl Heard {
         while self.visits.contains_key(&(stream, next)) {
             next += 1;
         }
-        let settled =
-            Settled { epoch: EPOCH, seq: Seq(u64::MAX >> 1), stream, through: next - 1, at: UnixMs(1) };
+        let settled = Settled {
+            epoch: EPOCH,
+            seq: Seq(u64::MAX >> 1),
+            stream,
+            from: first_unsettled,
+            through: next - 1,
+            at: UnixMs(1),
+        };
         (self.settles && next > first_unsettled).then_some(Inbox::Settled(settled))
     }
 

@@ -36,7 +36,7 @@ pub struct Applied {
     pub start: Start,
     /// The space of the model it recognises with.
     pub space: SpaceId,
-    /// The edge's clock.
+    /// The edge's clock. Never goes back within a start: of two reports the higher one is the newer.
     pub at: UnixMs,
     /// Until when recognition may go on without a newer head; 0 before the first.
     pub lease_until: UnixMs,

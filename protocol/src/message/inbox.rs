@@ -24,7 +24,7 @@ pub enum Inbox {
     Command(Command),
 }
 
-/// Every visit of `stream` up to `through` is stored: the edge may let go of them.
+/// Every visit of `stream` from `from` to `through` is stored: the edge may let go of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// The website's epoch.
@@ -34,7 +34,10 @@ pub struct Settled {
     pub seq: Seq,
     /// The stream.
     pub stream: StreamId,
-    /// The highest number up to which all from the edge's first unsettled one are stored.
+    /// The first of them: the edge's first unsettled number as the website heard it. After a restore an edge may have
+    /// gone back to an earlier one, of which this says nothing.
+    pub from: u64,
+    /// The highest number up to which all of them are stored.
     pub through: u64,
     /// The website's clock.
     pub at: UnixMs,

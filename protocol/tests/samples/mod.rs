@@ -118,6 +118,7 @@ pub fn inboxes() -> [Inbox; 5] {
             epoch,
             seq: Seq(301),
             stream: StreamId(11),
+            from: 2,
             through: 4,
             at: UnixMs(1_800_000_000_700),
         }),

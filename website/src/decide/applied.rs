@@ -2,7 +2,7 @@
 
 use crate::tables::edges::Alarm;
 use protocol::{
-    Epoch, Seq,
+    Epoch, Seq, UnixMs,
     message::{Applied, Start},
 };
 
@@ -15,7 +15,14 @@ pub struct Held {
     pub position: Option<(Epoch, Seq)>,
     /// Whether the start that reports now was seen before.
     pub start_seen: bool,
+    /// When its newest report was made, in that start, by its clock.
+    pub reported_at: Option<UnixMs>,
+    /// When the newest start was first heard of, by our clock.
+    pub start_since: Option<UnixMs>,
 }
+
+/// A word of an earlier start that comes so long after the first one of the newest is not late: that start is alive.
+const ALIVE_MS: i64 = 300_000;
 
 /// What to do with a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +68,19 @@ pub enum Moved {
 /// Judges a report. Within one start and epoch the applied seq never goes back. A new start voids what earlier
 /// ones reported: its disk may be an image from before. An unknown start with a counter that is not higher is an
 /// old image, or a clone.
-pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
+pub fn judge(held: &Held, report: &Applied, epoch: Epoch, now: UnixMs) -> Verdict {
     let start = if report.start == held.start {
+        if held.reported_at.is_some_and(|newest| report.at < newest) {
+            // It must not take the place of a newer one.
+            return Verdict::Late;
+        }
         StartIs::Known
     } else if report.start.count > held.start.count {
         StartIs::New
     } else if held.start_seen {
-        return Verdict::Late;
+        // A box that was rolled back runs under a start that is not the newest: it must not be taken for a late word.
+        let alive = held.start_since.is_some_and(|since| now.since(since) > ALIVE_MS);
+        return if alive { Verdict::Alarm(Alarm::Clone) } else { Verdict::Late };
     } else if report.start.count == held.start.count {
         return Verdict::Alarm(Alarm::Clone);
     } else {
@@ -86,7 +99,7 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch) -> Verdict {
 mod tests {
     use super::*;
     use protocol::{
-        Digest, Nonce, UnixMs,
+        Digest, Nonce,
         message::{RepairCounts, SyncState},
     };
 
@@ -131,11 +144,62 @@ mod tests {
             (false, start(2, 99), 7, 60, Verdict::Alarm(Alarm::OldImage)),
             (false, start(3, 99), 7, 60, Verdict::Alarm(Alarm::Clone)),
         ] {
-            let held = Held { start: start(3, 33), position: Some((Epoch(7), Seq(50))), start_seen: seen };
+            let held = Held {
+                start: start(3, 33),
+                position: Some((Epoch(7), Seq(50))),
+                start_seen: seen,
+                reported_at: None,
+                start_since: None,
+            };
             let report = report(from, epoch, verified);
-            assert_eq!(judge(&held, &report, Epoch(7)), verdict, "{from:?}, epoch {epoch}, seq {verified}");
+            assert_eq!(
+                judge(&held, &report, Epoch(7), UnixMs(0)),
+                verdict,
+                "{from:?}, epoch {epoch}, seq {verified}"
+            );
         }
-        let restored = Held { start: start(3, 33), position: Some((Epoch(6), Seq(99))), start_seen: true };
-        assert_eq!(judge(&restored, &report(start(3, 33), 7, 5), Epoch(7)), store(Known, 5, On));
+        let restored = Held {
+            start: start(3, 33),
+            position: Some((Epoch(6), Seq(99))),
+            start_seen: true,
+            reported_at: None,
+            start_since: None,
+        };
+        assert_eq!(judge(&restored, &report(start(3, 33), 7, 5), Epoch(7), UnixMs(0)), store(Known, 5, On));
+    }
+
+    #[test]
+    fn an_earlier_start_that_goes_on_reporting_is_a_second_box() {
+        for (start_since, now, verdict) in [
+            (Some(UnixMs(1_000)), UnixMs(1_000).plus_ms(ALIVE_MS), Verdict::Late),
+            (Some(UnixMs(1_000)), UnixMs(1_001).plus_ms(ALIVE_MS), Verdict::Alarm(Alarm::Clone)),
+            (None, UnixMs(i64::MAX), Verdict::Late),
+        ] {
+            let held = Held {
+                start: start(3, 33),
+                position: None,
+                start_seen: true,
+                reported_at: None,
+                start_since,
+            };
+            let judged = judge(&held, &report(start(2, 22), 7, 60), Epoch(7), now);
+            assert_eq!(judged, verdict, "{start_since:?}, {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_that_comes_late_does_not_take_a_newer_ones_place() {
+        let held = Held {
+            start: start(3, 33),
+            position: Some((Epoch(7), Seq(50))),
+            start_seen: true,
+            reported_at: Some(UnixMs(100)),
+            start_since: None,
+        };
+        for (at, late) in [(99, true), (100, false), (101, false)] {
+            let report = Applied { at: UnixMs(at), ..report(start(3, 33), 7, 50) };
+            let judged = judge(&held, &report, Epoch(7), UnixMs(0));
+            assert_eq!(judged == Verdict::Late, late, "made at {at}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::totals::Totals;
 use crate::tables::{spaces::Space, visits::Kind};
 use protocol::{
-    FaceId, Seq,
+    Epoch, FaceId, Seq,
     message::{Basis, EnrolPolicy},
 };
 
@@ -20,6 +20,58 @@ pub enum Standing {
     MergedInto(FaceId),
     /// Erased at this seq, or merged into somebody who was.
     Removed(Seq),
+}
+
+/// What the tables hold of one face.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Traces {
+    /// Its own row.
+    pub row: Option<(Seq, RowIs)>,
+    /// Whom it was merged into, and that one's row.
+    pub winner: Option<(FaceId, Option<(Seq, RowIs)>)>,
+    /// Its recorded removal, which outlives its tombstone.
+    pub erased: Option<(Epoch, Seq)>,
+    /// Its place in the review queue.
+    pub queued: Queued,
+}
+
+/// What a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowIs {
+    /// A customer.
+    Live,
+    /// The tombstone of somebody removed.
+    Removed,
+    /// The tombstone of a face that turned out to be another one.
+    Merged,
+}
+
+/// Whether a face waits for a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Queued {
+    /// It does.
+    Waiting,
+    /// It does not.
+    #[default]
+    No,
+}
+
+/// What the website knows of a face, from what its tables hold.
+pub fn standing(traces: Traces, totals: &Totals) -> Standing {
+    let Traces { row, winner, erased, queued } = traces;
+    match (row, winner, erased, queued) {
+        (Some((_, RowIs::Live)), ..) => Standing::Live,
+        (Some((seq, RowIs::Removed)), ..) => Standing::Removed(seq),
+        (_, Some((winner, Some((_, RowIs::Live)))), ..) => Standing::MergedInto(winner),
+        (_, Some((_, Some((seq, _)))), ..) => Standing::Removed(seq),
+        (_, Some((_, None)), ..) => Standing::Removed(totals.last_removal),
+        // Its tombstone is cleared; of an earlier epoch it is older than whatever was verified since, if anything was.
+        (_, None, Some((epoch, seq)), _) => {
+            Standing::Removed(if epoch == totals.epoch { seq } else { Seq(1) })
+        }
+        (_, None, None, Queued::Waiting) => Standing::Waiting,
+        (_, None, None, Queued::No) => Standing::Unknown,
+    }
 }
 
 /// What to do with a visit. It is stored in every case, once; [`Verdict::Dead`] as a dead letter.
@@ -125,7 +177,7 @@ pub fn new_after_search(nearest: Option<(&FaceId, f32)>, space: &Space, policy: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Digest, Epoch, message::Similarity};
+    use protocol::{Digest, message::Similarity};
 
     fn face(id: &str) -> FaceId {
         id.parse().unwrap()
@@ -139,6 +191,32 @@ mod tests {
         Totals { epoch: Epoch(7), seq: Seq(20), count: 2, digest: Digest::EMPTY, last_removal: Seq(10) };
 
     #[test]
+    fn what_is_left_of_a_face_decides_its_standing() {
+        let w = face("w");
+        let of = |row, winner, erased, queued| Traces { row, winner, erased, queued };
+        use Queued::{No, Waiting};
+        use RowIs::{Live, Merged, Removed};
+        let gone = |seq| Standing::Removed(Seq(seq));
+        for (traces, expected) in [
+            (of(Some((Seq(5), Live)), None, None, No), Standing::Live),
+            (of(Some((Seq(5), Removed)), None, Some((Epoch(7), Seq(5))), No), gone(5)),
+            (
+                of(Some((Seq(5), Merged)), Some((w.clone(), Some((Seq(6), Live)))), None, No),
+                Standing::MergedInto(w.clone()),
+            ),
+            (of(None, Some((w.clone(), Some((Seq(6), Live)))), None, No), Standing::MergedInto(w.clone())),
+            (of(None, Some((w.clone(), Some((Seq(8), Removed)))), None, No), gone(8)),
+            (of(None, Some((w, None)), None, No), gone(10)),
+            (of(None, None, Some((Epoch(7), Seq(4))), No), gone(4)),
+            (of(None, None, Some((Epoch(6), Seq(4))), No), gone(1)),
+            (of(None, None, None, Waiting), Standing::Waiting),
+            (Traces::default(), Standing::Unknown),
+        ] {
+            assert_eq!(standing(traces.clone(), &TOTALS), expected, "{traces:?}");
+        }
+    }
+
+    #[test]
     fn a_known_face_is_judged_by_what_became_of_it() {
         let (a, w) = (face("a"), face("w"));
         for (standing, basis, verdict) in [
@@ -150,6 +228,7 @@ mod tests {
             (Standing::Removed(Seq(10)), basis(7, 10), Verdict::StaleHit),
             (Standing::Removed(Seq(10)), basis(7, 11), Verdict::StaleHit),
             (Standing::Removed(Seq(10)), basis(6, 11), Verdict::Nobody(Kind::LagHit)),
+            (Standing::Removed(Seq(1)), basis(7, 0), Verdict::Nobody(Kind::LagHit)),
             (Standing::Unknown, basis(7, 20), Verdict::Nobody(Kind::Unknown)),
         ] {
             assert_eq!(known(&a, &standing, &basis, &TOTALS), verdict, "{standing:?} on {basis:?}");

@@ -81,7 +81,9 @@ impl Ingest {
         let position = edge_reports::get(tx, &sender.edge).await?;
         let held = Held {
             start: edge.start,
-            position: position.map(|position| (position.epoch, position.applied)),
+            position: position.as_ref().map(|position| (position.epoch, position.applied)),
+            reported_at: position.as_ref().map(|position| position.reported_at),
+            start_since: edge_starts::since(tx, &sender.edge, edge.start).await?,
             start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
         };
         let epoch = location.totals.epoch;
@@ -91,7 +93,7 @@ impl Ingest {
             return Ok(Vec::new());
         }
         let signed = Report::Applied(Box::new(signed.clone())).encode();
-        match applied::judge(&held, &report, epoch) {
+        match applied::judge(&held, &report, epoch, now) {
             Verdict::Store { start, applied, moved } => {
                 self.begin(tx, sender, &report, start, now).await?;
                 edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;

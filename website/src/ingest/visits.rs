@@ -5,7 +5,7 @@ use crate::{
     changes::{Actor, ChangeError, Held, Newcomer},
     decide::{
         settle,
-        visit::{self, Reason, Standing, Verdict},
+        visit::{self, Queued, Reason, RowIs, Standing, Traces, Verdict},
     },
     tables::{
         customers::{self, State},
@@ -118,7 +118,10 @@ impl Ingest {
             let stored = visits::stored(&mut held.tx, &sender.edge, stream, first, SETTLE_WINDOW).await?;
             if let Some(through) = settle::through(first, &stored) {
                 let (epoch, seq) = (held.location.totals.epoch, held.location.totals.seq);
-                done.settled.push((sender.clone(), Settled { epoch, seq, stream, through, at: held.now }));
+                done.settled.push((
+                    sender.clone(),
+                    Settled { epoch, seq, stream, from: first, through, at: held.now },
+                ));
             }
         }
         held.commit().await?;
@@ -266,29 +269,30 @@ fn violates(error: &sqlx::Error) -> bool {
 }
 
 async fn standing(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Standing> {
+    let (id, totals) = (held.location.id.clone(), held.location.totals);
+    let row = traces_row(held, face_id).await?;
+    if matches!(row, Some((_, RowIs::Live | RowIs::Removed))) {
+        return Ok(visit::standing(Traces { row, ..Traces::default() }, &totals));
+    }
+    let winner = match merges::winner(&mut held.tx, &id, face_id).await? {
+        Some(winner) => Some((winner.clone(), traces_row(held, &winner).await?)),
+        None => None,
+    };
+    let erased = erasures::get(&mut held.tx, &id, face_id).await?;
+    let erased = erased.map(|recorded| (recorded.erasure.epoch, recorded.erasure.seq));
+    let waits = review_queue::get(&mut held.tx, &id, face_id).await?.is_some();
+    let queued = if waits { Queued::Waiting } else { Queued::No };
+    Ok(visit::standing(Traces { row, winner, erased, queued }, &totals))
+}
+
+async fn traces_row(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Option<(Seq, RowIs)>> {
     let id = held.location.id.clone();
     let row = customers::get(&mut held.tx, &id, face_id).await?;
-    match row.map(|row| (row.seq, row.state)) {
-        Some((_, State::Live(_))) => return Ok(Standing::Live),
-        Some((seq, State::Removed { merged_into: None, .. })) => return Ok(Standing::Removed(seq)),
-        Some((_, State::Removed { .. })) | None => {}
-    }
-    if let Some(winner) = merges::winner(&mut held.tx, &id, face_id).await? {
-        let row = customers::get(&mut held.tx, &id, &winner).await?;
-        return Ok(match row.map(|row| (row.seq, row.state)) {
-            Some((_, State::Live(_))) => Standing::MergedInto(winner),
-            Some((seq, State::Removed { .. })) => Standing::Removed(seq),
-            None => Standing::Removed(held.location.totals.last_removal),
-        });
-    }
-    // Its tombstone is cleared; of an earlier epoch it is older than anything verified since.
-    if let Some(recorded) = erasures::get(&mut held.tx, &id, face_id).await? {
-        let erasure = recorded.erasure;
-        let comparable = erasure.epoch == held.location.totals.epoch;
-        return Ok(Standing::Removed(if comparable { erasure.seq } else { Seq(0) }));
-    }
-    let waits = review_queue::get(&mut held.tx, &id, face_id).await?.is_some();
-    Ok(if waits { Standing::Waiting } else { Standing::Unknown })
+    Ok(row.map(|row| match row.state {
+        State::Live(_) => (row.seq, RowIs::Live),
+        State::Removed { merged_into: None, .. } => (row.seq, RowIs::Removed),
+        State::Removed { merged_into: Some(_), .. } => (row.seq, RowIs::Merged),
+    }))
 }
 
 fn similarity(visit: &Visit) -> Option<Similarity> {

@@ -182,8 +182,7 @@ async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
     let second = FakeEdge::connect(&website, join(app, &location(), "till", 2).await).await;
     let head = second.until_verified(4).await;
     assert_eq!(head.count, 2);
-    let told = second.told.lock().unwrap();
-    assert_eq!(told.rows.keys().cloned().collect::<Vec<_>>(), [face(0), face(1)]);
-    drop(told);
+    let rows: Vec<_> = second.told.lock().unwrap().rows.keys().cloned().collect();
+    assert_eq!(rows, [face(0), face(1)]);
     website.stop().await;
 }

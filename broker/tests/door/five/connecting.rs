@@ -16,7 +16,7 @@ async fn a_client_is_told_what_the_broker_allows() {
         long(0x27, u32::try_from(quota.packet_bytes).unwrap()),
         number(0x21, u16::try_from(quota.in_flight).unwrap()),
     ];
-    assert_eq!(modest.enter(&broker).await.told, [&[aliases.clone()], &always[..]].concat());
+    assert_eq!(modest.enter(&broker).await.told, [std::slice::from_ref(&aliases), &always[..]].concat());
     for (asked_s, told_s) in [(0, 50), (51, 50)] {
         let greedy =
             Hello { keep_alive_s: asked_s, properties: vec![long(0x11, u32::MAX)], ..Hello::of("e1") };

@@ -95,7 +95,13 @@ fn a_first_start_asks_for_what_the_retained_messages_did_not_bring() {
 
 #[test]
 fn a_lost_cache_is_filled_from_below_the_floor_and_recognises_nobody_before() {
-    let standing = Standing { epoch: Some(Epoch(1)), floor: Seq(2), issued_at: Some(UnixMs(5)), clock: None };
+    let standing = Standing {
+        epoch: Some(Epoch(1)),
+        floor: Seq(2),
+        issued_at: Some(UnixMs(5)),
+        clock: None,
+        removal: None,
+    };
     let mut pair = Pair::with(Loaded { standing, ..Loaded::default() });
     let events = [pair.change("a", Some("Ada")), pair.change("b", Some("Bob"))];
     for event in events.clone() {

@@ -1,0 +1,186 @@
+//! What an edge has on disk: two files, each changed by whole transactions.
+
+use edge::{
+    store::{NewVisit, Owed, OwnFace},
+    sync::{Command, Entry, Fate, Lease, Loaded, Put, Row, Standing, Weight},
+};
+use protocol::{
+    Embedding, Epoch, FaceId, Seq, SpaceId, UnixMs,
+    message::{Customer, EnrolPolicy, Receipt, Seen},
+};
+use std::collections::BTreeMap;
+
+/// Both files.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    /// `cache.db`.
+    pub cache: Cache,
+    /// `outbox.db`.
+    pub outbox: Outbox,
+}
+
+/// What the website can say again.
+#[derive(Debug, Clone, Default)]
+pub struct Cache {
+    /// Customers.
+    pub rows: BTreeMap<FaceId, (Epoch, Seq, Customer)>,
+    /// What was dropped.
+    pub dropped: BTreeMap<FaceId, (Epoch, Seq)>,
+    /// The edge's own faces.
+    pub own: BTreeMap<FaceId, OwnFace>,
+    /// The lease.
+    pub lease: Option<(Lease, EnrolPolicy)>,
+    /// Removals whose receipt may not be in the outbox.
+    pub removals: Vec<Owed>,
+}
+
+/// What only this edge knows.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    /// Visits, and when the website said that they are stored.
+    pub visits: Vec<(NewVisit, Option<UnixMs>)>,
+    /// Receipts the website does not hold.
+    pub receipts: Vec<Receipt>,
+    /// How far the edge has verified.
+    pub standing: Standing,
+    /// How often it has started.
+    pub starts: u64,
+}
+
+/// A removal carried out, and the face it took.
+pub type Removed = (Owed, Option<(SpaceId, Embedding)>);
+
+impl Cache {
+    /// One transaction: what concerns this file, in order.
+    pub fn carry_out(
+        &mut self,
+        commands: &[Command],
+        standing: &Standing,
+        durable: &Standing,
+        lease: Option<(Lease, EnrolPolicy)>,
+    ) -> Vec<Removed> {
+        let mut removed = Vec::new();
+        self.removals.clear();
+        for command in commands {
+            self.one(command, standing, &mut removed);
+        }
+        if durable.epoch == standing.epoch && durable.epoch.is_some() {
+            self.dropped.retain(|_, (epoch, seq)| Some(*epoch) == durable.epoch && *seq > durable.floor);
+        }
+        if lease.is_some() {
+            self.lease = lease;
+        }
+        removed
+    }
+
+    fn one(&mut self, command: &Command, standing: &Standing, removed: &mut Vec<Removed>) {
+        match command {
+            Command::Put(put) => {
+                let Put { face_id, epoch, seq, hash: _, customer } = &**put;
+                self.dropped.remove(face_id);
+                self.rows.insert(face_id.clone(), (*epoch, *seq, customer.clone()));
+            }
+            Command::Remove { key, merged_into: _ } => {
+                let row = self.rows.remove(&key.face_id).map(|(_, _, c)| (c.space, c.embedding));
+                let own = self.own.remove(&key.face_id).map(|own| (own.space, own.embedding));
+                self.dropped.insert(key.face_id.clone(), (key.epoch, key.seq));
+                let face = row.or(own);
+                let owed = Owed { key: key.clone(), held: face.is_some() };
+                self.removals.push(owed.clone());
+                removed.push((owed, face));
+            }
+            Command::Drop { face_id, as_of } => {
+                self.rows.remove(face_id);
+                if let Some(epoch) = standing.epoch {
+                    self.dropped.insert(face_id.clone(), (epoch, *as_of));
+                }
+            }
+            Command::AdoptEpoch(epoch) => self.rows.values_mut().for_each(|row| row.0 = *epoch),
+            Command::EndProvisional(face_id, _) => drop(self.own.remove(face_id)),
+            Command::SettleProvisional(face_id, at) => {
+                if let Some(own) = self.own.get_mut(face_id) {
+                    own.rule.settled = Some(*at);
+                }
+            }
+            Command::GiveUp(_) => {
+                *self = Self { removals: std::mem::take(&mut self.removals), ..Self::default() }
+            }
+            Command::MarkSettled(..)
+            | Command::ForgetVisits(_)
+            | Command::Unsettle
+            | Command::ForgetReceipts(_)
+            | Command::Verified(..)
+            | Command::Say(_)
+            | Command::ReadAgain => {}
+        }
+    }
+
+    /// The rows as a core takes them, each with the hash of what is really there.
+    pub fn hashed(&self) -> impl Iterator<Item = (FaceId, Row)> {
+        let key = crate::people::digest_key();
+        self.rows.iter().map(move |(face_id, (epoch, seq, customer))| {
+            let hash = key.hash(face_id, *seq, customer);
+            (face_id.clone(), Row { epoch: *epoch, seq: *seq, hash })
+        })
+    }
+}
+
+impl Outbox {
+    /// One transaction: what concerns this file, with the receipts and the standing that result.
+    pub fn carry_out(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
+        for command in commands {
+            match command {
+                Command::MarkSettled(keys, at) => {
+                    let marked = self.visits.iter_mut().filter(|(visit, _)| keys.contains(&visit.key));
+                    marked.for_each(|(_, settled)| *settled = Some(*at));
+                }
+                Command::ForgetVisits(keys) => self.visits.retain(|(visit, _)| !keys.contains(&visit.key)),
+                Command::Unsettle => self.visits.iter_mut().for_each(|(_, settled)| *settled = None),
+                Command::ForgetReceipts(keys) => self.receipts.retain(|receipt| !keys.contains(&receipt.key)),
+                Command::Remove { key, .. } => self.scrub(&key.face_id),
+                Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => self.scrub(face_id),
+                _ => {}
+            }
+        }
+        for receipt in new {
+            if !self.receipts.iter().any(|kept| kept.key == receipt.key) {
+                self.receipts.push(receipt.clone());
+            }
+        }
+        self.standing = *standing;
+    }
+
+    fn scrub(&mut self, face_id: &FaceId) {
+        for (visit, _) in &mut self.visits {
+            if matches!(&visit.seen, Seen::New { face_id: of, .. } if of == face_id) {
+                visit.seen = Seen::Anonymous;
+            }
+        }
+    }
+}
+
+impl Disk {
+    /// What a core starts from.
+    pub fn load(&self) -> Loaded {
+        let weight = |seen: &Seen| match seen {
+            Seen::Known { .. } => Weight::Known,
+            Seen::New { face_id, .. } => Weight::New(face_id.clone()),
+            Seen::Anonymous => Weight::Anonymous,
+        };
+        let entry = |(visit, settled): &(NewVisit, Option<UnixMs>)| Entry {
+            key: visit.key,
+            weight: weight(&visit.seen),
+            settled_at: *settled,
+        };
+        Loaded {
+            standing: self.outbox.standing,
+            rows: self.cache.hashed().collect(),
+            dropped: self.cache.dropped.clone(),
+            lease: self.cache.lease,
+            provisional: self.cache.own.iter().map(|(face_id, own)| (face_id.clone(), own.rule)).collect(),
+            receipts: self.outbox.receipts.clone(),
+            visits: self.outbox.visits.iter().map(entry).collect(),
+            diagnosis: None,
+        }
+    }
+}
