@@ -64,6 +64,11 @@ impl Broker {
         }
     }
 
+    /// Whether it has died.
+    pub fn has_died(&mut self) -> bool {
+        self.program.as_mut().is_none_or(Program::has_ended)
+    }
+
     /// What a website needs to use it instead of one of its own.
     pub fn for_website(&self) -> [String; 4] {
         let secret = self.folder.path().join("shared.secret").display().to_string();

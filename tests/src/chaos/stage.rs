@@ -258,8 +258,9 @@ impl Stage {
     /// The trouble is over: the wires are fair, and whatever died or was to die is started again.
     fn heal(&mut self) {
         self.doors.iter().for_each(|door| door.wire.turn(Fault::Fair));
-        if let Some(broker) = &mut self.broker {
-            broker.kill();
+        if let Some(broker) = &mut self.broker
+            && broker.has_died()
+        {
             broker.resume();
         }
         if self.site.has_died() || self.site.is_to_die() {
