@@ -126,7 +126,7 @@ impl<'a> Script<'a> {
             }
             5..=8 => {
                 body.put_u16(self.id());
-                if version == 5 && self.byte() % 4 == 0 {
+                if version == 5 && self.byte().is_multiple_of(4) {
                     body.put_u8(self.of(&[0, 0x10, 0x80, 0x92, 0x97]));
                 }
             }
@@ -185,7 +185,7 @@ impl<'a> Script<'a> {
     /// None or one of these properties, with a small value.
     fn section(&mut self, known: &[u8]) -> BytesMut {
         let (mut section, mut bytes) = (BytesMut::new(), BytesMut::new());
-        if self.byte() % 4 == 0 {
+        if self.byte().is_multiple_of(4) {
             let (id, value) = (self.of(known), self.byte());
             section.put_u8(id);
             match id {
