@@ -1,7 +1,7 @@
 # `make demo` is all one needs to look at Regulars; `make test` all one needs to change it.
 CARGO ?= cargo
 
-.PHONY: demo test needs onnxruntime fmt soak
+.PHONY: demo test bench soak chaos needs onnxruntime fmt
 
 # Everything in one process: website, broker, two stores, five edges, simulated visitors.
 demo:
@@ -10,6 +10,16 @@ demo:
 # Formatting, lints and every test, on real parts; installs what is missing first. Quiet unless something fails.
 test: needs
 	@scripts/test
+
+# Whole programs under faults: killed, cut, restarted, and everything compared afterwards. SEED=7 replays a seed,
+# ON=Sqlite or ON=Postgres one database.
+chaos: needs
+	@ROUNDS="$(or $(ROUNDS),200)" SEED="$(SEED)" ON="$(ON)" scripts/chaos
+
+# The figures that must be reached, beside Mosquitto where that is installed; some minutes.
+bench:
+	@$(CARGO) run --quiet --release --locked -p bench -- broker $(BENCH)
+	@$(CARGO) run --quiet --release --locked -p bench -- sync $(BENCH)
 
 # PostgreSQL, MQTT tools and libonnxruntime, where they are not there yet.
 needs:

@@ -21,8 +21,13 @@ pub enum Action<'a> {
 }
 
 /// Whether this principal may do that. Compared level by level against the table in `topics.md`; what the table
-/// does not allow is refused, `$` topics and shared subscriptions included.
+/// does not allow is refused, `$` topics and shared subscriptions included. A stand-alone broker's users have rights
+/// of their own instead; those that a service has to be asked about are refused until it has answered
+/// (`Door::ask`).
 pub fn may(principal: &Principal, action: Action<'_>) -> bool {
+    if let Principal::User(user) = principal {
+        return user.may(action);
+    }
     match action {
         Action::Publish { topic, retain } => may_publish(principal, topic, retain),
         Action::Subscribe { filter } => may_subscribe(principal, filter),
@@ -54,7 +59,8 @@ fn may_publish(principal: &Principal, topic: &str, retain: bool) -> bool {
             | Topic::ViewVisits(..) => false,
             Topic::ViewBroker => false,
         },
-        Principal::Ops { .. } => false,
+        // A user's rights are not in this table.
+        Principal::Ops { .. } | Principal::User(_) => false,
     }
 }
 
@@ -63,7 +69,12 @@ fn may_subscribe(principal: &Principal, filter: &str) -> bool {
     match principal {
         Principal::Website => matches!(first, "store" | "view"),
         Principal::Edge { location, edge } => first == "store" && edge_may_read(location, edge, rest),
-        Principal::Ops { scope, .. } => first == "view" && person_may_read(scope, rest),
+        Principal::Ops { scope, .. } => match first {
+            "view" => person_may_read(scope, rest),
+            "$SYS" => *scope == Scope::All,
+            _ => false,
+        },
+        Principal::User(_) => false,
     }
 }
 
@@ -198,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn people_may_only_look_below_view() {
+    fn people_may_only_look_below_view_and_sys() {
         let all = person(Scope::All);
         let some = person(Scope::Locations(vec!["A".parse().unwrap()]));
         for (filter, sees_all, sees_some) in [
@@ -217,7 +228,9 @@ mod tests {
             ("store/A/customers/#", false, false),
             ("viewer/#", false, false),
             ("$share/g/view/#", false, false),
-            ("$SYS/#", false, false),
+            ("$SYS/#", true, false),
+            ("$SYS/broker/uptime", true, false),
+            ("$SYSTEM/x", false, false),
         ] {
             assert_eq!(may(&all, Action::Subscribe { filter }), sees_all, "all: {filter}");
             assert_eq!(may(&some, Action::Subscribe { filter }), sees_some, "some: {filter}");

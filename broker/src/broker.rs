@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::places::Places;
 use crate::principal::{Login, Principal};
+use crate::report::View;
 use crate::{dispatch, report, router, wills};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub enum Failure {
 /// A running broker.
 pub struct Broker {
     reception: Reception,
+    tasks: TaskTracker,
     addresses: Vec<SocketAddr>,
     failure: watch::Receiver<Option<Failure>>,
 }
@@ -91,6 +93,16 @@ impl Broker {
         limits: Limits,
         login: Arc<dyn Login>,
     ) -> Result<Broker, StartError> {
+        Broker::launch(listeners, limits, login, View::Shown).await
+    }
+
+    /// The same, with or without `view/broker`.
+    pub(crate) async fn launch(
+        listeners: Vec<Listener>,
+        limits: Limits,
+        login: Arc<dyn Login>,
+        view: View,
+    ) -> Result<Broker, StartError> {
         let bound = bind(listeners).await?;
         let addresses = bound.iter().map(|(_, address, _)| *address).collect();
         let links = tokio::task::spawn_blocking(router::start).await;
@@ -109,16 +121,16 @@ impl Broker {
             dispatch::RHYTHM,
             fail,
         )));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door), view)));
         tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
         let places = Arc::new(Places::new(&door.limits));
         let reception =
-            Reception { door: Arc::clone(&door), places, stop: stop.clone(), tasks: tasks.clone() };
+            Reception { door: Arc::clone(&door), places, stop: stop.clone(), guests: TaskTracker::new() };
         for (socket, _, Listener { address: _, encryption, carrier }) in bound {
             let accepting = reception.clone().run(socket, encryption, carrier);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+            tasks.spawn(door.closing.clone().run_until_cancelled_owned(accepting));
         }
-        Ok(Broker { reception, addresses, failure })
+        Ok(Broker { reception, tasks, addresses, failure })
     }
 
     /// Where it listens; of several the first.
@@ -148,12 +160,31 @@ impl Broker {
         self.reception.door.kick(principal);
     }
 
-    /// Stops listening, ends every connection, and returns when all have ended.
+    /// The sessions of a stand-alone broker's users: name, client id, and the filters they are subscribed to.
+    pub(crate) fn users(&self) -> Vec<(String, String, Vec<String>)> {
+        self.reception.door.users()
+    }
+
+    /// Stops listening, ends every connection, and returns when all have ended. Clients that can be told are; wills
+    /// are not published.
     pub async fn stop(self) {
-        self.reception.stop.cancel();
-        self.reception.tasks.close();
+        self.end().await;
+    }
+
+    /// The same for a broker that is shared.
+    pub(crate) async fn end(&self) {
+        self.reception.door.close();
+        self.reception.guests.close();
+        self.tasks.close();
         // Connections only have to notice; whoever does not is left behind with its socket closed.
-        let _ = tokio::time::timeout(STOP, self.reception.tasks.wait()).await;
+        let _ = tokio::time::timeout(STOP, self.reception.guests.wait()).await;
+        self.reception.stop.cancel();
+        let _ = tokio::time::timeout(STOP, self.tasks.wait()).await;
+    }
+
+    /// Why the broker cannot go on; `None` while all is well.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.borrow().clone()
     }
 
     /// Waits until the broker cannot go on, and tells why. Never returns while all is well.
@@ -201,5 +232,14 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.reception.stop.cancel();
         self.reception.door.close();
+        self.reception.door.lanes.close();
+    }
+}
+
+#[cfg(test)]
+impl Broker {
+    /// Kills the router's thread, as a client could if its bytes reached it.
+    pub(crate) fn kill_router(&self) {
+        self.reception.door.lanes.kill_router();
     }
 }

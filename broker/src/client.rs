@@ -2,6 +2,7 @@
 
 use crate::access::{Action, may};
 use crate::decode::frame;
+use crate::denials::Denied;
 use crate::door::Door;
 use crate::end::End;
 use crate::filter::Filter;
@@ -9,9 +10,11 @@ use crate::handshake::session_expiry;
 use crate::message::Draft;
 use crate::outbox::{Outbox, Written};
 use crate::packet::{
-    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Subscribe,
+    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
+    Terms,
 };
 use crate::principal::Principal;
+use crate::rate::Rate;
 use crate::session::Session;
 use crate::state::{Filled, TakingIn};
 use crate::topic::{BadTopic, check_name};
@@ -20,16 +23,20 @@ use crate::v5::aliases::Taken;
 use crate::v5::fault::Fault;
 use crate::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use bytes::{Buf, BytesMut};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// A connected client, without its socket.
 pub struct Client<'d> {
     door: &'d Door,
     principal: &'d Principal,
+    peer: SocketAddr,
     session: Arc<Session>,
     dialect: Dialect,
     packet_bytes: usize,
+    rate: Option<Rate>,
     aliases: Taken,
     /// How long its session outlives the connection.
     pub expiry: Duration,
@@ -45,27 +52,63 @@ fn answered(written: Written) -> Result<(), End> {
     }
 }
 
+/// In the development mode nobody is told why in words: there are clients that stumble over them.
+fn spared(dialect: Dialect, principal: &Principal) -> Dialect {
+    match (dialect, principal) {
+        (Dialect::Five(terms), Principal::User(user)) if user.is_at_play() => {
+            Dialect::Five(Terms { reasons: Reasons::Spared, ..terms })
+        }
+        _ => dialect,
+    }
+}
+
 /// What a packet asks for that takes time.
 enum Step {
     /// Nothing.
     Done,
     /// To publish this, and then to answer.
     Publish(Draft, Delivery),
+    /// To ask a service about these rights, and then to look at the packet again.
+    Ask(Vec<Question>),
+}
+
+/// A right that a service has to be asked about.
+enum Question {
+    Publish { topic: String, retain: bool },
+    Subscribe { filter: String },
+}
+
+impl Question {
+    fn action(&self) -> Action<'_> {
+        match self {
+            Question::Publish { topic, retain } => Action::Publish { topic, retain: *retain },
+            Question::Subscribe { filter } => Action::Subscribe { filter },
+        }
+    }
+}
+
+/// Whether a service has been asked about the packet's rights. What it has not answered then is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
 }
 
 impl<'d> Client<'d> {
     /// A client that has been let in.
     pub fn new(
         door: &'d Door,
-        principal: &'d Principal,
+        (principal, peer): (&'d Principal, SocketAddr),
         session: Arc<Session>,
         dialect: Dialect,
         expiry: Duration,
     ) -> Self {
-        let packet_bytes = door.limits.quota(principal).packet_bytes;
+        let quota = door.limits.quota(principal);
+        let rate = quota.publishes_per_s.map(|per_s| Rate::new(per_s, Instant::now()));
+        let packet_bytes = quota.packet_bytes;
         let aliases = Taken::new(door.limits.topic_aliases);
-        let out = Outbox::new(dialect, door.limits.topic_aliases);
-        Self { door, principal, session, dialect, packet_bytes, aliases, expiry, out }
+        let out = Outbox::new(spared(dialect, principal), door.limits.topic_aliases);
+        Self { door, principal, peer, session, dialect, packet_bytes, rate, aliases, expiry, out }
     }
 
     /// Adds to `out` what the session may be sent.
@@ -76,14 +119,24 @@ impl<'d> Client<'d> {
     /// Takes in every packet that has arrived completely. `Err` is the end of the connection.
     pub async fn take_in(&mut self, input: &mut BytesMut) -> Result<(), End> {
         let malformed = |malformed| End::Malformed(Fault::Malformed(malformed));
+        let mut asked = Asked::No;
         while let Some(frame) = frame(input, self.packet_bytes).map_err(malformed)? {
             let packet = match self.dialect {
                 Dialect::Four => frame.packet().map_err(malformed)?,
                 Dialect::Five(_) => v5::decode::packet(frame.first, frame.body).map_err(End::Malformed)?,
             };
-            let (step, bytes) = (self.step(packet)?, frame.bytes);
+            let (step, bytes) = (self.step(packet, asked)?, frame.bytes);
+            if let Step::Ask(questions) = step {
+                for question in &questions {
+                    self.door.ask(self.principal, question.action()).await;
+                }
+                asked = Asked::Yes;
+                continue;
+            }
+            asked = Asked::No;
             input.advance(bytes);
             if let Step::Publish(draft, delivery) = step {
+                self.keep_to_rate().await;
                 self.door.publish(draft).await.map_err(|_| End::Dead)?;
                 self.confirm(delivery);
             }
@@ -91,31 +144,35 @@ impl<'d> Client<'d> {
         Ok(())
     }
 
-    fn step(&mut self, packet: Packet<'_>) -> Result<Step, End> {
+    async fn keep_to_rate(&mut self) {
+        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.take(Instant::now()));
+        if !wait.is_zero() {
+            self.door.tally.throttled.add();
+            sleep(wait).await;
+        }
+    }
+
+    fn step(&mut self, packet: Packet<'_>, asked: Asked) -> Result<Step, End> {
         let out = &mut self.out;
         match packet {
-            Packet::Publish(publish) => return self.publish(&publish),
-            Packet::PubAck(id, _) => self.session.state().acknowledged(id),
-            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out),
-            Packet::PubRec(id, _) => self.session.state().refused(id),
-            Packet::PubComp(id, _) => self.session.state().completed(id),
+            Packet::Publish(publish) => return self.publish(&publish, asked),
+            Packet::PubAck(id, _) => self.session.state().acknowledged(id)?,
+            Packet::PubRec(id, reason) if reason.is_success() => self.session.state().received(id, out)?,
+            Packet::PubRec(id, _) => self.session.state().refused(id)?,
+            Packet::PubComp(id, _) => self.session.state().completed(id)?,
             Packet::PubRel(id, _) => {
                 let known = self.session.state().released(id);
                 out.pubcomp(id, if known { ReleaseReason::Success } else { ReleaseReason::UnknownId });
             }
-            Packet::Subscribe(Subscribe { id, filters }) => self.subscribe(id, &filters)?,
-            Packet::Unsubscribe(id, filters) => {
-                let end = |filter| self.door.unsubscribe(&self.session, filter);
-                let ended: Vec<_> = filters.into_iter().map(end).collect();
-                answered(out.unsuback(id, &ended))?;
-            }
+            Packet::Subscribe(Subscribe { id, filters }) => return self.subscribe(id, &filters, asked),
+            Packet::Unsubscribe(id, filters) => self.unsubscribe(id, &filters)?,
             Packet::Ping => out.pingresp(),
             Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
         }
         Ok(Step::Done)
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) -> Result<Step, End> {
+    fn publish(&mut self, publish: &Publish<'_>, asked: Asked) -> Result<Step, End> {
         let Publish { topic, payload, retain, delivery, properties } = publish;
         let name = self.aliases.name(*topic).map_err(End::Malformed)?;
         let topic = name.as_str();
@@ -126,10 +183,19 @@ impl<'d> Client<'d> {
             }
             (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
         }
-        if !may(self.principal, Action::Publish { topic, retain: *retain }) {
-            return match self.dialect {
-                Dialect::Four => Err(End::Refused),
-                Dialect::Five(_) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
+        let action = Action::Publish { topic, retain: *retain };
+        if asked == Asked::No && self.door.must_ask(self.principal, action) {
+            return Ok(Step::Ask(vec![Question::Publish { topic: topic.to_owned(), retain: *retain }]));
+        }
+        if !may(self.principal, action) {
+            self.door.denials.tell(Denied::Publish, self.principal, self.peer);
+            return match (self.dialect, self.principal) {
+                // MQTT 3.1.1 leaves two ways: to close the connection, or to acknowledge and throw away.
+                (Dialect::Four, Principal::User(user)) if user.is_at_play() => {
+                    Ok(self.decline(*delivery, AckReason::Success))
+                }
+                (Dialect::Four, _) => Err(End::Refused),
+                (Dialect::Five(_), _) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
             };
         }
         if let Delivery::Two(id) = *delivery {
@@ -146,7 +212,8 @@ impl<'d> Client<'d> {
         Ok(Step::Publish(draft.by(self.session.publisher), *delivery))
     }
 
-    /// Refuses a publish in the way MQTT 5.0 has for it; one of QoS 0 is only dropped.
+    /// Throws a publish away, and answers with this reason; one of QoS 0 has no answer. MQTT 3.1.1 has no reasons but
+    /// success.
     fn decline(&mut self, delivery: Delivery, reason: AckReason) -> Step {
         self.door.tally.refused.add();
         match delivery {
@@ -169,7 +236,13 @@ impl<'d> Client<'d> {
         }
     }
 
-    fn subscribe(&mut self, id: PacketId, filters: &[(&str, Options)]) -> Result<(), End> {
+    fn subscribe(&mut self, id: PacketId, filters: &[(&str, Options)], asked: Asked) -> Result<Step, End> {
+        if asked == Asked::No {
+            let questions = self.unknown_rights(filters);
+            if !questions.is_empty() {
+                return Ok(Step::Ask(questions));
+            }
+        }
         let mut granted = Vec::with_capacity(filters.len());
         for (text, options) in filters {
             let answer = self.subscribe_one(text, *options)?;
@@ -178,22 +251,51 @@ impl<'d> Client<'d> {
             }
             granted.push(answer);
         }
-        answered(self.out.suback(id, &granted))
+        answered(self.out.suback(id, &granted))?;
+        Ok(Step::Done)
+    }
+
+    /// A filter that is none is as wrong here as it was in SUBSCRIBE; one that was too long there has no subscription.
+    fn unsubscribe(&mut self, id: PacketId, filters: &[&str]) -> Result<(), End> {
+        let is_one = |filter: &&str| matches!(self.filter(filter), Ok(_) | Err(BadTopic::TooLong));
+        if !filters.iter().all(is_one) {
+            return Err(End::Malformed(Fault::Topic));
+        }
+        let ended: Vec<_> =
+            filters.iter().map(|filter| self.door.unsubscribe(&self.session, filter)).collect();
+        answered(self.out.unsuback(id, &ended))
+    }
+
+    /// The rights to these filters that a service has to be asked about; what is no filter is refused unasked.
+    fn unknown_rights(&self, filters: &[(&str, Options)]) -> Vec<Question> {
+        let unknown = |filter: &Filter| {
+            self.door.must_ask(self.principal, Action::Subscribe { filter: filter.pattern() })
+        };
+        let filters = filters.iter().filter_map(|(text, _)| self.filter(text).ok());
+        let question = |filter: Filter| Question::Subscribe { filter: filter.pattern().to_owned() };
+        filters.filter(unknown).map(question).collect()
+    }
+
+    fn filter(&self, text: &str) -> Result<Filter, BadTopic> {
+        match self.dialect {
+            Dialect::Four => Filter::plain(text, &self.door.limits),
+            Dialect::Five(_) => Filter::sharing(text, &self.door.limits),
+        }
     }
 
     fn subscribe_one(&self, text: &str, options: Options) -> Result<Result<QoS, SubscribeReason>, End> {
-        let limits = &self.door.limits;
-        let filter = match self.dialect {
-            Dialect::Four => Filter::plain(text, limits),
-            Dialect::Five(_) => Filter::sharing(text, limits),
-        };
-        let filter = match (filter, self.dialect) {
+        let filter = match (self.filter(text), self.dialect) {
             (Ok(filter), _) => filter,
             (Err(BadTopic::TooLong), Dialect::Five(_)) => return Ok(Err(SubscribeReason::Filter)),
             (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
         };
         if !may(self.principal, Action::Subscribe { filter: filter.pattern() }) {
-            return Ok(Err(SubscribeReason::NotAuthorised));
+            self.door.denials.tell(Denied::Subscribe, self.principal, self.peer);
+            return Ok(Err(match self.principal {
+                // It is not a matter of rights there.
+                Principal::User(user) if user.is_at_play() => SubscribeReason::Unspecified,
+                _ => SubscribeReason::NotAuthorised,
+            }));
         }
         Ok(self.door.subscribe(&self.session, &filter, options))
     }

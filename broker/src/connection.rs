@@ -3,70 +3,105 @@
 use crate::client::Client;
 use crate::door::Door;
 use crate::end::End;
+use crate::goodbye::{self, Parting};
 use crate::handshake::{Admitted, admit};
-use crate::outbox::{Outbox, Written};
+use crate::outbox::Outbox;
 use crate::places::Caller;
 use crate::session::{Session, Ticket};
 use crate::state::{Filled, Lifetime, OUT_BYTES};
 use crate::welcome::accept;
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes read at once, to begin with and at most.
 const READ_BYTES: (usize, usize) = (2 << 10, 16 << 10);
-/// How long a client may take to read why its connection ends.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long what came before a client connected again may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A client that leaves more than this unread is not read from either.
 const UNREAD_BYTES: usize = 4 * OUT_BYTES;
 
 /// Serves one client from its first byte to its last, whatever carries the bytes.
-pub async fn serve<S>(mut stream: S, mut caller: Caller, door: &Door)
+pub async fn serve<S>(stream: &mut S, caller: &mut Caller, door: &Door) -> Parting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(admitted) = admit(&mut stream, &mut caller, door).await else { return };
-    let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input } = admitted;
+    let admitted = match door.closing.run_until_cancelled(admit(stream, caller, door)).await {
+        Some(Ok(admitted)) => admitted,
+        Some(Err(parting)) => return parting,
+        None => return Parting::Silent,
+    };
+    let Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, mut input } = admitted;
     door.tally.clients.add();
+    door.tally.let_in.add();
     let mut owned = entered.owned;
-    let mut client = Client::new(door, &principal, owned.session.clone(), dialect, expiry);
+    let mut client = Client::new(door, (&principal, caller.peer), owned.session.clone(), dialect, expiry);
     accept(&mut client.out.bytes, dialect, &welcome);
     let pace = Pace::new(silence_max, door.limits.write_deadline);
-    let end = run(&mut stream, input, pace, &mut client, &mut owned.ticket, &owned.session).await;
+    let mut end = run(stream, &mut input, pace, &mut client, &mut owned.ticket, &owned.session).await;
+    if end == End::TakenOver {
+        end = last_words(stream, &mut input, &mut client).await;
+    }
+    if end == End::Over && door.closing.is_cancelled() {
+        end = End::Stopping;
+    }
     door.tally.clients.less();
     end.count(&door.tally);
     tracing::debug!(peer = %caller.peer, ?end, "connection ended");
-    if end != End::Goodbye
+    if end.leaves_will()
         && let Some(will) = will
     {
         let draft = will.draft.by(owned.session.publisher);
         door.bequeath(&owned.session, draft, will.delay, client.expiry).await;
     }
     door.leave(owned, client.expiry);
-    say_why(stream, &mut client.out, end).await;
+    part(stream, &mut client.out, end).await
+}
+
+/// Takes in what had arrived when its client connected again: it may have said goodbye, and then there is no will.
+async fn last_words<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    input: &mut BytesMut,
+    client: &mut Client<'_>,
+) -> End {
+    let words = async {
+        loop {
+            if let Err(end) = client.take_in(input).await {
+                return end;
+            }
+            input.reserve(READ_BYTES.1);
+            match stream.read_buf(input).now_or_never() {
+                Some(Ok(bytes)) if bytes > 0 => {}
+                _ => return End::TakenOver,
+            }
+        }
+    };
+    match timeout(LAST_WORDS, words).await {
+        Ok(end @ (End::Goodbye | End::GoodbyeWithWill)) => end,
+        _ => End::TakenOver,
+    }
 }
 
 /// Tells a client why its connection ends, if its protocol has a word for that. What was being written comes
 /// first, or the word would stand in the middle of a packet.
-async fn say_why<S: AsyncWrite + Unpin>(mut stream: S, out: &mut Outbox, end: End) {
-    let Some((reason, text)) = end.told() else { return };
-    if out.disconnect(reason, &text) == Written::Yes {
-        // Whether the client reads it is its own affair.
-        let _ = timeout(GOODBYE, async {
-            stream.write_all(&out.bytes).await?;
-            stream.shutdown().await
-        })
-        .await;
+async fn part<S: AsyncWrite + Unpin>(stream: &mut S, out: &mut Outbox, end: End) -> Parting {
+    if let Some((reason, text)) = end.told() {
+        out.disconnect(reason, &text);
+    } else if matches!(end, End::Closed | End::NotReading) {
+        return Parting::Silent;
     }
+    goodbye::say(stream, &out.bytes).await
 }
 
 /// Moves bytes between the stream and the client until one of them ends.
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    mut input: BytesMut,
+    stream: &mut S,
+    input: &mut BytesMut,
     mut pace: Pace,
     client: &mut Client<'_>,
     ticket: &mut Ticket,
@@ -78,7 +113,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let mut woken = pin!(session.wake.notified());
     let (mut chunk, mut unflushed) = (READ_BYTES.0, false);
     // Packets that came in one segment with CONNECT.
-    if let Err(end) = client.take_in(&mut input).await {
+    if let Err(end) = take_in(client, input, outdated.as_mut(), woken.as_mut(), session).await {
         return end;
     }
     loop {
@@ -92,11 +127,11 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         input.reserve(chunk);
         tokio::select! {
             () = &mut outdated => return End::TakenOver,
-            read = reader.read_buf(&mut input), if client.out.bytes.len() < UNREAD_BYTES => match read {
+            read = reader.read_buf(input), if client.out.bytes.len() < UNREAD_BYTES => match read {
                 Ok(bytes) if bytes > 0 => {
                     pace.heard = Instant::now();
                     chunk = if bytes >= chunk { (chunk * 2).min(READ_BYTES.1) } else { chunk };
-                    if let Err(end) = client.take_in(&mut input).await {
+                    if let Err(end) = take_in(client, input, outdated.as_mut(), woken.as_mut(), session).await {
                         return end;
                     }
                 }
@@ -113,8 +148,32 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 timer.as_mut().reset(pace.next());
                 // Clients are idle most of the time, so memory is given back here.
-                (input, chunk) = (BytesMut::from(&input[..]), READ_BYTES.0);
+                (*input, chunk) = (BytesMut::from(&input[..]), READ_BYTES.0);
                 client.out.shrink();
+            }
+        }
+    }
+}
+
+/// Takes in what has arrived. A client that is slowed down, or of which a service is asked, must not hold up its next
+/// connection, or the end of its session; what else wakes it is seen after this.
+async fn take_in<'s>(
+    client: &mut Client<'_>,
+    input: &mut BytesMut,
+    mut outdated: Pin<&mut impl Future<Output = ()>>,
+    mut woken: Pin<&mut Notified<'s>>,
+    session: &'s Session,
+) -> Result<(), End> {
+    let mut taking = pin!(client.take_in(input));
+    loop {
+        tokio::select! {
+            () = &mut outdated => return Err(End::TakenOver),
+            taken = &mut taking => return taken,
+            () = &mut woken => {
+                woken.set(session.wake.notified());
+                if session.state().lifetime() == Lifetime::Over {
+                    return Err(End::Over);
+                }
             }
         }
     }

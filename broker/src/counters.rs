@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Clients connected at the moment.
     pub clients: u64,
+    /// Clients let in, each time they connected.
+    pub let_in: u64,
     /// Sessions at the moment, those of clients that are away included.
     pub sessions: u64,
     /// Retained messages at the moment.
     pub retained: u64,
+    /// Subscriptions at the moment, those of clients that are away included.
+    pub subscriptions: u64,
     /// Messages published.
     pub published: u64,
     /// Messages handed to subscribers; one message for ten subscribers counts ten times.
@@ -35,6 +39,8 @@ pub struct Counters {
     pub half_open_full: u64,
     /// Connections that ended in their TLS handshake.
     pub handshakes_failed: u64,
+    /// Publishes that had to wait because their client published faster than it may.
+    pub throttled: u64,
     /// Connections closed because no CONNECT came in time.
     pub connect_timeouts: u64,
     /// Connections closed because the client was not heard of for one and a half keep-alives.
@@ -68,6 +74,7 @@ macro_rules! tally {
 
 tally!(
     clients,
+    let_in,
     published,
     delivered,
     dropped,
@@ -79,6 +86,7 @@ tally!(
     address_full,
     half_open_full,
     handshakes_failed,
+    throttled,
     connect_timeouts,
     keep_alive_timeouts,
     write_timeouts,

@@ -6,13 +6,14 @@
 
 use crate::access::{Action, may};
 use crate::counters::{Counters, Tally};
+use crate::denials::Denials;
 use crate::filter::Filter;
 use crate::index::{Entry, Index};
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::message::Draft;
 use crate::packet::{Options, QoS};
-use crate::principal::{Login, Principal};
+use crate::principal::{Identity, Login, Principal};
 use crate::retained::Kept;
 use crate::router::Dead;
 use crate::session::Session;
@@ -24,6 +25,7 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What everything in the broker shares.
 pub struct Door {
@@ -35,12 +37,16 @@ pub struct Door {
     pub login: Arc<dyn Login>,
     /// What is counted.
     pub tally: Tally,
+    /// What is refused, for the log.
+    pub denials: Denials,
     /// Who is subscribed to what.
     pub index: RwLock<Index<Arc<Session>>>,
     /// Whose sessions there are.
     pub sessions: Sessions,
     /// Wills that wait for their clients to come back.
     pub wills: Wills,
+    /// Cancelled when the broker stops.
+    pub closing: CancellationToken,
 }
 
 /// How a client that has logged in wants to come in.
@@ -81,18 +87,25 @@ impl Door {
     /// A broker in which nobody is.
     pub fn new(lanes: Lanes, limits: Limits, login: Arc<dyn Login>) -> Self {
         let (tally, index, sessions) = (Tally::default(), RwLock::default(), Sessions::default());
-        Self { lanes, limits, login, tally, index, sessions, wills: Wills::default() }
+        let (denials, wills, closing) = (Denials::default(), Wills::default(), CancellationToken::new());
+        Self { lanes, limits, login, tally, denials, index, sessions, wills, closing }
     }
 
     /// A snapshot of all counters.
     pub fn counters(&self) -> Counters {
         let (sessions, retained) = (self.sessions.len() as u64, self.lanes.retained() as u64);
-        Counters { sessions, retained, ..self.tally.snapshot() }
+        let subscriptions = self.sessions.subscriptions();
+        Counters { sessions, retained, subscriptions, ..self.tally.snapshot() }
     }
 
-    /// Publishes; see `Lanes::publish`.
+    /// Publishes what a client sent; see `Lanes::publish`.
     pub async fn publish(&self, draft: Draft) -> Result<(), Dead> {
         self.tally.published.add();
+        self.say(draft).await
+    }
+
+    /// Publishes what the broker says of itself.
+    pub async fn say(&self, draft: Draft) -> Result<(), Dead> {
         if self.lanes.publish(draft).await?.kept == Kept::Full {
             self.tally.not_kept.add();
         }
@@ -104,6 +117,9 @@ impl Door {
         let Coming { principal, client_id, start, lifetime, receive_max, asked } = coming;
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
+        if start == Start::Resume {
+            self.ask_to_resume(&owned.session, principal).await;
+        }
         let present = start == Start::Resume && self.may_resume(&owned.session, principal);
         let will = owned.session.take_will().and_then(|place| self.wills.take(place));
         if !present {
@@ -119,11 +135,35 @@ impl Door {
         }
         // A session that was ended from outside before this point must not stand; one that is ended after it
         // finds out by itself. The same for a login that was revoked after it had been looked up.
-        if !self.sessions.has(&owned.session) || self.sessions.kicked_since(&principal.identity(), asked) {
+        let gone = !self.sessions.has(&owned.session) || self.closing.is_cancelled();
+        if gone || self.sessions.kicked_since(&principal.identity(), asked) {
             self.forget(&owned.session);
             return Err(NotOwned::Unavailable);
         }
         Ok(Entered { owned, present })
+    }
+
+    /// Whether a service has to be asked about that first.
+    pub fn must_ask(&self, principal: &Principal, action: Action<'_>) -> bool {
+        matches!(principal, Principal::User(user) if user.must_ask(action))
+    }
+
+    /// Asks about that, if a service has to be asked.
+    pub async fn ask(&self, principal: &Principal, action: Action<'_>) {
+        if let Principal::User(user) = principal {
+            user.ask(action).await;
+        }
+    }
+
+    /// Whether rights may have been taken away while the client was away is seen by `may_resume`; what that needs to
+    /// know is asked here.
+    async fn ask_to_resume(&self, session: &Session, principal: &Principal) {
+        if let Principal::User(_) = principal {
+            let subscriptions = session.state().subscriptions().to_vec();
+            for subscription in &subscriptions {
+                self.ask(principal, Action::Subscribe { filter: subscription.filter.pattern() }).await;
+            }
+        }
     }
 
     fn may_resume(&self, session: &Session, principal: &Principal) -> bool {
@@ -213,6 +253,23 @@ impl Door {
         }
     }
 
+    /// What the users of a stand-alone broker are subscribed to.
+    pub fn users(&self) -> Vec<(String, String, Vec<String>)> {
+        let filters = |session: &Session| {
+            let state = session.state();
+            state
+                .subscriptions()
+                .iter()
+                .map(|subscription| subscription.filter.pattern().to_owned())
+                .collect()
+        };
+        let user = |session: Arc<Session>| match &session.key.identity {
+            Identity::User(name) => Some((name.clone(), session.key.client_id.clone(), filters(&session))),
+            Identity::Website | Identity::Edge(..) | Identity::Ops(_) => None,
+        };
+        self.sessions.all().into_iter().filter_map(user).collect()
+    }
+
     /// Ends every session of a principal, with what waits for it, and its connections.
     pub fn kick(&self, principal: &Principal) {
         let memory = self.limits.login_deadline + HANDOVER;
@@ -221,10 +278,11 @@ impl Door {
         }
     }
 
-    /// Ends every session, because the broker stops.
+    /// Lets nobody in any more, and ends every session, because the broker stops. Wills that wait are dropped.
     pub fn close(&self) {
+        self.closing.cancel();
+        self.wills.drop_all();
         self.sessions.all().iter().for_each(|session| self.forget(session));
-        self.lanes.close();
     }
 
     /// Ends the sessions whose clients have been away for too long.

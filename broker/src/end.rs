@@ -3,6 +3,7 @@
 use crate::counters::Tally;
 use crate::v5::fault::Fault;
 use crate::v5::reason::DisconnectReason;
+use crate::window::Mismatch;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,16 @@ pub enum End {
     Over,
     /// The session has run over.
     Overrun,
+    /// The broker stops.
+    Stopping,
     /// The router is gone.
     Dead,
+}
+
+impl From<Mismatch> for End {
+    fn from(_: Mismatch) -> End {
+        End::Malformed(Fault::Mismatch)
+    }
 }
 
 impl End {
@@ -42,16 +51,23 @@ impl End {
             End::Silent => (DisconnectReason::KeepAlive, "nothing came for one and a half keep-alives"),
             End::TakenOver => (DisconnectReason::TakenOver, "this client id has connected again"),
             End::Over => (DisconnectReason::Administrative, "the session was ended"),
+            End::Stopping => (DisconnectReason::ShuttingDown, "the broker stops"),
             End::Overrun => (DisconnectReason::Quota, "more was waiting than may wait"),
             End::Dead => (DisconnectReason::ShuttingDown, "the broker cannot go on"),
         };
         Some((reason, text.to_owned()))
     }
 
+    /// Whether the client's will is published. A broker that stops leaves nobody to read it, and its clients come back.
+    pub fn leaves_will(self) -> bool {
+        !matches!(self, End::Goodbye | End::Stopping)
+    }
+
     /// Counts it.
     pub fn count(self, tally: &Tally) {
         match self {
-            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Over | End::Overrun | End::Dead => {}
+            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Over | End::Overrun => {}
+            End::Stopping | End::Dead => {}
             End::Malformed(_) => tally.malformed.add(),
             End::Refused => tally.refused.add(),
             End::Silent => tally.keep_alive_timeouts.add(),

@@ -2,7 +2,9 @@
 
 use crate::access::{Action, may};
 use crate::decode::{Greeting, Malformed, frame, may_be_connect};
+use crate::denials::Denied;
 use crate::door::{Coming, Door, Entered, Start};
+use crate::goodbye::{self, Parting};
 use crate::limits::Limits;
 use crate::message::Draft;
 use crate::packet::{Connect, Dialect, Terms, WillPacket};
@@ -12,15 +14,12 @@ use crate::sessions::NotOwned;
 use crate::state::Lifetime;
 use crate::topic::check_name;
 use crate::v5::fault::Fault;
-use crate::welcome::{Refusal, Welcome, refuse};
+use crate::welcome::{Refusal, Welcome, fits, refuse};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
-
-/// How long a client may take to read the CONNACK that refuses it.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A client that has been let in; its CONNACK is not written yet.
 pub struct Admitted {
@@ -77,23 +76,17 @@ pub fn session_expiry(seconds: u32, limits: &Limits) -> Duration {
 
 /// Reads CONNECT, asks for the login, and gets the client its session. A client that is not let in has been told
 /// why, as far as MQTT has a word for it.
-pub async fn admit<S>(stream: &mut S, caller: &mut Caller, door: &Door) -> Option<Admitted>
+pub async fn admit<S>(stream: &mut S, caller: &mut Caller, door: &Door) -> Result<Admitted, Parting>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match greet(stream, caller, door).await {
-        Ok(admitted) => Some(admitted),
-        Err(Turned::Out) => None,
+        Ok(admitted) => Ok(admitted),
+        Err(Turned::Out) => Err(Parting::Silent),
         Err(Turned::Away(dialect, refusal)) => {
             let mut out = BytesMut::new();
             refuse(&mut out, dialect, refusal);
-            // Whether the client reads it is its own affair.
-            let _ = timeout(GOODBYE, async {
-                stream.write_all(&out).await?;
-                stream.shutdown().await
-            })
-            .await;
-            None
+            Err(goodbye::say(stream, &out).await)
         }
     }
 }
@@ -123,8 +116,27 @@ async fn greet<S: AsyncRead + Unpin>(
         return Err(away(Refusal::ClientId));
     }
     let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
-    let will = hello.will.map(|will| allowed(will, &principal, door)).transpose().map_err(away)?;
+    if let Some(will) = &hello.will {
+        door.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
+    }
+    let will =
+        hello.will.map(|will| allowed(will, &principal, caller.peer, door)).transpose().map_err(away)?;
     let expiry = session_expiry(hello.session_expiry_s, &door.limits);
+    let keep_alive = keep_alive(hello.keep_alive_s, dialect, &door.limits);
+    let quota = door.limits.quota(&principal);
+    let told_s = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let mut welcome = Welcome {
+        session_present: false,
+        session_expiry_s: Some(told_s(expiry)).filter(|told| *told != hello.session_expiry_s),
+        receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
+        packet_bytes: u32::try_from(quota.packet_bytes).unwrap_or(u32::MAX),
+        alias_max: door.limits.topic_aliases,
+        client_id: assigned.clone(),
+        keep_alive_s: u16::try_from(keep_alive.as_secs()).ok().filter(|told| *told != hello.keep_alive_s),
+    };
+    if !fits(&welcome, dialect) {
+        return Err(turned_away(dialect, Refusal::Fault(Fault::Answer), door));
+    }
     let coming = Coming {
         principal: &principal,
         client_id: assigned.as_deref().unwrap_or(&given_id),
@@ -144,18 +156,7 @@ async fn greet<S: AsyncRead + Unpin>(
             return Err(away(Refusal::Unavailable));
         }
     };
-    let keep_alive = keep_alive(hello.keep_alive_s, &door.limits);
-    let quota = door.limits.quota(&principal);
-    let told_s = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-    let welcome = Welcome {
-        session_present: entered.present,
-        session_expiry_s: Some(told_s(expiry)).filter(|told| *told != hello.session_expiry_s),
-        receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
-        packet_bytes: u32::try_from(quota.packet_bytes).unwrap_or(u32::MAX),
-        alias_max: door.limits.topic_aliases,
-        client_id: assigned,
-        keep_alive_s: u16::try_from(keep_alive.as_secs()).ok().filter(|told| *told != hello.keep_alive_s),
-    };
+    welcome.session_present = entered.present;
     let silence_max = keep_alive.mul_f32(1.5);
     Ok(Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input })
 }
@@ -234,17 +235,24 @@ fn hello(connect: &Connect<'_>, peer: SocketAddr, limits: &Limits) -> Result<Hel
     })
 }
 
-fn keep_alive(promised_s: u16, limits: &Limits) -> Duration {
+/// The keep-alive that holds. Only clients of MQTT 5.0 can be told of another one than they promised.
+fn keep_alive(promised_s: u16, dialect: Dialect, limits: &Limits) -> Duration {
+    let max = match dialect {
+        Dialect::Four => limits.keep_alive_max,
+        Dialect::Five(_) => limits.keep_alive_told.min(limits.keep_alive_max),
+    };
     match promised_s {
-        0 => limits.keep_alive_max,
-        seconds => Duration::from_secs(seconds.into()).min(limits.keep_alive_max),
+        0 => max,
+        seconds => Duration::from_secs(seconds.into()).min(max),
     }
 }
 
 async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refusal> {
+    let peer = credentials.peer;
     let answer = timeout(door.limits.login_deadline, door.login.login(credentials)).await;
     answer.unwrap_or(Err(Refused::Unavailable)).map_err(|refused| {
         door.tally.logins_refused.add();
+        door.denials.tell_login(&refused, peer);
         match refused {
             Refused::BadLogin => Refusal::BadLogin,
             Refused::NotAllowed => Refusal::NotAuthorised,
@@ -253,10 +261,11 @@ async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refu
     })
 }
 
-fn allowed(will: Will, principal: &Principal, door: &Door) -> Result<Will, Refusal> {
+fn allowed(will: Will, principal: &Principal, peer: SocketAddr, door: &Door) -> Result<Will, Refusal> {
     if may(principal, Action::Publish { topic: &will.topic, retain: will.retain }) {
         return Ok(will);
     }
     door.tally.refused.add();
+    door.denials.tell(Denied::Will, principal, peer);
     Err(Refusal::NotAuthorised)
 }

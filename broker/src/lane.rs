@@ -9,6 +9,7 @@ use crate::clock::{Clock, Moment};
 use crate::message::{Draft, Envelope, LANES, Lane, Message, open};
 use crate::retained::{Kept, Page, Place, Retained, Room, Wanted};
 use crate::router::{Dead, Inlet};
+use crate::sys;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -199,9 +200,14 @@ impl Entry {
     fn retain(&mut self, message: Message, lanes: &Lanes) -> Kept {
         // Lanes that fill up at the same moment may overshoot by one message each.
         let all = lanes.retained.load(Ordering::Relaxed);
-        let room = if all < lanes.retained_max { Room::Some } else { Room::None };
+        // The broker's own few are always kept and not counted; nobody else may publish there.
+        let own = message.topic().starts_with(sys::ROOT);
+        let room = if own || all < lanes.retained_max { Room::Some } else { Room::None };
         let before = self.retained.len();
         let kept = self.retained.set(Arc::new(message), room);
+        if own {
+            return kept;
+        }
         // Wraps on the way down, as atomics do, and ends at the right sum.
         lanes.retained.fetch_add(self.retained.len().wrapping_sub(before), Ordering::Relaxed);
         kept

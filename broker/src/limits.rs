@@ -1,6 +1,7 @@
 //! A limit on everything a client can make grow.
 
 use crate::principal::Principal;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What the broker allows. Every limit that bites is counted in `Counters`.
@@ -29,6 +30,8 @@ pub struct Limits {
     pub write_deadline: Duration,
     /// The keep-alive used for clients that ask for a longer one, or for none.
     pub keep_alive_max: Duration,
+    /// The longest keep-alive that a client of MQTT 5.0 is told to keep; one of 3.1.1 cannot be told.
+    pub keep_alive_told: Duration,
     /// Bytes of a topic name or filter.
     pub topic_bytes: usize,
     /// Levels of a topic name or filter.
@@ -46,7 +49,7 @@ pub struct Limits {
     pub edge: Quota,
     /// What the website may use.
     pub website: Quota,
-    /// What one connection of a person may use.
+    /// What one connection of a person, or of a stand-alone broker's user, may use.
     pub person: Quota,
 }
 
@@ -63,6 +66,8 @@ pub struct Quota {
     pub queue_messages: usize,
     /// Bytes of topics and payloads waiting for a slow or absent client.
     pub queue_bytes: usize,
+    /// Messages a second that may be published; a client that is faster is slowed down. `None`: as fast as it can.
+    pub publishes_per_s: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -73,6 +78,7 @@ impl Default for Limits {
             in_flight: 200,
             queue_messages: 10_000,
             queue_bytes: 8 << 20,
+            publishes_per_s: None,
         };
         Self {
             connections: 20_000,
@@ -86,6 +92,7 @@ impl Default for Limits {
             login_deadline: Duration::from_secs(10),
             write_deadline: Duration::from_secs(20),
             keep_alive_max: Duration::from_secs(3600),
+            keep_alive_told: Duration::from_secs(3600),
             topic_bytes: 512,
             topic_levels: 16,
             topic_aliases: 32,
@@ -99,7 +106,7 @@ impl Default for Limits {
                 ..quota.clone()
             },
             person: quota.clone(),
-            edge: quota,
+            edge: Quota { publishes_per_s: NonZeroU32::new(1_000), ..quota },
         }
     }
 }
@@ -110,7 +117,7 @@ impl Limits {
         match principal {
             Principal::Website => &self.website,
             Principal::Edge { .. } => &self.edge,
-            Principal::Ops { .. } => &self.person,
+            Principal::Ops { .. } | Principal::User(_) => &self.person,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::connection;
 use crate::door::Door;
+use crate::goodbye::{Parting, linger};
 use crate::places::{Caller, Places};
 use crate::tls::Tls;
 use crate::websocket;
@@ -72,8 +73,8 @@ pub struct Reception {
     pub places: Arc<Places>,
     /// Ends them.
     pub stop: CancellationToken,
-    /// What they run in.
-    pub tasks: TaskTracker,
+    /// What their clients are served in.
+    pub guests: TaskTracker,
 }
 
 impl Reception {
@@ -83,8 +84,9 @@ impl Reception {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if let Some(caller) = self.places.take(peer, &self.door.limits, &self.door.tally) {
-            self.stop.run_until_cancelled(Box::pin(websocket::adopt(upgraded, caller, &self.door))).await;
+        if let Some(mut caller) = self.places.take(peer, &self.door.limits, &self.door.tally) {
+            let serving = Box::pin(websocket::adopt(upgraded, &mut caller, &self.door));
+            self.guests.track_future(self.stop.run_until_cancelled(serving)).await;
         }
     }
 
@@ -106,7 +108,7 @@ impl Reception {
             }
             let (door, stop, encryption) =
                 (Arc::clone(&self.door), self.stop.child_token(), encryption.clone());
-            self.tasks.spawn(async move {
+            self.guests.spawn(async move {
                 stop.run_until_cancelled(receive(stream, encryption, carrier, caller, &door)).await;
             });
         }
@@ -114,13 +116,19 @@ impl Reception {
 }
 
 /// What only some connections need is boxed, so that an idle one without it is small.
-async fn receive(stream: TcpStream, encryption: Encryption, carrier: Carrier, caller: Caller, door: &Door) {
+async fn receive(
+    stream: TcpStream,
+    encryption: Encryption,
+    carrier: Carrier,
+    mut caller: Caller,
+    door: &Door,
+) {
     match encryption {
-        Encryption::None(_) => carry(stream, carrier, caller, door).await,
+        Encryption::None(_) => carry(stream, carrier, &mut caller, door).await,
         Encryption::Tls(tls) => {
             let shaken = timeout_at(caller.connect_by, Box::pin(tls.accept(stream))).await;
             match shaken {
-                Ok(Ok(stream)) => Box::pin(carry(stream, carrier, caller, door)).await,
+                Ok(Ok(stream)) => Box::pin(carry(stream, carrier, &mut caller, door)).await,
                 Ok(Err(error)) => {
                     door.tally.handshakes_failed.add();
                     tracing::debug!(peer = %caller.peer, "no TLS: {error}");
@@ -131,12 +139,16 @@ async fn receive(stream: TcpStream, encryption: Encryption, carrier: Carrier, ca
     }
 }
 
-async fn carry<S>(stream: S, carrier: Carrier, caller: Caller, door: &Door)
+async fn carry<S>(mut stream: S, carrier: Carrier, caller: &mut Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match carrier {
-        Carrier::Bytes => connection::serve(stream, caller, door).await,
+        Carrier::Bytes => {
+            if connection::serve(&mut stream, caller, door).await == Parting::Told {
+                linger(&mut stream).await;
+            }
+        }
         Carrier::WebSocket => Box::pin(websocket::receive(stream, caller, door)).await,
     }
 }

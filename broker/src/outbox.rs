@@ -128,10 +128,10 @@ impl Outbox {
     }
 
     /// DISCONNECT, which MQTT 3.1.1 servers do not send.
-    pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) -> Written {
-        let Voice::Five(five) = &self.voice else { return Written::No };
-        five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
-        Written::Yes
+    pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) {
+        if let Voice::Five(five) = &self.voice {
+            five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
+        }
     }
 
     /// Gives back memory that is not needed.

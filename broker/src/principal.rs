@@ -1,5 +1,6 @@
 //! Who a client is, and the one trait through which the broker asks.
 
+use crate::user::User;
 use protocol::{EdgeId, LocationId};
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin};
 
@@ -22,6 +23,8 @@ pub enum Principal {
         /// What the person may see.
         scope: Scope,
     },
+    /// A client of a stand-alone broker, whose rights its settings say.
+    User(User),
 }
 
 /// Which locations a person may see.
@@ -40,6 +43,7 @@ impl Principal {
             Principal::Website => Identity::Website,
             Principal::Edge { location, edge } => Identity::Edge(location.clone(), edge.clone()),
             Principal::Ops { name, .. } => Identity::Ops(name.clone()),
+            Principal::User(user) => Identity::User(user.name.clone()),
         }
     }
 }
@@ -50,6 +54,7 @@ pub(crate) enum Identity {
     Website,
     Edge(LocationId, EdgeId),
     Ops(String),
+    User(String),
 }
 
 /// What a client said of itself in its CONNECT.

@@ -1,13 +1,17 @@
-//! The broker's own topic, `view/broker`, and the housekeeping that goes with its rhythm.
+//! The broker's own topics, `view/broker` and those below `$SYS/broker/`, and the housekeeping that goes with its
+//! rhythm.
 
 use crate::counters::Counters;
 use crate::door::Door;
 use crate::message::Draft;
 use crate::packet::QoS;
 use crate::properties::Properties;
+use crate::sys;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,20 +35,41 @@ impl Report {
     }
 }
 
-/// Publishes the report whenever it has changed, and ends sessions that have expired.
-pub async fn run(door: Arc<Door>) {
-    let mut last = None;
+/// Whether people find the broker's own numbers where the topic contract has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Under `view/broker`, and under `$SYS/broker/`.
+    Shown,
+    /// Only under `$SYS/broker/`, which no wildcard at the first level matches: for clients that expect to find
+    /// nothing but what they have published.
+    Hidden,
+}
+
+/// Publishes what has changed, ends sessions that have expired, and sums up what was refused.
+pub async fn run(door: Arc<Door>, view: View) {
+    let (started, mut last, mut said) = (Instant::now(), None, HashMap::new());
     let mut tick = tokio::time::interval(REPORT_EVERY);
     loop {
         tick.tick().await;
-        door.expire_old(tokio::time::Instant::now());
-        let report = Report::of(&door.counters());
-        if last.as_ref() != Some(&report) {
+        door.expire_old(Instant::now());
+        door.denials.sum_up();
+        let counters = door.counters();
+        let report = Report::of(&counters);
+        if view == View::Shown && last.as_ref() != Some(&report) {
             let json = serde_json::to_vec(&report).expect("numbers are always JSON");
-            let topic = protocol::Topic::ViewBroker.to_string();
-            // A dead router is noticed by the probe.
-            let _ = door.publish(Draft::message(&topic, &json, QoS::One, true, &Properties::default())).await;
+            say(&door, &protocol::Topic::ViewBroker.to_string(), &json).await;
             last = Some(report);
         }
+        for (topic, text) in sys::texts(&counters, started.elapsed()) {
+            if said.get(topic) != Some(&text) {
+                say(&door, topic, text.as_bytes()).await;
+                said.insert(topic, text);
+            }
+        }
     }
+}
+
+async fn say(door: &Door, topic: &str, payload: &[u8]) {
+    // A dead router is noticed by the probe.
+    let _ = door.say(Draft::message(topic, payload, QoS::One, true, &Properties::default())).await;
 }

@@ -62,6 +62,11 @@ impl Sessions {
         self.table.lock().len()
     }
 
+    /// How many subscriptions they have.
+    pub fn subscriptions(&self) -> u64 {
+        self.table.lock().values().map(|session| session.state().subscriptions().len() as u64).sum()
+    }
+
     /// Gets a client its session, made if need be, after the connection that had it has left.
     pub async fn own(
         &self,

@@ -10,7 +10,7 @@ use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
 use crate::packet::{Options, PacketId, QoS, SendRetained};
 use crate::replay::{Peek, Replay, lanes_of};
-use crate::window::Window;
+use crate::window::{Mismatch, Window};
 use std::collections::HashSet;
 
 /// Bytes ready to be written at which no more messages are added.
@@ -277,23 +277,23 @@ impl State {
     }
 
     /// PUBACK.
-    pub fn acknowledged(&mut self, id: PacketId) {
-        self.window.acknowledged(id);
+    pub fn acknowledged(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.window.acknowledged(id)
     }
 
     /// PUBREC of a message that was taken.
-    pub fn received(&mut self, id: PacketId, out: &mut Outbox) {
-        self.window.received(id, out);
+    pub fn received(&mut self, id: PacketId, out: &mut Outbox) -> Result<(), Mismatch> {
+        self.window.received(id, out)
     }
 
     /// PUBREC of a message that was refused.
-    pub fn refused(&mut self, id: PacketId) {
-        self.window.refused(id);
+    pub fn refused(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.window.refused(id)
     }
 
     /// PUBCOMP.
-    pub fn completed(&mut self, id: PacketId) {
-        self.window.completed(id);
+    pub fn completed(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.window.completed(id)
     }
 
     /// A QoS 2 publish of the client: whether it is to be passed on, has been already, or is one too many.

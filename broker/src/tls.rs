@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{self, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
+use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 
 /// An encrypted stream over `S`, on the server's side.
 pub type Encrypted<S> = tokio_rustls::server::TlsStream<S>;
@@ -66,6 +66,20 @@ pub enum TlsError {
     Unusable(PathBuf, String),
 }
 
+impl TlsError {
+    /// The file that is to be changed.
+    pub fn file(&self) -> &Path {
+        match self {
+            TlsError::Unreadable(file, _)
+            | TlsError::Damaged(file, _)
+            | TlsError::NoCertificate(file)
+            | TlsError::NoKey(file)
+            | TlsError::Mismatch(file, _)
+            | TlsError::Unusable(file, _) => file,
+        }
+    }
+}
+
 /// The certificate that is shown at the moment.
 #[derive(Debug)]
 struct Shown(RwLock<Arc<CertifiedKey>>);
@@ -86,8 +100,10 @@ impl Tls {
         let certified = certified((&files.certificate, &certificate), (&files.key, &key))?;
         let config = match &files.client_ca {
             Some(file) => {
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(authorities(file)?.into(), provider());
+                let verifier = WebPkiClientVerifier::builder_with_provider(
+                    authorities(file, &read(file)?)?.into(),
+                    provider(),
+                );
                 let verifier =
                     verifier.build().map_err(|e| TlsError::Unusable(file.clone(), e.to_string()))?;
                 versions(file)?.with_client_cert_verifier(verifier)
@@ -113,6 +129,16 @@ impl Tls {
     /// One sentence that names the file and what to do; then nothing has changed.
     pub fn change(&self, file: &Path, pem: &[u8]) -> Result<(), TlsError> {
         *self.shown.0.write() = certified((file, pem), (file, pem))?;
+        Ok(())
+    }
+
+    /// Shows what these files hold now; connections that are up stay so, and whose clients are let in stays the same.
+    ///
+    /// # Errors
+    /// One sentence that names the file and what to do; then nothing has changed.
+    pub fn reopen(&self, files: &TlsFiles) -> Result<(), TlsError> {
+        let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+        *self.shown.0.write() = certified((&files.certificate, &certificate), (&files.key, &key))?;
         Ok(())
     }
 
@@ -145,6 +171,17 @@ impl fmt::Debug for Tls {
 /// One sentence that names the file, when there is none.
 pub fn first_certificate(file: &Path, pem: &[u8]) -> Result<Vec<u8>, TlsError> {
     certificates(file, pem).map(|chain| chain[0].to_vec())
+}
+
+/// For a client that is to trust the authorities of a PEM file, which was read already, and no other.
+///
+/// # Errors
+/// One sentence that names the file and what to do.
+pub fn trust(file: &Path, pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let unusable = |error: rustls::Error| TlsError::Unusable(file.to_owned(), error.to_string());
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(unusable)?.with_root_certificates(authorities(file, pem)?);
+    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -183,9 +220,9 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     if chain.is_empty() { Err(TlsError::NoCertificate(file.to_owned())) } else { Ok(chain) }
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, TlsError> {
+fn authorities(file: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(file, &read(file)?)? {
+    for certificate in certificates(file, pem)? {
         roots.add(certificate).map_err(|error| TlsError::Unusable(file.to_owned(), error.to_string()))?;
     }
     Ok(roots)

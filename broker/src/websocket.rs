@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::limits::Limits;
 use crate::places::Caller;
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, StreamExt};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -50,7 +50,7 @@ fn offers_mqtt(headers: &HeaderMap) -> bool {
 }
 
 /// Serves a client of the broker's own listener, from its HTTP request on.
-pub async fn receive<S>(stream: S, caller: Caller, door: &Door)
+pub async fn receive<S>(stream: S, caller: &mut Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -75,7 +75,7 @@ where
 }
 
 /// Serves a client whose request an HTTP server has answered with [`answer_websocket`].
-pub async fn adopt<S>(upgraded: S, caller: Caller, door: &Door)
+pub async fn adopt<S>(upgraded: S, caller: &mut Caller, door: &Door)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -83,7 +83,11 @@ where
     serve(socket.await, caller, door).await;
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, caller: Caller, door: &Door) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<S>,
+    caller: &mut Caller,
+    door: &Door,
+) {
     let mut frames = Frames { socket, rest: Bytes::new(), fault: None };
     connection::serve(&mut frames, caller, door).await;
     let Frames { mut socket, fault, .. } = frames;
@@ -96,8 +100,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, ca
     if fault.is_some() {
         door.tally.malformed.add();
     }
-    // Whether the client reads it is its own affair.
-    let _ = timeout(GOODBYE, socket.close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    // Whether the client reads it is its own affair. Its own goodbye is awaited: a socket that is closed before that
+    // came is reset, and a client that has done everything right would see an error.
+    let _ = timeout(GOODBYE, async {
+        socket.close(Some(CloseFrame { code, reason: reason.into() })).await?;
+        while socket.next().await.transpose()?.is_some() {}
+        Ok::<(), Error>(())
+    })
+    .await;
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {

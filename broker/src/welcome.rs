@@ -45,6 +45,18 @@ pub fn accept(out: &mut BytesMut, dialect: Dialect, welcome: &Welcome) {
     }
 }
 
+/// Whether the client can take so long an answer.
+pub fn fits(welcome: &Welcome, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Four => true,
+        Dialect::Five(terms) => {
+            let mut out = BytesMut::new();
+            connack::welcome(&mut out, welcome);
+            out.len() <= packet_bytes(&terms)
+        }
+    }
+}
+
 /// Turns a client away. MQTT 3.1.1 has no word for a wrong CONNECT: the connection is only closed.
 pub fn refuse(out: &mut BytesMut, dialect: Dialect, refusal: Refusal) {
     match dialect {

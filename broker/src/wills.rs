@@ -42,6 +42,11 @@ impl Wills {
         self.waiting.lock().wills.remove(&place)
     }
 
+    /// Drops all of them.
+    pub fn drop_all(&self) {
+        self.waiting.lock().wills.clear();
+    }
+
     /// Makes a will due now, if it has not been published.
     pub fn hasten(&self, place: Place) {
         if let Some(will) = self.take(place) {

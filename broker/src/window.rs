@@ -92,42 +92,52 @@ impl Window {
     }
 
     /// PUBACK.
-    pub fn acknowledged(&mut self, id: PacketId) {
-        self.end(id, |flight| flight.outgoing.qos == QoS::One);
+    pub fn acknowledged(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.end(id, |flight| flight.outgoing.qos == QoS::One)
     }
 
     /// PUBCOMP.
-    pub fn completed(&mut self, id: PacketId) {
-        self.end(id, |flight| flight.phase == Phase::Released);
+    pub fn completed(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.end(id, |flight| flight.phase == Phase::Released)
     }
 
     /// PUBREC of a message that was taken: answers with PUBREL. An id that is not known any more is released as
     /// well, so that the client can forget it.
-    pub fn received(&mut self, id: PacketId, out: &mut Outbox) {
+    pub fn received(&mut self, id: PacketId, out: &mut Outbox) -> Result<(), Mismatch> {
         let mut reason = ReleaseReason::UnknownId;
-        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id)
-            && flight.outgoing.qos == QoS::Two
-        {
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) {
+            if flight.outgoing.qos != QoS::Two {
+                return Err(Mismatch);
+            }
             flight.phase = Phase::Released;
             self.waiting -= usize::from(std::mem::take(&mut flight.again));
             reason = ReleaseReason::Success;
         }
         out.pubrel(id, reason);
+        Ok(())
     }
 
     /// PUBREC of a message that was refused: it is done.
-    pub fn refused(&mut self, id: PacketId) {
-        self.end(id, |flight| flight.outgoing.qos == QoS::Two);
+    pub fn refused(&mut self, id: PacketId) -> Result<(), Mismatch> {
+        self.end(id, |flight| flight.outgoing.qos == QoS::Two)
     }
 
-    fn end(&mut self, id: PacketId, fits: impl Fn(&Flight) -> bool) {
-        if let Some(at) = self.flights.iter().position(|flight| flight.id == id && fits(flight))
-            && let Some(flight) = self.flights.remove(at)
-        {
+    /// An id that is not in flight was answered before, and is done.
+    fn end(&mut self, id: PacketId, fits: impl Fn(&Flight) -> bool) -> Result<(), Mismatch> {
+        let Some(at) = self.flights.iter().position(|flight| flight.id == id) else { return Ok(()) };
+        if !fits(&self.flights[at]) {
+            return Err(Mismatch);
+        }
+        if let Some(flight) = self.flights.remove(at) {
             self.waiting -= usize::from(flight.again);
         }
+        Ok(())
     }
 }
+
+/// An acknowledgement of another kind than the message in flight under its id awaits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch;
 
 impl Flight {
     fn write(&self, dup: Dup, out: &mut Outbox, now: Moment) -> Written {
@@ -191,14 +201,14 @@ mod tests {
             window.send(outgoing(payload, QoS::One), &mut out, now());
         }
         assert_eq!(read(&mut out), ["a 1", "b 2", "c 3", "d 4"]);
-        window.acknowledged(id(3));
-        window.acknowledged(id(1));
-        window.acknowledged(id(99));
+        for known in [3, 1, 99] {
+            assert_eq!(window.acknowledged(id(known)), Ok(()));
+        }
         window.begin_again();
         assert_eq!(window.len(), 0);
         assert!(window.send_again(&mut out, 1, now()));
         assert!(!window.send_again(&mut out, 1, now()), "there is room for one");
-        window.acknowledged(id(2));
+        assert_eq!(window.acknowledged(id(2)), Ok(()));
         assert!(window.send_again(&mut out, 1, now()));
         assert!(!window.send_again(&mut out, 9, now()));
         assert_eq!(read(&mut out), ["b 2 dup", "d 4 dup"]);
@@ -210,19 +220,30 @@ mod tests {
         let (mut window, mut out) = (Window::default(), outbox());
         window.send(outgoing("a", QoS::Two), &mut out, now());
         window.send(outgoing("b", QoS::Two), &mut out, now());
-        window.acknowledged(id(1));
-        window.completed(id(1));
-        assert_eq!(window.len(), 2, "neither PUBACK nor an early PUBCOMP ends it");
-        window.received(id(1), &mut out);
-        window.received(id(77), &mut out);
+        assert_eq!(window.acknowledged(id(1)), Err(Mismatch));
+        assert_eq!(window.completed(id(1)), Err(Mismatch), "it comes too early");
+        assert_eq!(window.len(), 2);
+        assert_eq!(window.received(id(1), &mut out), Ok(()));
+        assert_eq!(window.received(id(77), &mut out), Ok(()));
         assert_eq!(read(&mut out), ["a 1", "b 2", "release 1", "release 77"]);
         window.begin_again();
         while window.send_again(&mut out, 9, now()) {}
         assert_eq!(read(&mut out), ["release 1", "b 2 dup"]);
-        window.completed(id(1));
+        assert_eq!(window.completed(id(1)), Ok(()));
         assert_eq!(window.len(), 1);
-        window.refused(id(2));
+        assert_eq!(window.refused(id(2)), Ok(()));
         assert_eq!(window.len(), 0, "a refused message is done");
+    }
+
+    #[test]
+    fn a_qos_1_message_awaits_nothing_but_its_puback() {
+        let (mut window, mut out) = (Window::default(), outbox());
+        window.send(outgoing("a", QoS::One), &mut out, now());
+        out.bytes.clear();
+        assert_eq!(window.received(id(1), &mut out), Err(Mismatch));
+        assert_eq!(window.refused(id(1)), Err(Mismatch));
+        assert_eq!(window.completed(id(1)), Err(Mismatch));
+        assert_eq!((window.len(), out.bytes.len()), (1, 0));
     }
 
     #[test]
@@ -248,7 +269,7 @@ mod tests {
             window.send(outgoing("x", QoS::One), &mut out, now());
             let newest = window.flights.back().unwrap().id;
             assert_ne!(newest, id(1));
-            window.acknowledged(newest);
+            assert_eq!(window.acknowledged(newest), Ok(()));
             out.bytes.clear();
         }
     }

@@ -2,8 +2,9 @@
 //! request a connection, one line of JSON each way.
 
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     face::{FaceVector, Grade},
+    input::{Input, Sighting},
     live::{Answer, Live},
     status::Status,
 };
@@ -21,7 +22,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
-    sync::watch,
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -45,6 +46,13 @@ pub enum Request {
         space: SpaceId,
         /// The faces, each with what it is good enough for.
         faces: Vec<Asked>,
+    },
+    /// A program with eyes of its own shows a face: it is decided on and counted like one of the camera's.
+    See {
+        /// The space of the vector.
+        space: SpaceId,
+        /// The face.
+        face: Asked,
     },
 }
 
@@ -89,17 +97,24 @@ impl Door {
     }
 }
 
+/// The edge behind the door.
+#[derive(Debug, Clone)]
+pub struct Behind {
+    /// Whom it recognises.
+    pub live: Arc<Live>,
+    /// Its time.
+    pub clock: Arc<Clock>,
+    /// How it is.
+    pub status: watch::Receiver<Status>,
+    /// Where sightings go in.
+    pub inputs: mpsc::Sender<Input>,
+}
+
 /// Serves until `stop`.
 ///
 /// # Errors
 /// Never: what goes wrong with one client is that client's.
-pub async fn serve(
-    door: Option<Door>,
-    live: Arc<Live>,
-    clock: Arc<Clock>,
-    status: watch::Receiver<Status>,
-    stop: CancellationToken,
-) -> Result<()> {
+pub async fn serve(door: Option<Door>, edge: Behind, stop: CancellationToken) -> Result<()> {
     let Some(Door { listener, path }) = door else {
         stop.cancelled().await;
         return Ok(());
@@ -114,8 +129,7 @@ pub async fn serve(
         if let Ok((stream, _)) = accepted
             && clients.len() < CLIENTS_MAX
         {
-            let (live, clock, status) = (live.clone(), clock.clone(), status.clone());
-            clients.spawn(timeout(PATIENCE, client(stream, live, clock, status)));
+            clients.spawn(timeout(PATIENCE, client(stream, edge.clone())));
         }
     }
     // Whoever asks now sees that nobody is there.
@@ -134,12 +148,8 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn client(
-    stream: tokio::net::UnixStream,
-    live: Arc<Live>,
-    clock: Arc<Clock>,
-    status: watch::Receiver<Status>,
-) -> io::Result<()> {
+async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> {
+    let Behind { live, clock, status, inputs } = edge;
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
@@ -148,6 +158,10 @@ async fn client(
             .map_err(io::Error::other)?,
         Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
             Ok(answers) => serde_json::json!({ "answers": answers }),
+            Err(error) => serde_json::json!({ "error": error.to_string() }),
+        },
+        Ok(Request::See { space, face }) => match see(&live, &inputs, &space, &face).await {
+            Ok(answer) => serde_json::json!({ "answer": answer }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
         },
         Err(_) => serde_json::json!({ "error": "the request cannot be read" }),
@@ -161,18 +175,34 @@ async fn client(
 /// # Errors
 /// When the faces are of another model than the gallery's.
 pub fn answer(live: &Live, clock: &Clock, space: &SpaceId, faces: &[Asked]) -> Result<Vec<Answer>> {
-    if *space != live.space().id {
-        bail!("the edge recognises with another model: give the --models it runs with");
-    }
     let answers = faces.iter().map(|face| {
-        let grade = match face.good_for {
-            GoodFor::Enrol => Grade::Enrol,
-            GoodFor::Match => Grade::Match(crate::face::Shortfall::Small),
-        };
-        let Some(vector) = FaceVector::from_output(&face.vector) else { bail!("a face has no direction") };
+        let (vector, grade) = face.of(live, space)?;
         Ok(live.decide(vector.as_slice(), grade, clock.wall())?)
     });
     answers.collect()
+}
+
+/// Shows a face to the daemon; when this answers, what is counted of it is durable.
+async fn see(live: &Live, inputs: &mpsc::Sender<Input>, space: &SpaceId, face: &Asked) -> Result<Answer> {
+    let (vector, grade) = face.of(live, space)?;
+    let (asker, answer) = oneshot::channel();
+    let sighting = Sighting { vector, grade, at: clock::system() };
+    inputs.send(Input::Seen(sighting, Some(asker))).await.context("the edge has stopped")?;
+    answer.await.context("the edge has stopped")
+}
+
+impl Asked {
+    fn of(&self, live: &Live, space: &SpaceId) -> Result<(FaceVector, Grade)> {
+        if *space != live.space().id {
+            bail!("the edge recognises with another model: give the --models it runs with");
+        }
+        let grade = match self.good_for {
+            GoodFor::Enrol => Grade::Enrol,
+            GoodFor::Match => Grade::Match(crate::face::Shortfall::Small),
+        };
+        let vector = FaceVector::from_output(&self.vector).context("a face has no direction")?;
+        Ok((vector, grade))
+    }
 }
 
 /// Asks the daemon of a state folder; `None` when none runs.

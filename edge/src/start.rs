@@ -14,7 +14,7 @@ use crate::{
     session::Session,
     socket,
     status::Status,
-    store::Store,
+    store::{OutboxDb, Store, StoredRow, waits_for_disk},
 };
 use anyhow::{Context, Result, anyhow};
 use protocol::{Nonce, StreamId, UnixMs, message::Start};
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 /// Inputs that wait for the daemon's thread at most; beyond it the session waits, and with it the broker.
 const INPUTS_MAX: usize = 4_096;
 const NOTICES_MAX: usize = 16_384;
+const DISK_PAUSE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(200);
 
 /// What an edge is started with.
@@ -64,14 +65,19 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     let folder = state.clone();
     let lock = tokio::task::spawn_blocking(move || StateLock::take(&folder)).await??;
     let opening = (state.clone(), identity.clone());
-    let (mut store, opened) =
-        tokio::task::spawn_blocking(move || Store::open(&opening.0, &opening.1.digest_key)).await??;
+    let live = Arc::new(Live::new(space));
+    let known = live.clone();
+    let open = move || {
+        let mut know = |face_id, row: StoredRow| known.put(&face_id, &row.customer);
+        Store::open_each(&opening.0, &opening.1.digest_key, &mut know)
+    };
+    let (mut store, opened) = tokio::task::spawn_blocking(open).await??;
     if let Some(why) = &opened.cache_lost {
+        live.clear();
         tracing::warn!(%why, "the cache was given up and will be filled again");
     }
-    let start = Start { count: store.outbox.started()?, nonce: Nonce(random()?) };
+    let start = Start { count: started(&mut store.outbox, &stop).await?, nonce: Nonce(random()?) };
     let clock = Arc::new(Clock::start(opened.loaded.standing.earliest()));
-    let live = Arc::new(Live::new(space));
     let presence = Presence::new(i64::try_from(away.as_millis())?, live.space().thresholds.matches);
     let (notices, _) = broadcast::channel(NOTICES_MAX);
     let (inputs, taken) = mpsc::channel(INPUTS_MAX);
@@ -110,7 +116,13 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     });
     tasks.spawn(tick(inputs.clone(), stop.clone()));
     let door = socket::Door::open(&state);
-    tasks.spawn(socket::serve(door, live.clone(), clock.clone(), status.clone(), stop.clone()));
+    let behind = socket::Behind {
+        live: live.clone(),
+        clock: clock.clone(),
+        status: status.clone(),
+        inputs: inputs.clone(),
+    };
+    tasks.spawn(socket::serve(door, behind, stop.clone()));
     Ok(Edge { inputs, live, clock, status, notices, tasks, stop })
 }
 
@@ -194,6 +206,25 @@ impl Eyepiece {
             .blocking_send(Input::Seen(sighting, Some(asker)))
             .map_err(|_| anyhow!("the edge has stopped"))?;
         answer.blocking_recv().context("the edge has stopped")
+    }
+}
+
+/// Counts the start: durable before anything else, so that an old image is noticed. A full disk is waited for.
+async fn started(outbox: &mut OutboxDb, stop: &CancellationToken) -> Result<u64> {
+    let mut told = false;
+    loop {
+        match outbox.started() {
+            Err(error) if waits_for_disk(&error) && !stop.is_cancelled() => {
+                if !told {
+                    tracing::error!(
+                        "the start cannot be written down: {error}; until it can, nobody is recognised"
+                    );
+                }
+                told = true;
+                let _ = tokio::time::timeout(DISK_PAUSE, stop.cancelled()).await;
+            }
+            count => return count.context("the start cannot be written down"),
+        }
     }
 }
 

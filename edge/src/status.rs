@@ -23,6 +23,8 @@ pub struct Status {
     pub connected: bool,
     /// Why not, in words.
     pub trouble: Option<String>,
+    /// Why nothing can be stored, in words; what came meanwhile is not acknowledged.
+    pub storage_trouble: Option<String>,
     /// Where it stands with the website's rows.
     pub state: SyncState,
     /// The epoch, 16 hexadecimal digits.
@@ -49,8 +51,12 @@ pub struct Status {
     pub visits_waiting: usize,
     /// Visits lost because too many waited.
     pub visits_lost: u64,
+    /// Visits since the start that were not counted because they could not be stored.
+    pub visits_not_stored: u64,
     /// Receipts of removals the website has not stored.
     pub receipts_waiting: usize,
+    /// Receipts lost because too many waited.
+    pub receipts_lost: u64,
     /// Messages that could not be read, since the start.
     pub refused: u64,
     /// Repairs begun since the start.
@@ -71,6 +77,12 @@ impl fmt::Display for Status {
             (true, true, _) => writeln!(f, "running, connected to the website")?,
             (true, false, Some(why)) => writeln!(f, "running, not connected: {why}")?,
             (true, false, None) => writeln!(f, "running, not connected yet")?,
+        }
+        if let Some(why) = &self.storage_trouble {
+            writeln!(
+                f,
+                "it cannot store anything: {why}; it recognises for as long as its lease lasts, counts nothing, and tries again"
+            )?;
         }
         let sync = match self.state {
             SyncState::Filling => "no verified state yet: it recognises nobody",
@@ -121,6 +133,16 @@ impl fmt::Display for Status {
         )?;
         if self.visits_lost > 0 {
             write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
+        }
+        if self.visits_not_stored > 0 {
+            write!(
+                f,
+                "; {} visits were not counted because they could not be stored",
+                self.visits_not_stored
+            )?;
+        }
+        if self.receipts_lost > 0 {
+            write!(f, "; {} receipts were lost because too many waited", self.receipts_lost)?;
         }
         if self.refused > 0 {
             write!(f, "; {} messages could not be read", self.refused)?;

@@ -2,22 +2,33 @@
 //! spoken to through their public doors.
 #![allow(clippy::unwrap_used)]
 
+mod broker;
+pub mod chaos;
+mod database;
 mod edge_box;
 mod face_data;
+mod fault_proxy;
+mod frames;
 mod joined;
+mod model_set;
 mod people;
 mod program;
 mod quiet;
+mod random;
 mod until;
 mod website;
 mod wire;
 
-pub use edge_box::EdgeBox;
+pub use broker::Broker;
+pub use edge_box::{EdgeBox, Shown};
 pub use face_data::{FaceData, face_data};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use joined::Joined;
+pub use model_set::{blind_models, blind_space};
 pub use people::{noisy, person};
 pub use program::{Output, Program, run};
 pub use quiet::Quiet;
+pub use random::Random;
 pub use until::until;
 pub use website::{Answer, Database, Website};
 pub use wire::{Weather, Wire};

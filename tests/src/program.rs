@@ -15,7 +15,7 @@ use std::{
 ///
 /// # Panics
 /// When it was not built: `cargo build --workspace --all-targets` builds tests and programs alike.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.parent().and_then(|deps| deps.parent()).unwrap().join(name);
     assert!(path.exists(), "{} is not there: run cargo build --workspace --all-targets", path.display());
@@ -62,12 +62,23 @@ pub struct Program {
     child: Child,
     lines: Mutex<mpsc::Receiver<String>>,
     said: Arc<Mutex<String>>,
+    to_die: bool,
 }
 
 impl Program {
     /// Starts it.
     pub fn start<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::start_to_die(name, arguments, None)
+    }
+
+    /// Starts it; it dies where the crash point says, if there is one.
+    pub fn start_to_die<A: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+        crash_at: Option<&str>,
+    ) -> Self {
         let mut child = command(name, arguments)
+            .envs(crash_at.map(|point| (crash_point::VARIABLE, point)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -85,7 +96,7 @@ impl Program {
                 keep.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
-        Self { name: name.to_owned(), child, lines: Mutex::new(lines), said }
+        Self { name: name.to_owned(), child, lines: Mutex::new(lines), said, to_die: crash_at.is_some() }
     }
 
     /// Waits for a line on its standard output that `pick` makes something of.
@@ -110,6 +121,16 @@ impl Program {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it was started to die at a crash point.
+    pub fn is_to_die(&self) -> bool {
+        self.to_die
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Ends it as a power cut does: `kill -9`.

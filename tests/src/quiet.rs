@@ -21,7 +21,12 @@ impl Quiet {
     /// Joins a location and starts.
     #[track_caller]
     pub fn join(website: &Website, location: &str, name: &str) -> Self {
-        let identity = Joined::join(website, location, name).identity();
+        Quiet::with(Joined::join(website, location, name).identity())
+    }
+
+    /// Starts an edge that has joined already.
+    #[track_caller]
+    pub fn with(identity: Identity) -> Self {
         let state = tempfile::tempdir().unwrap();
         identity.store(state.path()).unwrap();
         let runtime =

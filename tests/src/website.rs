@@ -53,14 +53,18 @@ impl Website {
 
     /// Starts one with more settings. Without the server that PostgreSQL needs, see [`Database::available`].
     pub fn start_with(database: Database, extra: &[&str]) -> Self {
-        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), database, extra)
+    }
+
+    /// Starts one whose pages are at `http`.
+    pub fn start_at(http: SocketAddr, database: Database, extra: &[&str]) -> Self {
         let mut website = Self {
             program: None,
             data: tempfile::tempdir().unwrap(),
             database_url: (database == Database::Postgres).then(fresh_postgres),
             extra: extra.iter().map(|&s| s.to_owned()).collect(),
-            http: any,
-            mqtt: any,
+            http,
+            mqtt: "127.0.0.1:0".parse().unwrap(),
             token: String::new(),
         };
         website.resume();
@@ -70,21 +74,56 @@ impl Website {
 
     /// Starts it again on the addresses and the data it had.
     pub fn resume(&mut self) {
-        let mut arguments = vec!["serve".to_owned()];
-        arguments.extend(["--listen".to_owned(), self.http.to_string()]);
-        arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
-        arguments.extend(self.where_the_data_is());
-        arguments.extend(self.extra.iter().cloned());
-        let program = Program::start("website", arguments);
+        let program = Program::start("website", self.arguments());
         (self.http, self.mqtt) = program.line(|line| {
             let address = |scheme: &str| line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok();
-            Some((address("http://")?, address("mqtt://")?))
+            Some((address("http://")?, address("mqtt://").or_else(|| address("mqtts://"))?))
         });
         self.program = Some(program);
         until("the website is ready", 30, || match self.call("GET", "/readyz", &Value::Null) {
             Answer { status: 200, .. } => Ok(()),
             answer => Err(format!("{answer:?}")),
         });
+    }
+
+    /// Starts it again to die at a crash point, and waits until it is ready or has died.
+    pub fn resume_to_die(&mut self, crash_at: &str) {
+        self.program = Some(Program::start_to_die("website", self.arguments(), Some(crash_at)));
+        until("the website is ready, or dead", 30, || match self.call("GET", "/readyz", &Value::Null) {
+            Answer { status: 200, .. } => Ok(()),
+            _ if self.program.as_mut().unwrap().has_ended() => Ok(()),
+            answer => Err(format!("{answer:?}")),
+        });
+    }
+
+    /// Whether it was started to die at a crash point.
+    pub fn is_to_die(&self) -> bool {
+        self.program.as_ref().is_some_and(Program::is_to_die)
+    }
+
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
+    }
+
+    /// Which database it keeps its truth in.
+    pub fn database(&self) -> Database {
+        if self.database_url.is_some() { Database::Postgres } else { Database::Sqlite }
+    }
+
+    /// Whether it has died.
+    pub fn has_died(&mut self) -> bool {
+        self.program.as_mut().is_none_or(Program::has_ended)
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["serve".to_owned()];
+        arguments.extend(["--listen".to_owned(), self.http.to_string()]);
+        if !self.extra.iter().any(|word| word == "--mqtt-url") {
+            arguments.extend(["--mqtt-listen".to_owned(), self.mqtt.to_string()]);
+        }
+        arguments.extend(self.where_the_data_is());
+        arguments.extend(self.extra.iter().cloned());
+        arguments
     }
 
     fn where_the_data_is(&self) -> Vec<String> {
@@ -95,9 +134,11 @@ impl Website {
         arguments
     }
 
-    /// Ends it as a power cut does.
+    /// Ends it as a power cut does, if it runs.
     pub fn kill(&mut self) {
-        self.program.take().unwrap().kill();
+        if let Some(program) = self.program.take() {
+            program.kill();
+        }
     }
 
     /// Asks it to stop and gives its exit code.

@@ -151,14 +151,15 @@ fn other_peoples_clients_read_over_mqtts_and_wss() {
         let said = String::from_utf8_lossy(&read.stdout).into_owned();
         assert!(said.contains("\"seq\""), "{said} {}", String::from_utf8_lossy(&read.stderr));
     } else {
-        println!("mosquitto_sub is skipped, because it is not installed");
+        println!("skipped, because mosquitto_sub is not installed: reading with it");
     }
-    let paho = Command::new("python3").args(["-c", "import paho.mqtt.client"]).stderr(Stdio::null()).status();
+    let python = "/usr/bin/python3";
+    let paho = Command::new(python).args(["-c", "import paho.mqtt.client"]).stderr(Stdio::null()).status();
     if !paho.is_ok_and(|status| status.success()) {
-        println!("paho-mqtt over WebSocket is skipped, because python3 cannot import it");
+        println!("skipped, because {python} cannot import paho.mqtt.client: reading over WebSocket");
         return;
     }
-    let read = Command::new("python3").args(["-c", PAHO, &http, &ca, &user]).output().unwrap();
+    let read = Command::new(python).args(["-c", PAHO, &http, &ca, &user]).output().unwrap();
     let said = String::from_utf8_lossy(&read.stdout).into_owned();
     assert!(said.contains("\"seq\""), "{said} {}", String::from_utf8_lossy(&read.stderr));
 }
@@ -166,9 +167,9 @@ fn other_peoples_clients_read_over_mqtts_and_wss() {
 /// Reads the head by WebSocket from the pages' own port.
 const PAHO: &str = r#"
 import sys, paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 port, ca, password = sys.argv[1:]
-client = mqtt.Client(CallbackAPIVersion.VERSION2, transport="websockets")
+generation = [mqtt.CallbackAPIVersion.VERSION2] if hasattr(mqtt, "CallbackAPIVersion") else []
+client = mqtt.Client(*generation, transport="websockets")
 client.ws_set_options(path="/mqtt")
 client.tls_set(ca)
 client.username_pw_set("ann", password)

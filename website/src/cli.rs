@@ -6,7 +6,7 @@ use crate::{
     edges,
     locations::{self, NewLocation},
     random,
-    settings::{CertificateFiles, HostPort, Plaintext, Settings},
+    settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     upkeep::Upkeep,
     web,
@@ -17,7 +17,7 @@ use protocol::{EdgeId, LocationId, message::EnrolPolicy};
 use std::{
     io::{IsTerminal, Read, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ struct StoreArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve pages, the HTTP API and the broker until stopped.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Locations: sets of edges that share one gallery.
     #[command(subcommand)]
     Location(LocationCommand),
@@ -91,6 +91,21 @@ struct ServeArgs {
     /// The broker's address as edges reach it; without it the host they joined at.
     #[arg(long, env = "REGULARS_MQTT_PUBLIC", value_name = "HOST:PORT")]
     mqtt_public: Option<HostPort>,
+    /// Use this broker instead of our own: mqtts://USER:PASSWORD@HOST:PORT, or mqtt:// on this machine.
+    #[arg(
+        long,
+        env = "REGULARS_MQTT_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "mqtt_listen"
+    )]
+    mqtt_url: Option<MqttUrl>,
+    /// The authority that vouches for that broker, where that is no public one: a PEM file. Edges are told it.
+    #[arg(long, env = "REGULARS_MQTT_CA", value_name = "FILE", requires = "mqtt_url")]
+    mqtt_ca: Option<PathBuf>,
+    /// A file with the secret by which that broker proves itself when it asks us about logins and rights.
+    #[arg(long, env = "REGULARS_MQTT_API_SECRET_FILE", value_name = "FILE")]
+    mqtt_api_secret_file: Option<PathBuf>,
     /// How often every location's head is dated and published again, in seconds.
     #[arg(long, env = "REGULARS_HEARTBEAT_S", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -147,6 +162,7 @@ enum EdgeCommand {
         /// The location.
         location: LocationId,
         /// The edge's id.
+        #[arg(allow_hyphen_values = true)]
         edge: EdgeId,
     },
 }
@@ -187,7 +203,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         let settings = Settings { database_url: self.store.database_url, ..Settings::new(self.store.data) };
         match self.command {
-            Command::Serve(args) => serve(args.into_settings(settings)).await,
+            Command::Serve(args) => serve(args.into_settings(settings)?).await,
             Command::Location(command) => location(&*App::open(settings).await?, command).await,
             Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
             Command::MqttUser(command) => mqtt_user(&*App::open(settings).await?, command).await,
@@ -204,8 +220,10 @@ impl Cli {
 }
 
 impl ServeArgs {
-    fn into_settings(self, base: Settings) -> Settings {
-        Settings {
+    fn into_settings(self, base: Settings) -> anyhow::Result<Settings> {
+        let mqtt_ca = self.mqtt_ca.map(AuthorityFile::read).transpose()?;
+        let secret = self.mqtt_api_secret_file.map(|file| api_secret(&file)).transpose()?;
+        Ok(Settings {
             listen: self.listen,
             mqtt_listen: self.mqtt_listen,
             database_url: base.database_url,
@@ -218,10 +236,26 @@ impl ServeArgs {
                 authority: self.tls_ca,
             }),
             mqtt_public: self.mqtt_public,
+            mqtt_broker: self.mqtt_url,
+            mqtt_ca,
+            mqtt_api_secret: secret,
             heartbeat: Duration::from_secs(self.heartbeat_s),
             retention: Duration::from_secs(self.tombstone_days * 24 * 3600),
-        }
+        })
     }
+}
+
+fn api_secret(file: &Path) -> anyhow::Result<Secret> {
+    let text = std::fs::read_to_string(file);
+    let text =
+        text.with_context(|| format!("{} cannot be read: put the shared secret there", file.display()))?;
+    let text = text.trim();
+    anyhow::ensure!(
+        text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{} must hold at least 16 letters, digits or signs, on one line",
+        file.display()
+    );
+    Ok(Secret::new(text.to_owned()))
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -326,4 +360,20 @@ pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_whose_id_begins_with_a_hyphen_can_be_revoked() {
+        for id in ["-VHPqC9csSElSL-Z", "--data", "-h", "plain"] {
+            let words = ["website", "edge", "revoke", "oslo", id, "--data", "folder"];
+            let parsed = Cli::try_parse_from(words).map(|cli| cli.command);
+            let revoked =
+                matches!(&parsed, Ok(Command::Edge(EdgeCommand::Revoke { edge, .. })) if edge.as_str() == id);
+            assert_eq!(revoked, !["--data", "-h"].contains(&id), "{id}: {parsed:?}");
+        }
+    }
 }

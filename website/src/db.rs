@@ -199,11 +199,12 @@ async fn sqlite(path: &Path) -> anyhow::Result<Db> {
         .pragma("temp_store", "MEMORY")
         // An erased vector's bytes are overwritten in the file, not only unlinked.
         .pragma("secure_delete", "ON");
-    let w = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+    // A file is never out of reach as a server can be: nobody has to ask whether it still answers.
+    let pool = SqlitePoolOptions::new().test_before_acquire(false);
+    let w = pool.clone().max_connections(1).connect_with(options.clone()).await;
     let w = w.with_context(|| format!("the database file {} cannot be opened", path.display()))?;
     // A reader that tried to write would wait for the writer and deadlock with it: it gets an error instead.
-    let r =
-        SqlitePoolOptions::new().max_connections(4).connect_with(options.pragma("query_only", "ON")).await;
+    let r = pool.max_connections(4).connect_with(options.pragma("query_only", "ON")).await;
     let r = r.with_context(|| format!("the database file {} cannot be read", path.display()))?;
     Ok(Db::Lite { w, r })
 }

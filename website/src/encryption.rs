@@ -1,8 +1,13 @@
 //! What the website shows to prove that it is itself, and the authority by which edges know it.
 
-use crate::{app::App, certificate, clock, settings::Settings};
+use crate::{
+    app::App,
+    certificate, clock,
+    settings::{AuthorityFile, MqttUrl, Scheme, Settings},
+};
 use anyhow::Context;
 use broker::{Tls, TlsFiles};
+use rumqttc::{TlsConfiguration, Transport};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
@@ -39,6 +44,29 @@ fn published(data: &Path) -> PathBuf {
     data.join("tls").join("ca.pem")
 }
 
+/// The authority by which edges know the broker: that of the one that stands apart, or our own.
+pub(crate) fn mqtt_authority(settings: &Settings) -> Option<String> {
+    match &settings.mqtt_broker {
+        Some(_) => settings.mqtt_ca.as_ref().map(|ca| ca.pem.clone()),
+        None => authority(&settings.data).map(|authority| authority.pem),
+    }
+}
+
+/// How the website's own session reaches a broker that stands apart.
+pub(crate) fn transport(url: &MqttUrl, ca: Option<&AuthorityFile>) -> anyhow::Result<Transport> {
+    Ok(match (url.scheme, ca) {
+        (Scheme::Mqtt, _) => Transport::tcp(),
+        (Scheme::Mqtts, Some(AuthorityFile { file, pem })) => {
+            let config = broker::trust(file, pem.as_bytes())?;
+            Transport::tls_with_config(TlsConfiguration::Rustls(config))
+        }
+        (Scheme::Mqtts, None) => {
+            let default = Transport::try_tls_with_default_config();
+            default.context("the system's authorities cannot be read: name the broker's with --mqtt-ca")?
+        }
+    })
+}
+
 /// What is shown to clients; none where nothing is encrypted. Publishes the authority, or takes it back.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Option<Tls>> {
     let encrypts = settings.encrypts(settings.listen) || settings.encrypts(settings.mqtt_listen);
@@ -57,7 +85,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Option<Tls>> {
     Ok(tls)
 }
 
-fn read_authority(file: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_authority(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file).with_context(|| {
         format!("cannot read {}: give the path of a PEM file that this user may read", file.display())
     })?;

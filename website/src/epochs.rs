@@ -6,14 +6,21 @@ use crate::{
     clock,
     db::Tx,
     decide::{
-        epoch::{self, Mark},
+        epoch::{self, Ahead, Mark},
         erasure::{self, Erasure},
+        revocation,
     },
+    edges::revoke_in,
+    ledger::Written,
     marks, random,
-    tables::{edge_reports, erasures, locations},
+    tables::{
+        edge_reports,
+        edges::{self, Alarm},
+        erasures, locations,
+    },
 };
 use anyhow::Context;
-use protocol::{Epoch, LocationId};
+use protocol::{EdgeId, Epoch, LocationId};
 use std::collections::HashMap;
 
 /// Why a new epoch begins.
@@ -42,14 +49,14 @@ impl Why {
 }
 
 /// Begins a new epoch of one location: everything edges said of the old one is void, everything is published again,
-/// and removals that only the ledger knows are made once more, before anything else can be published.
+/// and removals and revocations that only the ledger knows are made once more, before anything else can be published.
 ///
 /// # Errors
 /// When there is no such location, or the ledger cannot be read.
 pub async fn begin(app: &App, id: &LocationId, why: Why, by: &Actor) -> anyhow::Result<Epoch> {
     let written = app.ledger.read().await?;
     let mut held = Held::begin(&app.db, id).await?;
-    let epoch = renew(&mut held, &written.erasures, why, by).await?;
+    let epoch = renew(&mut held, &written, why, by).await?;
     held.commit().await?;
     told(app).await;
     Ok(epoch)
@@ -58,7 +65,7 @@ pub async fn begin(app: &App, id: &LocationId, why: Why, by: &Actor) -> anyhow::
 /// The same for every location, in one transaction that may have begun already; it is the caller's to commit.
 pub(crate) async fn begin_all(
     mut tx: Tx,
-    written: &[Erasure],
+    written: &Written,
     why: Why,
     by: &Actor,
 ) -> Result<Tx, ChangeError> {
@@ -70,27 +77,41 @@ pub(crate) async fn begin_all(
     Ok(tx)
 }
 
-/// Begins a new epoch because an edge is ahead, unless that has been done meanwhile.
+/// What a report of `edge` that is ahead leads to, unless that has been done meanwhile: a new epoch, but not twice an
+/// hour; beyond that the edge is shut out.
 pub(crate) async fn begin_if_behind(
     app: &App,
-    id: &LocationId,
+    (id, edge): (&LocationId, &EdgeId),
     report: &protocol::message::Applied,
 ) -> anyhow::Result<()> {
     let written = app.ledger.read().await?;
     let mut held = Held::begin(&app.db, id).await?;
-    if !epoch::has_gone_back(report, &held.location.totals) {
-        return Ok(());
+    let (seq, now) = (held.location.totals.seq, held.now);
+    let last = locations::ahead_at(&mut held.tx, id).await?;
+    match epoch::ahead(report, &held.location.totals, last, now) {
+        Ahead::No => return Ok(()),
+        Ahead::NewEpoch => {
+            tracing::error!(location = %id, %seq, verified = %report.verified,
+                "an edge has verified more than this database has given out: it was restored by hand, a new epoch begins");
+            renew(&mut held, &written, Why::EdgeAhead, &Actor::website()).await?;
+            locations::set_ahead_at(&mut held.tx, id, now).await?;
+        }
+        Ahead::ShutOut => {
+            tracing::error!(location = %id, %edge, %seq, verified = %report.verified,
+                "an edge names what nobody can have told it: it is shut out until it joins again");
+            edges::set_alarm(&mut held.tx, edge, Alarm::Ahead, now).await?;
+            edge_reports::delete(&mut held.tx, edge).await?;
+        }
     }
-    tracing::error!(location = %id, seq = %held.location.totals.seq, verified = %report.verified,
-        "an edge has verified more than this database has given out: it was restored by hand, a new epoch begins");
-    renew(&mut held, &written.erasures, Why::EdgeAhead, &Actor::website()).await?;
     held.commit().await?;
+    app.revoked.notify_one();
     told(app).await;
     Ok(())
 }
 
 /// Compares the database with what is written beside it, before anything is published: the erasure ledger and the
-/// marks. A database that stands behind was restored by hand: new epochs, and the lost removals once more.
+/// marks. A database that stands behind was restored by hand: new epochs, and the lost removals and revocations once
+/// more.
 pub(crate) async fn compare(app: &App) -> anyhow::Result<()> {
     let written = app.ledger.read().await?;
     if written.damaged > 0 {
@@ -102,25 +123,31 @@ pub(crate) async fn compare(app: &App) -> anyhow::Result<()> {
     let mut tx = app.db.write().await?;
     let recorded: Vec<Erasure> =
         erasures::all(&mut tx).await?.into_iter().map(|recorded| recorded.erasure).collect();
-    let difference = erasure::compare(&written.erasures, &recorded);
-    for erasure in &difference.unwritten {
+    let removals = erasure::compare(&written.erasures, &recorded);
+    for erasure in &removals.unwritten {
         erasures::set_unwritten(&mut tx, erasure).await?;
+    }
+    let revocations = revocation::compare(&written.revocations, &edges::known(&mut tx).await?);
+    for revocation in &revocations.unwritten {
+        edges::set_revocation_unwritten(&mut tx, &revocation.edge).await?;
     }
     let known = locations::all(&mut tx).await?;
     let here = |erasure: &&Erasure| known.iter().any(|location| location.id == erasure.location);
-    let lost = difference.lost.iter().filter(here).count();
+    let (lost, let_in) = (removals.lost.iter().filter(here).count(), revocations.lost.len());
     let marks: HashMap<LocationId, Mark> = marks::read(&app.settings.data);
     let behind = known.iter().filter(|location| {
         marks.get(&location.id).is_some_and(|mark| epoch::is_behind(*mark, &location.totals))
     });
     let behind = behind.count();
-    if lost > 0 || behind > 0 {
+    if lost > 0 || let_in > 0 || behind > 0 {
         tracing::error!(
             lost,
+            let_in,
             behind,
-            "the database has gone back: new epochs begin, removals that only the ledger knows are made again"
+            "the database has gone back: new epochs begin, removals and revocations that only the ledger knows are \
+             made again"
         );
-        tx = begin_all(tx, &written.erasures, Why::Behind, &Actor::website()).await?;
+        tx = begin_all(tx, &written, Why::Behind, &Actor::website()).await?;
     }
     tx.commit().await.context("the database did not store the comparison with the ledger")?;
     told(app).await;
@@ -134,7 +161,7 @@ pub(crate) async fn told(app: &App) {
     crate::changes::scrub(app).await;
 }
 
-async fn renew(held: &mut Held, written: &[Erasure], why: Why, by: &Actor) -> Result<Epoch, ChangeError> {
+async fn renew(held: &mut Held, written: &Written, why: Why, by: &Actor) -> Result<Epoch, ChangeError> {
     let epoch = Epoch(random::number());
     held.begin_epoch(epoch).await?;
     let id = held.location.id.clone();
@@ -142,9 +169,16 @@ async fn renew(held: &mut Held, written: &[Erasure], why: Why, by: &Actor) -> Re
     held.note(why.as_str(), &epoch.to_string(), by).await?;
     let recorded = erasures::all(&mut held.tx).await?.into_iter().map(|recorded| recorded.erasure);
     let recorded: Vec<Erasure> = recorded.filter(|erasure| erasure.location == id).collect();
-    let written: Vec<Erasure> = written.iter().filter(|erasure| erasure.location == id).cloned().collect();
-    for lost in erasure::compare(&written, &recorded).lost {
+    let removals: Vec<Erasure> =
+        written.erasures.iter().filter(|erasure| erasure.location == id).cloned().collect();
+    for lost in erasure::compare(&removals, &recorded).lost {
         held.remove_again(&lost, by).await?;
+    }
+    let known = edges::known(&mut held.tx).await?;
+    for lost in revocation::compare(&written.revocations, &known).lost {
+        if lost.location == id {
+            revoke_in(&mut held.tx, &id, &lost.edge, by).await?;
+        }
     }
     tracing::warn!(location = %id, %epoch, reason = why.as_str(), at = clock::now().0, "a new epoch has begun");
     Ok(epoch)

@@ -1,8 +1,9 @@
 //! The pages over TLS. Handshakes run in tasks of their own: a client that does not go on hinders nobody.
 
+use crate::connections::{Addresses, Peer, Placed, name_peer};
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, connect_info::Connected},
+    extract::connect_info::Connected,
     middleware,
     serve::{IncomingStream, Listener},
 };
@@ -22,7 +23,7 @@ const HANDSHAKES: usize = 2_048;
 /// After an accept that failed for want of file handles, so that the loop does not spin.
 const BREATH: Duration = Duration::from_millis(50);
 
-type Shaken = (Encrypted<TcpStream>, SocketAddr);
+type Shaken = (Placed<Encrypted<TcpStream>>, SocketAddr);
 
 /// Serves `router` over TLS until `stop`. Handlers see the peer's address as they do without TLS.
 pub(crate) async fn serve(
@@ -44,7 +45,7 @@ pub(crate) async fn serve(
 }
 
 async fn accept(socket: TcpListener, tls: Tls, shaken: mpsc::Sender<Shaken>) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES));
+    let (places, addresses) = (Arc::new(Semaphore::new(HANDSHAKES)), Addresses::default());
     loop {
         let (stream, peer) = match socket.accept().await {
             Ok(accepted) => accepted,
@@ -55,13 +56,17 @@ async fn accept(socket: TcpListener, tls: Tls, shaken: mpsc::Sender<Shaken>) {
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let Some(of_address) = addresses.take(peer) else {
+            tracing::debug!(%peer, "one connection too many of this address was closed");
+            continue;
+        };
         let (tls, shaken) = (tls.clone(), shaken.clone());
         // It ends by its deadline at the latest.
         tokio::spawn(async move {
             match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     // Nobody listens any longer when the website stops.
-                    let _ = shaken.send((stream, peer)).await;
+                    let _ = shaken.send((Placed::new(stream, of_address), peer)).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%peer, "no TLS: {error}"),
                 Err(_) => tracing::debug!(%peer, "no TLS in time"),
@@ -78,7 +83,7 @@ struct Front {
 }
 
 impl Listener for Front {
-    type Io = Encrypted<TcpStream>;
+    type Io = Placed<Encrypted<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
@@ -93,17 +98,8 @@ impl Listener for Front {
     }
 }
 
-/// A peer's address on its way from the stream to the handlers.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
-
 impl Connected<IncomingStream<'_, Front>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Front>) -> Peer {
         Peer(*stream.remote_addr())
     }
-}
-
-async fn name_peer(ConnectInfo(Peer(peer)): ConnectInfo<Peer>, mut request: Request) -> Request {
-    request.extensions_mut().insert(ConnectInfo(peer));
-    request
 }

@@ -1,14 +1,21 @@
-//! The erasure ledger: a file in the data folder, outside the database, that names every removal. A backup of the
-//! database cannot bring a removed person back, because whatever only the ledger knows is removed again.
+//! The erasure ledger: a file in the data folder, outside the database, that names every removal and every revoked
+//! edge. A backup of the database cannot bring a removed person back or let a revoked edge in again, because whatever
+//! only the ledger knows is done again.
 //!
 //! One line a removal, JSON: `{"location","face_id","also","epoch","seq","at"}`; `also` lists every face that was
-//! ever merged into that one, `epoch` is 16 hexadecimal digits, `at` milliseconds since 1970. Nothing personal. It is
-//! only ever appended to. A line is written after the removal is committed and before the removal is answered as
-//! done; where that fails the removal stands, the answer says so, and it is tried again every minute.
+//! ever merged into that one, `epoch` is 16 hexadecimal digits, `at` milliseconds since 1970. One line a revocation:
+//! `{"location","edge","revoked_at"}`. Nothing personal. It is only ever appended to. A line is written after the
+//! removal or revocation is committed and before it is answered as done; where that fails it stands, the answer says
+//! so, and it is tried again every minute.
 
-use crate::{app::App, db::Db, decide::erasure::Erasure, tables::erasures};
+use crate::{
+    app::App,
+    db::Db,
+    decide::{erasure::Erasure, revocation::Revocation},
+    tables::{edges, erasures},
+};
 use anyhow::Context;
-use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
+use protocol::{EdgeId, Epoch, FaceId, LocationId, Seq, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -18,7 +25,7 @@ use std::{
 };
 use tokio::{sync::Mutex, task::spawn_blocking};
 
-/// Removals written in one go.
+/// Removals, and revocations, written in one go.
 const BATCH: u32 = 1_000;
 
 /// The ledger of one data folder.
@@ -33,11 +40,13 @@ pub struct Ledger {
 pub struct Written {
     /// The removals, oldest first.
     pub erasures: Vec<Erasure>,
+    /// The edges that were revoked, oldest first.
+    pub revocations: Vec<Revocation>,
     /// Lines that cannot be read. The last one of a crash is not among them: it was never answered as done.
     pub damaged: usize,
 }
 
-/// Why a removal is not in the ledger.
+/// Why a removal or a revocation is not in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The file.
@@ -54,17 +63,14 @@ pub enum LedgerError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
-    location: LocationId,
-    face_id: FaceId,
-    also: Vec<FaceId>,
-    epoch: String,
-    seq: Seq,
-    at: UnixMs,
+#[serde(untagged)]
+enum Line {
+    Removed { location: LocationId, face_id: FaceId, also: Vec<FaceId>, epoch: String, seq: Seq, at: UnixMs },
+    Revoked { location: LocationId, edge: EdgeId, revoked_at: UnixMs },
 }
 
 impl Ledger {
-    /// The ledger in `data`; its file is made by the first removal.
+    /// The ledger in `data`; its file is made by the first line.
     pub fn at(data: &Path) -> Ledger {
         Ledger { path: data.join("erasures.jsonl"), writing: Mutex::default() }
     }
@@ -82,25 +88,31 @@ impl Ledger {
         Ok(parse(&text.await.context("the erasure ledger was not read")??))
     }
 
-    /// Writes down every removal that is not in the ledger yet; when this returns they are durable.
+    /// Writes down every removal and revocation that is not in the ledger yet; when this returns they are durable.
     ///
     /// # Errors
-    /// When the file cannot be written. Nothing is lost by that: the removals stand, and the next call writes them.
+    /// When the file cannot be written. Nothing is lost by that: they stand, and the next call writes them.
     pub async fn write_down(&self, db: &Db) -> Result<(), LedgerError> {
         let _turn = self.writing.lock().await;
         loop {
-            let due = erasures::unwritten(&mut db.read().await?, BATCH).await?;
-            if due.is_empty() {
+            let mut tx = db.read().await?;
+            let removed = erasures::unwritten(&mut tx, BATCH).await?;
+            let removed: Vec<Erasure> = removed.into_iter().map(|recorded| recorded.erasure).collect();
+            let revoked = edges::unwritten_revocations(&mut tx, BATCH).await?;
+            drop(tx);
+            if removed.is_empty() && revoked.is_empty() {
                 return Ok(());
             }
-            let due: Vec<Erasure> = due.into_iter().map(|recorded| recorded.erasure).collect();
-            let (path, lines) = (self.path.clone(), lines(&due));
+            let (path, lines) = (self.path.clone(), lines(&removed, &revoked));
             let appended = spawn_blocking(move || append(&path, &lines)).await;
             let appended = appended.unwrap_or_else(|_| Err(std::io::Error::other("the writer was stopped")));
             appended.map_err(|error| LedgerError::File { path: self.path.display().to_string(), error })?;
             let mut tx = db.write().await?;
-            for erasure in &due {
+            for erasure in &removed {
                 erasures::set_written(&mut tx, erasure).await?;
+            }
+            for revocation in &revoked {
+                edges::set_revocation_written(&mut tx, &revocation.edge).await?;
             }
             tx.commit().await?;
         }
@@ -110,20 +122,21 @@ impl Ledger {
 /// Tries again what could not be written; says so once a minute while it cannot.
 pub(crate) async fn catch_up(app: &App) {
     if let Err(error) = app.ledger.write_down(&app.db).await {
-        tracing::error!(%error, "removals are not in the erasure ledger: a backup restored now would bring them back");
+        tracing::error!(%error, "removals or revocations are not in the erasure ledger: a backup restored now would undo them");
     }
 }
 
-fn lines(erasures: &[Erasure]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for Erasure { location, face_id, also, epoch, seq, at } in erasures {
-        let line = serde_json::json!({
-            "location": location, "face_id": face_id, "also": also, "epoch": epoch.to_string(), "seq": seq, "at": at,
-        });
-        text.extend_from_slice(line.to_string().as_bytes());
-        text.push(b'\n');
-    }
-    text
+fn lines(removed: &[Erasure], revoked: &[Revocation]) -> Vec<u8> {
+    let removed = removed.iter().cloned().map(|Erasure { location, face_id, also, epoch, seq, at }| {
+        Line::Removed { location, face_id, also, epoch: epoch.to_string(), seq, at }
+    });
+    let revoked = revoked.iter().cloned().map(|Revocation { location, edge, at }| Line::Revoked {
+        location,
+        edge,
+        revoked_at: at,
+    });
+    let line = |line: Line| serde_json::json!(line).to_string() + "\n";
+    removed.chain(revoked).map(line).collect::<String>().into_bytes()
 }
 
 fn parse(text: &[u8]) -> Written {
@@ -131,17 +144,27 @@ fn parse(text: &[u8]) -> Written {
     // What follows the last line break was cut off by a crash.
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &text[..end]);
     for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice::<Line>(line).ok().and_then(erasure) {
-            Some(erasure) => written.erasures.push(erasure),
-            None => written.damaged += 1,
+        if serde_json::from_slice(line).ok().and_then(|line| written.take(line)).is_none() {
+            written.damaged += 1;
         }
     }
     written
 }
 
-fn erasure(line: Line) -> Option<Erasure> {
-    let Line { location, face_id, also, epoch, seq, at } = line;
-    Some(Erasure { location, face_id, also, epoch: Epoch(u64::from_str_radix(&epoch, 16).ok()?), seq, at })
+impl Written {
+    /// Takes a line in, unless its numbers are none.
+    fn take(&mut self, line: Line) -> Option<()> {
+        match line {
+            Line::Removed { location, face_id, also, epoch, seq, at } => {
+                let epoch = Epoch(u64::from_str_radix(&epoch, 16).ok()?);
+                self.erasures.push(Erasure { location, face_id, also, epoch, seq, at });
+            }
+            Line::Revoked { location, edge, revoked_at: at } => {
+                self.revocations.push(Revocation { location, edge, at });
+            }
+        }
+        Some(())
+    }
 }
 
 fn append(path: &Path, lines: &[u8]) -> std::io::Result<()> {
@@ -177,18 +200,23 @@ mod tests {
         }
     }
 
+    fn revoked(edge: &str) -> Revocation {
+        Revocation { location: "berlin".parse().unwrap(), edge: edge.parse().unwrap(), at: UnixMs(5) }
+    }
+
     #[test]
     fn what_was_written_is_read_again_whatever_a_crash_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        append(&path, &lines(&[some("a")])).unwrap();
+        append(&path, &lines(&[some("a")], &[revoked("till")])).unwrap();
         // A crash in the middle of a line, then another removal.
-        let cut = &lines(&[some("b")])[..20];
+        let cut = &lines(&[some("b")], &[])[..20];
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(cut).unwrap();
         assert_eq!(parse(&fs::read(&path).unwrap()).damaged, 0, "it was never answered as done");
-        append(&path, &lines(&[some("c"), some("d")])).unwrap();
+        append(&path, &lines(&[some("c"), some("d")], &[revoked("door")])).unwrap();
         let written = parse(&fs::read(&path).unwrap());
         assert_eq!(written.erasures, [some("a"), some("c"), some("d")]);
+        assert_eq!(written.revocations, [revoked("till"), revoked("door")]);
         assert_eq!(written.damaged, 1);
         assert_eq!(parse(b"").erasures, []);
     }

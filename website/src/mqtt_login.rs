@@ -24,7 +24,8 @@ impl Logins {
         Logins { app, website_secret, checks: Semaphore::new(CHECKS_AT_ONCE) }
     }
 
-    async fn check(&self, credentials: Credentials) -> Result<Principal, Refused> {
+    /// Who that is, if the login is right.
+    pub(crate) async fn check(&self, credentials: Credentials) -> Result<Principal, Refused> {
         let (Some(name), Some(password)) = (credentials.username, credentials.password) else {
             return Err(Refused::NotAllowed);
         };
@@ -44,6 +45,26 @@ impl Logins {
             },
             Err(_) => self.person(name, password).await,
         }
+    }
+
+    /// Who that is, on this client id, if there is such a login now; no password is asked for.
+    pub(crate) async fn known(&self, name: &str, client_id: &str) -> sqlx::Result<Option<Principal>> {
+        let mut tx = self.app.db.read().await?;
+        if let Ok(edge) = name.parse::<EdgeId>()
+            && let Some((location, _)) = tables::edges::credentials(&mut tx, &edge).await?
+        {
+            return Ok((client_id == edge.as_str()).then_some(Principal::Edge { location, edge }));
+        }
+        let person = tables::mqtt_users::password_hash(&mut tx, name).await?;
+        Ok(person.map(|_| Principal::Ops { name: name.to_owned(), scope: Scope::All }))
+    }
+
+    /// The edges that were shut out within this time.
+    pub(crate) async fn revoked(&self, within_ms: i64) -> sqlx::Result<Vec<EdgeId>> {
+        let mut tx = self.app.db.read().await?;
+        let mut edges = tables::edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
+        edges.extend(tables::edges::shut_out(&mut tx).await?);
+        Ok(edges.into_iter().map(|(_, edge)| edge).collect())
     }
 
     /// The edge, when there is one of this name; people's names are tried only when there is none.

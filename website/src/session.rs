@@ -6,10 +6,9 @@
 use protocol::{Topic, filters};
 use rumqttc::{
     AckMode, AsyncClient, ClientError, ConnectionError, Event, EventLoop, Incoming, ManualAck, MqttOptions,
-    PublishNotice, PublishOptions, QoS, SubscribeFilter,
+    PublishNotice, PublishOptions, QoS, SubscribeFilter, Transport,
 };
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -103,10 +102,16 @@ impl Link {
 }
 
 /// A session that is not connected yet.
-pub(crate) fn open(address: SocketAddr, secret: &str) -> (Link, EventLoop) {
-    let mut options = MqttOptions::new(NAME, (address.ip().to_string(), address.port()));
+pub(crate) fn open(
+    (host, port): (String, u16),
+    transport: Transport,
+    username: &str,
+    password: &str,
+) -> (Link, EventLoop) {
+    let mut options = MqttOptions::new(NAME, (host, port));
     options
-        .set_credentials(NAME, secret.to_owned())
+        .set_transport(transport)
+        .set_credentials(username.to_owned(), password.to_owned())
         .set_clean_session(false)
         .set_keep_alive(KEEP_ALIVE_S)
         .set_ack_mode(AckMode::Manual)
@@ -225,7 +230,8 @@ mod tests {
             limits: Limits::default(),
         };
         let broker = Broker::start(config, Arc::new(ByName)).await.unwrap();
-        let (link, events) = open(broker.address(), "secret");
+        let at = broker.address();
+        let (link, events) = open((at.ip().to_string(), at.port()), Transport::tcp(), NAME, "secret");
         let (arrived, mut arrivals) = mpsc::unbounded_channel();
         let (connection, mut connections) = mpsc::unbounded_channel();
         let (connected, stop) = (watch::Sender::new(false), CancellationToken::new());

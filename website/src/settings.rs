@@ -1,5 +1,6 @@
 //! What the website is told at its start.
 
+pub use crate::mqtt_url::{MqttUrl, Scheme, Secret};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything `website serve` can be told.
@@ -22,10 +23,38 @@ pub struct Settings {
     /// The broker's address as edges reach it, told them when they join; none means the host they joined at and
     /// the port that was bound.
     pub mqtt_public: Option<HostPort>,
+    /// A broker that stands apart, used instead of one of our own. It must let this login do the website's part; and
+    /// ask us about edges and people, or know them itself. Whoever is revoked is then disconnected when that broker
+    /// asks whom we have shut out, every few seconds.
+    pub mqtt_broker: Option<MqttUrl>,
+    /// The authority that vouches for that broker, where no public one does: edges that join are told it.
+    pub mqtt_ca: Option<AuthorityFile>,
+    /// What proves to us that it is that broker which asks about logins and rights; without it nobody may ask.
+    pub mqtt_api_secret: Option<Secret>,
     /// How often every location's head is dated and published again.
     pub heartbeat: Duration,
     /// How long a tombstone stays while an edge has not applied it.
     pub retention: Duration,
+}
+
+/// An authority's certificate that was read from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityFile {
+    /// The file.
+    pub file: PathBuf,
+    /// What is in it.
+    pub pem: String,
+}
+
+impl AuthorityFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// One sentence that names the file, when there is no certificate in it.
+    pub fn read(file: PathBuf) -> anyhow::Result<AuthorityFile> {
+        let pem = crate::encryption::read_authority(&file)?;
+        Ok(AuthorityFile { file, pem })
+    }
 }
 
 /// Whether anybody beyond this machine may connect without encryption.
@@ -86,6 +115,9 @@ impl Settings {
             public_name: None,
             certificate: None,
             mqtt_public: None,
+            mqtt_broker: None,
+            mqtt_ca: None,
+            mqtt_api_secret: None,
             heartbeat: Duration::from_secs(60),
             retention: Duration::from_secs(30 * 24 * 3600),
         }
@@ -104,6 +136,20 @@ impl Settings {
     pub fn encrypts(&self, address: SocketAddr) -> bool {
         let beyond = !address.ip().is_loopback() && self.plaintext == Plaintext::LoopbackOnly;
         beyond || self.certificate.is_some()
+    }
+
+    /// Whether edges speak to the broker encrypted: to our own, or to the one that stands apart.
+    pub fn encrypts_mqtt(&self) -> bool {
+        match &self.mqtt_broker {
+            Some(url) => url.scheme == Scheme::Mqtts,
+            None => self.encrypts(self.mqtt_listen),
+        }
+    }
+
+    /// The broker's address as edges are told it, if it is not simply the host they join at.
+    pub fn mqtt_told(&self) -> Option<HostPort> {
+        let apart = |url: &MqttUrl| HostPort { host: url.host.clone(), port: url.port };
+        self.mqtt_public.clone().or_else(|| self.mqtt_broker.as_ref().map(apart))
     }
 
     /// Where the database is.

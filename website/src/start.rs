@@ -2,18 +2,22 @@
 
 use crate::{
     app::App,
-    clock, encryption, epochs, https, ingest,
+    clock,
+    connections::{Peer, Plain, name_peer},
+    encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random,
     serving::Serving,
     session,
-    settings::{Plaintext, Settings},
+    settings::{MqttUrl, Plaintext, Scheme, Settings},
     sweep,
     tables::edges,
     tombstones, web,
 };
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use axum::middleware;
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
+use rumqttc::Transport;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -29,7 +33,7 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct Website {
     /// Where pages and the HTTP API are.
     pub http: SocketAddr,
-    /// Where the broker is.
+    /// Where the broker is, its own or one that stands apart.
     pub mqtt: SocketAddr,
     /// What it shares: the database, the counters.
     pub app: Arc<App>,
@@ -38,8 +42,8 @@ pub struct Website {
     _serving: Serving,
 }
 
-/// Starts the website and, inside it, the broker. Both listen when this returns. It runs until `stop` or until
-/// [`Website::ended`] tells why not.
+/// Starts the website and, inside it, the broker, unless one that stands apart is named. Both listen when this
+/// returns. It runs until `stop` or until [`Website::ended`] tells why not.
 ///
 /// # Errors
 /// When an address is taken, a certificate does not fit, or the data folder or the database cannot be used.
@@ -53,15 +57,27 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     edges::all_offline(&mut tx).await?;
     tx.commit().await?;
 
-    let secret = random::token();
-    let login = Arc::new(Logins::new(Arc::clone(&app), secret.clone()));
-    let listeners = listeners(&app.settings, tls.as_ref());
-    let broker = Broker::start_on(listeners, Limits::default(), login).await?;
-    let (mqtt, http) = (broker.address(), listener.local_addr()?);
-    let _ = (app.mqtt.set(mqtt), app.http.set(http), app.gate.set(broker.gate()));
+    let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
+        Some(url) => (apart(url, app.settings.plaintext).await?, None, {
+            let transport = encryption::transport(url, app.settings.mqtt_ca.as_ref())?;
+            let place = (url.host.clone(), url.port);
+            session::open(place, transport, &url.username, url.password.reveal())
+        }),
+        None => {
+            let secret = random::token();
+            let broker = own_broker(&app, tls.as_ref(), &secret).await?;
+            let _ = app.gate.set(broker.gate());
+            let bound = broker.address();
+            let near = reachable(*broker.addresses().last().unwrap_or(&bound));
+            let session =
+                session::open((near.ip().to_string(), near.port()), Transport::tcp(), session::NAME, &secret);
+            (bound, Some(broker), session)
+        }
+    };
+    let http = listener.local_addr()?;
+    let _ = (app.mqtt.set(mqtt), app.http.set(http));
 
     let stop = stop.child_token();
-    let (link, events) = session::open(reachable(*broker.addresses().last().unwrap_or(&mqtt)), &secret);
     let ((arrived, arrivals), (connection, connections)) =
         (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let mut tasks = JoinSet::new();
@@ -97,10 +113,32 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         tidying.await;
         Ok(())
     });
-    tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+    if let Some(broker) = broker {
+        tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+    }
     tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks, _serving: serving })
+}
+
+async fn own_broker(app: &Arc<App>, tls: Option<&Tls>, secret: &str) -> anyhow::Result<Broker> {
+    let login = Arc::new(Logins::new(Arc::clone(app), secret.to_owned()));
+    Ok(Broker::start_on(listeners(&app.settings, tls), Limits::default(), login).await?)
+}
+
+/// The address of a broker that stands apart.
+async fn apart(url: &MqttUrl, plaintext: Plaintext) -> anyhow::Result<SocketAddr> {
+    let (host, port) = (&url.host, url.port);
+    let found = tokio::net::lookup_host((host.as_str(), port)).await;
+    let found = found.ok().and_then(|mut found| found.next());
+    let address =
+        found.with_context(|| format!("the broker's host {host} is not known: check --mqtt-url"))?;
+    ensure!(
+        url.scheme == Scheme::Mqtts || address.ip().is_loopback() || plaintext == Plaintext::Anywhere,
+        "refused to log in without encryption at the broker on {address}: use mqtts, or one on a loopback address, or say \
+         that this network is trusted with --allow-plaintext"
+    );
+    Ok(address)
 }
 
 impl Website {
@@ -108,7 +146,7 @@ impl Website {
     pub fn schemes(&self) -> (&'static str, &'static str) {
         let settings = &self.app.settings;
         let http = if settings.encrypts(settings.listen) { "https" } else { "http" };
-        (http, if settings.encrypts(settings.mqtt_listen) { "mqtts" } else { "mqtt" })
+        (http, if settings.encrypts_mqtt() { "mqtts" } else { "mqtt" })
     }
 
     /// Waits until a part of the website has ended by itself, or it was stopped; an error says what broke.
@@ -176,13 +214,17 @@ async fn pages(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let tls = tls.filter(|_| app.settings.encrypts(app.settings.listen));
-    let (router, ends) = (web::router(app), stop.clone());
+    let router = web::router(Arc::clone(&app)).merge(mqtt_api::router(&app));
+    let ends = stop.clone();
     let serving = async {
         match tls {
             Some(tls) => https::serve(listener, tls, router, ends).await,
             None => {
-                let service = router.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(listener, service).with_graceful_shutdown(ends.cancelled_owned()).await
+                let router = router.layer(middleware::map_request(name_peer));
+                let service = router.into_make_service_with_connect_info::<Peer>();
+                axum::serve(Plain::new(listener), service)
+                    .with_graceful_shutdown(ends.cancelled_owned())
+                    .await
             }
         }
     };

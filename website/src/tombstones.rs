@@ -93,9 +93,8 @@ pub(crate) async fn run(app: Arc<App>, link: Link, stop: CancellationToken) {
         if !*app.connected.borrow() {
             continue;
         }
-        match stop.run_until_cancelled(clear(&app, &link)).await {
-            Some(Err(error)) => tracing::error!(%error, "tombstones could not be cleared; it is tried again"),
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = stop.run_until_cancelled(clear(&app, &link)).await {
+            tracing::error!(%error, "tombstones could not be cleared; it is tried again");
         }
     }
 }

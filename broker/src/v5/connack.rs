@@ -6,6 +6,9 @@ use crate::encode::length;
 use crate::properties::put_binary;
 use bytes::{BufMut, BytesMut};
 
+/// The longest packet that the protocol has a length for, less its first bytes.
+const PACKET_BYTES_MAX: u32 = 268_435_455;
+
 /// What a client is told that has been let in. `None` is what the client asked for, or the protocol's default.
 #[derive(Debug, Default)]
 pub struct Welcome {
@@ -41,10 +44,6 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
         properties.put_u8(0x11);
         properties.put_u32(*seconds);
     }
-    properties.put_u8(0x21);
-    properties.put_u16(*receive_max);
-    properties.put_u8(0x27);
-    properties.put_u32(*packet_bytes);
     properties.put_u8(0x22);
     properties.put_u16(*alias_max);
     if let Some(client_id) = client_id {
@@ -55,6 +54,13 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
         properties.put_u8(0x13);
         properties.put_u16(*seconds);
     }
+    // What no packet can exceed needs no saying.
+    if *packet_bytes < PACKET_BYTES_MAX {
+        properties.put_u8(0x27);
+        properties.put_u32(*packet_bytes);
+    }
+    properties.put_u8(0x21);
+    properties.put_u16(*receive_max);
     out.put_u8(0x20);
     length(out, 2 + variable_bytes(properties.len()) + properties.len());
     out.put_slice(&[u8::from(*session_present), 0]);
@@ -62,18 +68,18 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
     out.put_slice(&properties);
 }
 
-/// Turns a client away.
+/// Turns a client away; without a word if it cannot take even the shortest.
 pub fn refusal(out: &mut BytesMut, why: Why<'_, ConnectReason>, packet_max: usize) {
-    out.put_u8(0x20);
     match fitting(why.text, 2, packet_max) {
-        None => out.put_slice(&[3, 0, why.reason as u8, 0]),
+        None if packet_max < packet_bytes(3) => {}
+        None => out.put_slice(&[0x20, 3, 0, why.reason as u8, 0]),
         Some(text) => {
+            out.put_u8(0x20);
             length(out, 2 + text.section_bytes());
             out.put_slice(&[0, why.reason as u8]);
             text.put(out);
         }
     }
-    debug_assert!(out.len() <= packet_max.max(packet_bytes(3)), "a text is left out where it does not fit");
 }
 
 #[cfg(test)]
@@ -85,7 +91,7 @@ mod tests {
         let mut out = BytesMut::new();
         let told = Welcome { receive_max: 200, packet_bytes: 65_536, alias_max: 10, ..Welcome::default() };
         welcome(&mut out, &told);
-        assert_eq!(out[..], b"\x20\x0e\x00\x00\x0b\x21\x00\xc8\x27\x00\x01\x00\x00\x22\x00\x0a"[..]);
+        assert_eq!(out[..], b"\x20\x0e\x00\x00\x0b\x22\x00\x0a\x27\x00\x01\x00\x00\x21\x00\xc8"[..]);
         out.clear();
         let more = Welcome {
             session_present: true,
@@ -97,7 +103,10 @@ mod tests {
         welcome(&mut out, &more);
         assert_eq!(out[..5], b"\x20\x1a\x01\x00\x17"[..]);
         assert_eq!(out[5..10], b"\x11\x00\x00\x00\x01"[..]);
-        assert_eq!(out[21..], b"\x12\x00\x01c\x13\x00\x02"[..]);
+        assert_eq!(out[10..20], b"\x22\x00\x0a\x12\x00\x01c\x13\x00\x02"[..]);
+        out.clear();
+        welcome(&mut out, &Welcome { packet_bytes: PACKET_BYTES_MAX, receive_max: 20, ..Welcome::default() });
+        assert_eq!(out[..], b"\x20\x09\x00\x00\x06\x22\x00\x00\x21\x00\x14"[..]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum Fault {
     /// A packet whose answer is larger than the client can take.
     #[error("the answer is larger than the client can take")]
     Answer,
+    /// An acknowledgement that does not belong to the message's QoS, or comes before its turn.
+    #[error("the acknowledgement is not the one that this message awaits")]
+    Mismatch,
     /// A topic name or filter that is not well formed.
     #[error("a topic is not well formed")]
     Topic,
@@ -45,9 +48,11 @@ impl Fault {
             Fault::Malformed(Malformed::TooLong) | Fault::Answer => DisconnectReason::TooLarge,
             Fault::Malformed(Malformed::Type) => DisconnectReason::Protocol,
             Fault::Malformed(_) | Fault::Misplaced | Fault::Topic => DisconnectReason::Malformed,
-            Fault::Repeated | Fault::Forbidden | Fault::UnknownAlias | Fault::Authentication => {
-                DisconnectReason::Protocol
-            }
+            Fault::Repeated
+            | Fault::Forbidden
+            | Fault::UnknownAlias
+            | Fault::Authentication
+            | Fault::Mismatch => DisconnectReason::Protocol,
             Fault::Alias => DisconnectReason::Alias,
             Fault::ReceiveMax => DisconnectReason::ReceiveMax,
         }
@@ -60,9 +65,12 @@ impl Fault {
             Fault::Malformed(_) | Fault::Misplaced => ConnectReason::Malformed,
             Fault::Topic => ConnectReason::TopicName,
             Fault::Authentication => ConnectReason::AuthenticationMethod,
-            Fault::Repeated | Fault::Forbidden | Fault::UnknownAlias | Fault::Alias | Fault::ReceiveMax => {
-                ConnectReason::Protocol
-            }
+            Fault::Repeated
+            | Fault::Forbidden
+            | Fault::UnknownAlias
+            | Fault::Alias
+            | Fault::ReceiveMax
+            | Fault::Mismatch => ConnectReason::Protocol,
         }
     }
 }

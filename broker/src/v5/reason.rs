@@ -155,6 +155,8 @@ reasons! {
 /// Why a filter was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscribeReason {
+    /// No reason is given.
+    Unspecified = 0x80,
     /// The client may not subscribe to it.
     NotAuthorised = 0x87,
     /// It is well formed, but longer or deeper than this broker allows.

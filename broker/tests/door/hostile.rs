@@ -27,6 +27,8 @@ async fn hostile_packets_harm_only_their_sender() {
         ("empty filter", subscribe("")),
         ("subscribe without filters", packet(0x82, &[0, 1])),
         ("unsubscribe without filters", packet(0xa2, &[0, 1])),
+        ("empty filter to end", packet(0xa2, &[0, 1, 0, 0])),
+        ("wildcard inside a level to end", packet(0xa2, b"\x00\x01\x00\x02a+")),
         ("second CONNECT", Hello::of("e1").bytes()),
         ("CONNACK from a client", vec![0x20, 2, 0, 0]),
         ("SUBACK from a client", vec![0x90, 3, 0, 1, 0]),

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod away;
 mod client_library;
 mod five;
+mod flood;
+mod goodbye;
 mod hostile;
 mod login;
 mod order;

@@ -103,6 +103,22 @@ async fn frames_carry_bytes_wherever_packets_begin_and_end() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_goodbye_may_finish_what_it_says() {
+    let broker = start().await;
+    let mut socket = open(tcp(broker.addresses()[1]).await, Some("mqtt")).await.unwrap();
+    send(&mut socket, &Hello::of("e1").bytes()).await;
+    assert_eq!(next(&mut socket).await, Ok(vec![0x20, 2, 0, 0]));
+    send(&mut socket, &[0xe0, 0]).await;
+    until("the broker has seen it out", || broker.counters().clients == 0).await;
+    for word in ["still", "here"] {
+        socket.send(Message::Ping(word.into())).await.unwrap();
+    }
+    assert_eq!(next(&mut socket).await, Err(CloseCode::Normal));
+    let end = timeout(DEADLINE, socket.next()).await.unwrap();
+    assert!(end.is_none(), "closed, not reset: {end:?}");
+}
+
+#[tokio::test]
 async fn websockets_go_over_tls_too() {
     let ours = Authority::new("ours");
     let paper = ours.issue("localhost");

@@ -4,10 +4,10 @@ use super::Daemon;
 use crate::{
     notice::Notice,
     store::{Carried, Opened},
-    sync::{Command, Fate},
+    sync::{Command, Fate, Lease, Standing},
 };
 use anyhow::{Context, Result};
-use protocol::message::Receipt;
+use protocol::message::{EnrolPolicy, Receipt};
 use rumqttc::ManualAck;
 
 /// What has been ruled on and not carried out.
@@ -16,6 +16,18 @@ pub(super) struct Batch {
     pub(super) inputs: usize,
     pub(super) commands: Vec<Command>,
     pub(super) acks: Vec<(ManualAck, u64)>,
+    /// Where the rules stood after it.
+    pub(super) after: (Standing, Option<(Lease, EnrolPolicy)>),
+    pub(super) progress: Progress,
+}
+
+/// How far a batch has been stored.
+#[derive(Debug, Default)]
+pub(super) enum Progress {
+    #[default]
+    Nothing,
+    /// The cache has it; the receipts are not in the outbox.
+    Cached { erased: bool, receipts: Vec<Receipt> },
 }
 
 impl Daemon {
@@ -53,15 +65,44 @@ impl Daemon {
     }
 
     /// Commits what was ruled, then lets the gallery know it, empties the logs after an erasure, probes, writes the
-    /// receipts, and acknowledges.
+    /// receipts, and acknowledges. What cannot be stored now waits here, and whatever comes after it behind it.
     pub(super) fn carry_out(&mut self, batch: Batch) -> Result<()> {
-        let Batch { inputs: _, commands, acks } = batch;
-        if !commands.is_empty() || self.core.standing() != self.store.outbox.standing() {
-            self.commit(&commands)?;
+        let after = (self.core.standing(), self.core.lease());
+        match self.unstored.back_mut() {
+            Some(Batch { commands, acks, after: before, progress: Progress::Nothing, .. }) => {
+                commands.extend(batch.commands);
+                acks.extend(batch.acks);
+                *before = after;
+            }
+            _ => self.unstored.push_back(Batch { after, ..batch }),
         }
+        while let Some(mut batch) = self.unstored.pop_front() {
+            if let Err(error) = self.store(&mut batch) {
+                self.unstored.push_front(batch);
+                return self.bear(error);
+            }
+            self.conclude(batch)?;
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, batch: &mut Batch) -> Result<()> {
+        let begun = matches!(batch.progress, Progress::Cached { .. });
+        if begun || !batch.commands.is_empty() || batch.after.0 != self.store.outbox.standing() {
+            crash_point::reach("edge_ruled_before_stored");
+            self.commit(batch)?;
+            self.could_store();
+        }
+        crash_point::reach("edge_stored_before_acknowledged");
+        Ok(())
+    }
+
+    fn conclude(&mut self, batch: Batch) -> Result<()> {
+        let Batch { commands, acks, .. } = batch;
         if let Some(link) = &self.link {
             acks.into_iter().for_each(|(ack, number)| link.ack(ack, number));
         }
+        crash_point::reach("edge_acknowledged_before_reported");
         for command in &commands {
             match command {
                 Command::Verified(seq, total) => {
@@ -84,28 +125,29 @@ impl Daemon {
         Ok(())
     }
 
-    fn commit(&mut self, commands: &[Command]) -> Result<()> {
-        let standing = self.core.standing();
-        let durable = self.store.outbox.standing();
-        let lease = self.core.lease();
-        let carried = self
-            .store
-            .cache
-            .carry_out(commands, &standing, &durable, lease)
-            .context("the cache cannot be written; what came was not acknowledged and will come again")?;
-        self.learn(commands);
-        if carried.erased {
-            self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
+    fn commit(&mut self, batch: &mut Batch) -> Result<()> {
+        let Batch { commands, after: (standing, lease), progress, .. } = batch;
+        if let Progress::Nothing = progress {
+            let durable = self.store.outbox.standing();
+            let carried = self
+                .store
+                .cache
+                .carry_out(commands, standing, &durable, *lease)
+                .context("the cache cannot be written")?;
+            self.learn(commands);
+            crash_point::reach("edge_cache_committed");
+            *progress = Progress::Cached { erased: carried.erased, receipts: self.probe(&carried) };
         }
-        let receipts = self.probe(&carried);
-        self.store
-            .outbox
-            .carry_out(commands, &receipts, &standing)
-            .context("the outbox cannot be written; what came was not acknowledged and will come again")?;
-        if carried.erased {
+        let Progress::Cached { erased, receipts } = progress else { return Ok(()) };
+        if *erased {
+            self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
+            crash_point::reach("edge_log_emptied");
+        }
+        self.store.outbox.carry_out(commands, receipts, standing).context("the outbox cannot be written")?;
+        if *erased {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
-        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
+        self.keep(std::mem::take(receipts))?;
         self.live.renew(lease.map(|(lease, _)| lease));
         Ok(())
     }
@@ -134,6 +176,21 @@ impl Daemon {
         self.live.clear();
         customers.iter().for_each(|(face_id, row)| self.live.put(face_id, &row.customer));
         own.iter().for_each(|(face_id, own)| self.live.put_own(face_id, &own.space, &own.embedding));
+        Ok(())
+    }
+
+    /// Written receipts wait for the website. Where too many do, the oldest are lost, and that is said.
+    pub(super) fn keep(&mut self, receipts: Vec<Receipt>) -> Result<()> {
+        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
+        let lost = self.core.shed_receipts();
+        if !lost.is_empty() {
+            tracing::error!(
+                receipts = lost.len(),
+                "too many receipts of removals wait for the website: the oldest were lost"
+            );
+            self.store.outbox.lose_receipts(&lost).context("the outbox cannot be written")?;
+            self.counters.lost_receipts += lost.len() as u64;
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 mod batch;
 pub mod rest;
 mod speech;
+mod unstored;
 mod visitors;
 
 use crate::{
@@ -16,20 +17,29 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Opened, Owed, Store},
-    sync::{Core, Event},
+    sync::{Command, Core, Event},
 };
-use anyhow::{Context, Result};
-use batch::Batch;
+use anyhow::Result;
+use batch::{Batch, Progress};
 use protocol::{
     StreamId, UnixMs,
     message::{Probe, Receipt, Start},
 };
-use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How many inputs are carried out together at most.
 const BATCH_MAX: usize = 1_024;
+/// A head follows its change at once. A batch of a few inputs waits so long for it, and one flush then stores both; a
+/// removed face has left the live gallery before.
+const HEAD_FOLLOWS: Duration = Duration::from_millis(2);
+/// A larger batch is of an edge that catches up, where the head comes last.
+const FEW: usize = 8;
 
 /// Everything the thread owns.
 #[derive(Debug)]
@@ -46,13 +56,18 @@ pub struct Daemon {
     notices: broadcast::Sender<Notice>,
     status: watch::Sender<Status>,
     counters: Counters,
+    /// What was ruled on and could not be stored yet, in order.
+    unstored: VecDeque<Batch>,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
     refused: u64,
     lost_visits: u64,
+    lost_receipts: u64,
     trouble: Option<String>,
+    storage_trouble: Option<String>,
+    not_stored: u64,
     cache_lost: Option<String>,
 }
 
@@ -86,7 +101,8 @@ impl Daemon {
     /// When the store cannot be written.
     pub fn load(parts: Parts) -> Result<(Self, watch::Receiver<Status>)> {
         let Parts { identity, store, opened, live, clock, presence, start, stream, notices } = parts;
-        let Opened { loaded, customers, own, owed, starts: _, lost_visits, cache_lost } = opened;
+        let Opened { loaded, customers, own, owed, starts: _, lost_visits, lost_receipts, cache_lost } =
+            opened;
         for (face_id, row) in &customers {
             live.put(face_id, &row.customer);
         }
@@ -95,7 +111,7 @@ impl Daemon {
         }
         let core = Core::load(loaded, stream, clock.now());
         live.renew(core.lease().map(|(lease, _)| lease));
-        let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
+        let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
         let mut daemon = Self {
@@ -111,6 +127,7 @@ impl Daemon {
             notices,
             status,
             counters,
+            unstored: VecDeque::new(),
         };
         daemon.write_owed(owed)?;
         Ok((daemon, watched))
@@ -131,16 +148,19 @@ impl Daemon {
                 Receipt { key, removed_at, probe }
             })
             .collect();
-        let standing = self.core.standing();
-        self.store.outbox.carry_out(&[], &receipts, &standing).context("receipts cannot be written")?;
-        receipts.into_iter().for_each(|receipt| self.core.receipt(receipt));
-        Ok(())
+        if !receipts.is_empty() {
+            let after = (self.core.standing(), self.core.lease());
+            let progress = Progress::Cached { erased: false, receipts };
+            self.unstored.push_back(Batch { after, progress, ..Batch::default() });
+        }
+        self.carry_out(Batch::default())
     }
 
-    /// Takes in what comes until it is stopped, or nothing can come any more.
+    /// Takes in what comes until it is stopped, or nothing can come any more. While the disk is full or read-only it
+    /// goes on, and tries again to store what came.
     ///
     /// # Errors
-    /// When the store cannot be written: what was not carried out was not acknowledged either, and comes again.
+    /// When a file is damaged: what was not carried out was not acknowledged either, and comes again.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: &CancellationToken) -> Result<()> {
         while let Some(first) = inputs.blocking_recv() {
             if stop.is_cancelled() {
@@ -149,7 +169,7 @@ impl Daemon {
             let mut batch = Batch::default();
             self.take(first, &mut batch)?;
             while batch.inputs < BATCH_MAX
-                && let Ok(next) = inputs.try_recv()
+                && let Some(next) = self.another(&mut inputs, &batch)
             {
                 self.take(next, &mut batch)?;
             }
@@ -158,6 +178,18 @@ impl Daemon {
             self.tell_status();
         }
         Ok(())
+    }
+
+    /// What has come, or will in a moment.
+    fn another(&self, inputs: &mut mpsc::Receiver<Input>, batch: &Batch) -> Option<Input> {
+        if let Ok(next) = inputs.try_recv() {
+            return Some(next);
+        }
+        let changed = |command: &Command| matches!(command, Command::Put(_) | Command::Remove { .. });
+        let unverified = self.core.rows().top() > self.core.rows().floor();
+        let follows = unverified && batch.inputs <= FEW && batch.commands.iter().any(changed);
+        let soon = async { timeout(HEAD_FOLLOWS, inputs.recv()).await.ok().flatten() };
+        if follows { Handle::current().block_on(soon) } else { None }
     }
 
     fn take(&mut self, input: Input, batch: &mut Batch) -> Result<()> {
@@ -174,6 +206,8 @@ impl Daemon {
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
             Input::Began(link) => {
+                let number = link.number();
+                self.unstored.iter_mut().for_each(|batch| batch.acks.retain(|(_, link)| *link == number));
                 self.link = Some(link);
                 self.counters.trouble = None;
                 self.apply(Event::SessionBegan, batch);

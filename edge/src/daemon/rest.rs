@@ -54,11 +54,12 @@ impl Rest {
 
     /// How the edge is.
     pub fn status(self) -> Status {
-        let Opened { loaded, customers, own, owed: _, starts, lost_visits, cache_lost } = self.opened;
+        let Opened { loaded, customers, own, owed: _, starts, lost_visits, lost_receipts, cache_lost } =
+            self.opened;
         let now = self.clock.now();
         // Nothing is numbered with this stream.
         let core = Core::load(loaded, StreamId(0), now);
-        let counters = Counters { lost_visits, cache_lost, ..Counters::default() };
+        let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let status =
             speech::status(&self.identity, &core, customers.len() + own.len(), &counters, starts, now);
         Status { running: false, ..status }

@@ -19,7 +19,8 @@ impl Daemon {
     /// Says what is due: a report, and as many visits as may be in flight.
     pub(super) fn speak(&mut self) -> Result<()> {
         let now = self.clock.now();
-        if self.link.is_none() {
+        // What is not durable is not said.
+        if self.link.is_none() || !self.unstored.is_empty() {
             return Ok(());
         }
         if self.core.report(now) {
@@ -43,6 +44,7 @@ impl Daemon {
                 basis: stored.basis,
             };
             link.publish(&topic, visit.encode());
+            crash_point::reach("edge_visits_sent");
         }
         Ok(())
     }
@@ -91,6 +93,7 @@ impl Daemon {
             let signed = SignedApplied::sign(applied, location, edge, key);
             link.publish(&topic, Report::Applied(Box::new(signed)).encode());
             self.tell(Notice::Reported { verified, receipts: count });
+            crash_point::reach("edge_reported");
         }
     }
 
@@ -124,6 +127,7 @@ pub(super) fn status(
         running: true,
         connected: false,
         trouble: counters.trouble.clone(),
+        storage_trouble: counters.storage_trouble.clone(),
         state: core.state(now),
         epoch: core.standing().epoch.map(|epoch| epoch.to_string()),
         verified: core.standing().floor.0,
@@ -137,7 +141,9 @@ pub(super) fn status(
         enrol: core.lease().map(|(_, enrol)| enrol),
         visits_waiting: core.outbox().waiting(),
         visits_lost: counters.lost_visits,
+        visits_not_stored: counters.not_stored,
         receipts_waiting: core.receipts().len(),
+        receipts_lost: counters.lost_receipts,
         refused: counters.refused,
         repairs: core.repairs().counts(),
         given_up: core.diagnosis().cloned(),

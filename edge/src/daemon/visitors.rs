@@ -16,6 +16,15 @@ use protocol::{
     message::{Basis, EnrolPolicy, Seen, Similarity},
 };
 
+/// What became of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// It is in the outbox.
+    Stored,
+    /// There was no room for it; it is counted as such.
+    NotStored,
+}
+
 impl Daemon {
     /// Decides on a face under the lease, and counts the visit when a stay begins.
     pub(super) fn see(&mut self, sighting: Sighting) -> Result<Answer> {
@@ -53,7 +62,7 @@ impl Daemon {
     /// Where nobody is enrolled, a stay is counted and the face is kept for as long as it lasts, in memory only.
     fn count_stranger(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
         match self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) {
-            Arrival::Arrives => self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting),
+            Arrival::Arrives => self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting).map(|_| ()),
             Arrival::Stays => Ok(()),
         }
     }
@@ -70,22 +79,32 @@ impl Daemon {
         let embedding = sighting.vector.to_embedding();
         self.presence.minted(&face_id, sighting.vector.as_slice(), sighting.at);
         let seen = Seen::New { face_id: face_id.clone(), space: space.clone(), embedding: embedding.clone() };
-        self.count(seen, Weight::New(face_id.clone()), basis, sighting)?;
+        if self.count(seen, Weight::New(face_id.clone()), basis, sighting)? == Counted::NotStored {
+            return Ok(());
+        }
+        crash_point::reach("edge_visit_stored_before_face");
         // The visit first: a face without one would wait for an answer for ever.
         let rule = Provisional { basis: (basis.epoch, basis.verified), settled: None };
         let own = OwnFace { rule, space, embedding };
-        self.store.cache.mint(&face_id, &own).context("the cache cannot be written")?;
-        self.live.put_own(&face_id, &own.space, &own.embedding);
+        match self.store.cache.mint(&face_id, &own).context("the cache cannot be written") {
+            Ok(()) => self.live.put_own(&face_id, &own.space, &own.embedding),
+            // The visit proposes the face all the same; until it comes back as a customer it is not recognised.
+            Err(error) => self.bear(error)?,
+        }
         Ok(())
     }
 
-    fn count(&mut self, seen: Seen, weight: Weight, basis: Basis, sighting: &Sighting) -> Result<()> {
+    fn count(&mut self, seen: Seen, weight: Weight, basis: Basis, sighting: &Sighting) -> Result<Counted> {
+        if !self.unstored.is_empty() {
+            self.counters.not_stored += 1;
+            return Ok(Counted::NotStored);
+        }
         let face_id = match &seen {
             Seen::Known { face_id, .. } | Seen::New { face_id, .. } => Some(face_id.clone()),
             Seen::Anonymous => None,
         };
         let mut commands = Vec::new();
-        let key = self.core.visit(weight, (basis.epoch, basis.verified), &mut commands);
+        let key = self.core.visit(weight.clone(), (basis.epoch, basis.verified), &mut commands);
         let lost: Vec<_> = commands
             .iter()
             .filter_map(|command| if let Command::ForgetVisits(keys) = command { Some(keys) } else { None })
@@ -93,11 +112,17 @@ impl Daemon {
             .copied()
             .collect();
         let visit = NewVisit { key, at: sighting.at, seen, basis };
-        self.store.outbox.add(&visit, &lost).context("the visit cannot be written")?;
+        if let Err(error) = self.store.outbox.add(&visit, &lost).context("the visit cannot be written") {
+            self.core.take_back(&weight);
+            self.counters.not_stored += 1;
+            self.bear(error)?;
+            return Ok(Counted::NotStored);
+        }
+        self.could_store();
         self.counters.lost_visits += lost.len() as u64;
         self.forget_at_once(&commands);
         self.carry_out(super::Batch { commands, ..super::Batch::default() })?;
         self.tell(Notice::Counted { face_id });
-        Ok(())
+        Ok(Counted::Stored)
     }
 }

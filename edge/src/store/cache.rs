@@ -20,6 +20,8 @@ const FORMS: [&[&str]; 1] =
 pub struct Cache {
     db: Connection,
     file: PathBuf,
+    /// The lease as it is stored.
+    lease: Option<(Lease, EnrolPolicy)>,
 }
 
 /// What a batch of commands brought out of the store.
@@ -36,34 +38,49 @@ impl Cache {
     pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
         let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
         let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-        Ok(Self { db: open::open(file, &forms)?, file: file.to_owned() })
+        let db = open::open(file, &forms)?;
+        let lease = lease::load(&db).map_err(|error| OpenError::of(file, error))?;
+        Ok(Self { db, file: file.to_owned(), lease })
     }
 
-    /// Reads everything. The hash of every row is computed from its content, not believed: a damaged row shows in the
-    /// digest.
+    /// Reads everything.
     pub(crate) fn load(&self, key: &DigestKey) -> Result<Opened, OpenError> {
+        let mut customers = Vec::new();
+        let opened = self.load_each(key, &mut |face_id, row| customers.push((face_id, row)))?;
+        Ok(Opened { customers, ..opened })
+    }
+
+    /// Reads everything; the customers go to `each` one by one, so that a vector need not be in memory twice. The hash
+    /// of every row is computed from its content, not believed: a damaged row shows in the digest.
+    pub(super) fn load_each(
+        &self,
+        key: &DigestKey,
+        each: &mut dyn FnMut(FaceId, StoredRow),
+    ) -> Result<Opened, OpenError> {
         let wrong = |error| OpenError::of(&self.file, error);
-        let (customers, damaged) = customers::load(&self.db).map_err(wrong)?;
+        let mut opened = Opened { owed: removals::load(&self.db).map_err(wrong)?, ..Opened::default() };
+        let rows = &mut opened.loaded.rows;
+        let damaged = customers::load(&self.db, &mut |face_id, row| {
+            let StoredRow { epoch, seq, customer } = &row;
+            let hash = key.hash(&face_id, *seq, customer);
+            rows.insert(face_id.clone(), Row { epoch: *epoch, seq: *seq, hash });
+            each(face_id, row);
+        });
+        let damaged = damaged.map_err(wrong)?;
         if damaged > 0 {
             tracing::warn!(rows = damaged, "rows of the cache are damaged and will be fetched again");
         }
         let own = provisional::load(&self.db).map_err(wrong)?;
-        let mut opened = Opened { owed: removals::load(&self.db).map_err(wrong)?, ..Opened::default() };
         opened.loaded.dropped = dropped::load(&self.db).map_err(wrong)?;
-        opened.loaded.lease = lease::load(&self.db).map_err(wrong)?;
+        opened.loaded.lease = self.lease;
         opened.loaded.provisional = own.iter().map(|(id, own)| (id.clone(), own.rule)).collect();
-        opened.loaded.rows = customers
-            .iter()
-            .map(|(id, StoredRow { epoch, seq, customer })| {
-                (id.clone(), Row { epoch: *epoch, seq: *seq, hash: key.hash(id, *seq, customer) })
-            })
-            .collect();
-        Ok(Opened { customers, own, ..opened })
+        Ok(Opened { own, ..opened })
     }
 
     /// Carries out what concerns this file, in order and in one transaction, together with the standing and the lease
     /// that result. Receipts of earlier removals are in the outbox by now; so is the standing `durable`, and only what
-    /// that one's floor has passed is forgotten.
+    /// that one's floor has passed is forgotten. Where nothing concerns this file nothing is written, and what can be
+    /// forgotten waits for the next time.
     pub fn carry_out(
         &mut self,
         commands: &[Command],
@@ -71,8 +88,12 @@ impl Cache {
         durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
     ) -> rusqlite::Result<Carried> {
-        let tx = self.db.transaction()?;
         let mut carried = Carried::default();
+        let renewed = lease.is_some() && lease != self.lease;
+        if !renewed && !commands.iter().any(concerns) {
+            return Ok(carried);
+        }
+        let tx = self.db.transaction()?;
         removals::clear(&tx)?;
         for command in commands {
             carry_out(&tx, command, standing, &mut carried)?;
@@ -84,6 +105,7 @@ impl Cache {
             lease::put(&tx, lease, enrol)?;
         }
         tx.commit()?;
+        self.lease = lease;
         Ok(carried)
     }
 
@@ -97,6 +119,25 @@ impl Cache {
     /// Makes sure that nothing deleted is left in any file of this database.
     pub fn empty_log(&self) -> rusqlite::Result<()> {
         open::empty_log(&self.db)
+    }
+}
+
+fn concerns(command: &Command) -> bool {
+    match command {
+        Command::Put(_)
+        | Command::Remove { .. }
+        | Command::Drop { .. }
+        | Command::AdoptEpoch(_)
+        | Command::GiveUp(_)
+        | Command::EndProvisional(..)
+        | Command::SettleProvisional(..) => true,
+        Command::MarkSettled(..)
+        | Command::ForgetVisits(_)
+        | Command::Unsettle
+        | Command::ForgetReceipts(_)
+        | Command::Verified(..)
+        | Command::Say(_)
+        | Command::ReadAgain => false,
     }
 }
 
@@ -138,8 +179,9 @@ fn carry_out(
             lease::clear(tx)
         }
         Command::EndProvisional(face_id, fate) => {
-            let held = provisional::take(tx, face_id)?.is_some();
-            carried.erased |= held && *fate != Fate::Customer;
+            provisional::take(tx, face_id)?;
+            // The visit that proposed it holds the face as well, in the other file.
+            carried.erased |= *fate != Fate::Customer;
             Ok(())
         }
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),

@@ -75,18 +75,17 @@ pub(super) fn adopt_epoch(tx: &Transaction<'_>, epoch: Epoch) -> rusqlite::Resul
     tx.prepare_cached("UPDATE customers SET epoch = ?1")?.execute([epoch.0 as i64]).map(|_| ())
 }
 
-/// Every row; damaged ones are left out, and counted.
-pub(super) fn load(db: &Connection) -> rusqlite::Result<(Vec<(FaceId, StoredRow)>, usize)> {
+/// Hands every row to `each`; damaged ones are left out, and counted.
+pub(super) fn load(db: &Connection, each: &mut dyn FnMut(FaceId, StoredRow)) -> rusqlite::Result<usize> {
     let mut query = db.prepare("SELECT face_id, epoch, seq, name, flag, space, embedding FROM customers")?;
-    let mut rows = Vec::new();
     let mut damaged = 0;
     for row in query.query_map([], stored)? {
         match row? {
-            Some(row) => rows.push(row),
+            Some((face_id, row)) => each(face_id, row),
             None => damaged += 1,
         }
     }
-    Ok((rows, damaged))
+    Ok(damaged)
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<Option<(FaceId, StoredRow)>> {

@@ -21,7 +21,7 @@ mod visits;
 
 pub use cache::{Cache, Carried};
 pub use customers::StoredRow;
-pub use open::OpenError;
+pub use open::{OpenError, waits_for_disk};
 pub use outbox::OutboxDb;
 pub use provisional::OwnFace;
 pub use removals::Owed;
@@ -47,7 +47,7 @@ pub struct Store {
 pub struct Opened {
     /// For the core.
     pub loaded: Loaded,
-    /// The customers, for the gallery; their order means nothing.
+    /// The customers, for the gallery, unless they went there one by one; their order means nothing.
     pub customers: Vec<(FaceId, StoredRow)>,
     /// The edge's own faces, for the gallery.
     pub own: Vec<(FaceId, OwnFace)>,
@@ -57,6 +57,8 @@ pub struct Opened {
     pub starts: u64,
     /// Visits lost so far because too many waited.
     pub lost_visits: u64,
+    /// Receipts lost so far because too many waited.
+    pub lost_receipts: u64,
     /// Why the cache begins empty although it was there; in words.
     pub cache_lost: Option<String>,
 }
@@ -68,10 +70,28 @@ impl Store {
     /// # Errors
     /// When a file was written by a newer program, is in use, or (the outbox) is damaged.
     pub fn open(folder: &Path, key: &DigestKey) -> anyhow::Result<(Self, Opened)> {
+        let mut customers = Vec::new();
+        let (store, opened) =
+            Self::open_each(folder, key, &mut |face_id, row| customers.push((face_id, row)))?;
+        // What was read of a cache before its damage showed is not to be believed.
+        let customers = if opened.cache_lost.is_some() { Vec::new() } else { customers };
+        Ok((store, Opened { customers, ..opened }))
+    }
+
+    /// The same, but the customers go to `each` one by one. When the cache turns out to be damaged, those that went
+    /// before are to be forgotten again: [`Opened::cache_lost`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_each(
+        folder: &Path,
+        key: &DigestKey,
+        each: &mut dyn FnMut(FaceId, StoredRow),
+    ) -> anyhow::Result<(Self, Opened)> {
         let mut outbox = OutboxDb::open(&folder.join("outbox.db"))?;
         let file = folder.join("cache.db");
         let (cache, mut opened, cache_lost) =
-            match Cache::open(&file).and_then(|c| c.load(key).map(|o| (c, o))) {
+            match Cache::open(&file).and_then(|c| c.load_each(key, each).map(|o| (c, o))) {
                 Ok((cache, opened)) => (cache, opened, None),
                 Err(error) if error.is_damage() => {
                     let why = error.to_string();

@@ -74,6 +74,21 @@ impl OpenError {
     }
 }
 
+/// Whether room on the disk, or the right to write to it, would have prevented this error.
+pub fn waits_for_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+        )
+    )
+}
+
 /// Opens a file, checks it, and brings it to the newest form: `forms[n]` leads from version n to n + 1.
 pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Connection, OpenError> {
     let wrong = |error| OpenError::of(file, error);

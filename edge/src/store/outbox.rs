@@ -5,11 +5,12 @@ use super::{
     visits::{self, NewVisit, StoredVisit},
 };
 use crate::sync::{Command, Fate, Standing, VisitKey};
-use protocol::message::Receipt;
+use protocol::message::{Receipt, ReceiptKey};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 1] = [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM]];
+const FORMS: [&[&str]; 2] =
+    [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM], &[standing::LOST_RECEIPTS]];
 
 /// The open file.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct OutboxDb {
     db: Connection,
     file: PathBuf,
     standing: Standing,
+    /// Whether a page of visits, and with it a face, may be in the log, or in the file though it was deleted.
+    visits_in_log: bool,
 }
 
 impl OutboxDb {
@@ -32,7 +35,7 @@ impl OutboxDb {
             },
             other => other,
         })?;
-        Ok(Self { db, file: file.to_owned(), standing: Standing::default() })
+        Ok(Self { db, file: file.to_owned(), standing: Standing::default(), visits_in_log: true })
     }
 
     pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
@@ -44,6 +47,7 @@ impl OutboxDb {
         opened.loaded.diagnosis = diagnosis::load(&self.db).map_err(wrong)?;
         opened.starts = row.starts;
         opened.lost_visits = row.lost_visits;
+        opened.lost_receipts = row.lost_receipts;
         self.standing = row.standing;
         Ok(())
     }
@@ -74,6 +78,7 @@ impl OutboxDb {
             return Ok(());
         }
         let tx = self.db.transaction()?;
+        let mut scrubbed = 0;
         for command in commands {
             match command {
                 Command::MarkSettled(keys, at) => {
@@ -87,15 +92,16 @@ impl OutboxDb {
                 Command::ForgetReceipts(keys) => {
                     keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
                 }
-                Command::Remove { key, .. } => visits::scrub(&tx, &key.face_id)?,
+                Command::Remove { key, .. } => scrubbed += visits::scrub(&tx, &key.face_id)?,
                 Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => {
-                    visits::scrub(&tx, face_id)?
+                    scrubbed += visits::scrub(&tx, face_id)?;
                 }
                 _ => {}
             }
         }
         new.iter().try_for_each(|receipt| receipts::add(&tx, receipt))?;
         standing::put(&tx, now)?;
+        self.visits_in_log |= scrubbed > 0 || commands.iter().any(writes_visits);
         tx.commit()?;
         self.standing = *now;
         Ok(())
@@ -109,6 +115,15 @@ impl OutboxDb {
             standing::lost(&tx, lost.len() as u64)?;
         }
         visits::add(&tx, visit)?;
+        self.visits_in_log = true;
+        tx.commit()
+    }
+
+    /// Forgets receipts that had to go because too many wait, and counts them.
+    pub fn lose_receipts(&mut self, lost: &[ReceiptKey]) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        lost.iter().try_for_each(|key| receipts::forget(&tx, key))?;
+        standing::lost_receipts(&tx, lost.len() as u64)?;
         tx.commit()
     }
 
@@ -117,10 +132,19 @@ impl OutboxDb {
         visits::get(&self.db, key)
     }
 
-    /// Makes sure that nothing deleted is left in any file of this database.
-    pub fn empty_log(&self) -> rusqlite::Result<()> {
-        open::empty_log(&self.db)
+    /// Makes sure that nothing deleted is left in any file of this database. Receipts and the standing hold no face:
+    /// when nothing else was written since the last time, there is nothing to do.
+    pub fn empty_log(&mut self) -> rusqlite::Result<()> {
+        if self.visits_in_log {
+            open::empty_log(&self.db)?;
+            self.visits_in_log = false;
+        }
+        Ok(())
     }
+}
+
+fn writes_visits(command: &Command) -> bool {
+    matches!(command, Command::MarkSettled(..) | Command::ForgetVisits(_) | Command::Unsettle)
 }
 
 fn concerns(command: &Command) -> bool {

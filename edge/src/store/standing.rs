@@ -19,6 +19,10 @@ pub(super) const FORM: &str = "
     INSERT INTO standing (one, epoch, floor, issued_at, clock, starts, lost_visits) VALUES (1, NULL, 0, NULL, NULL, 0, 0);
 ";
 
+/// Since version 2.
+pub(super) const LOST_RECEIPTS: &str =
+    "ALTER TABLE standing ADD COLUMN lost_receipts INTEGER NOT NULL DEFAULT 0;";
+
 /// The row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandingRow {
@@ -28,6 +32,8 @@ pub struct StandingRow {
     pub starts: u64,
     /// Visits lost because too many waited.
     pub lost_visits: u64,
+    /// Receipts lost because too many waited.
+    pub lost_receipts: u64,
 }
 
 pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
@@ -58,21 +64,33 @@ pub(super) fn lost(tx: &Transaction<'_>, visits: u64) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
+pub(super) fn lost_receipts(tx: &Transaction<'_>, receipts: u64) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE standing SET lost_receipts = lost_receipts + ?1")?
+        .execute([receipts as i64])
+        .map(|_| ())
+}
+
 pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {
-    db.query_row("SELECT epoch, floor, issued_at, starts, lost_visits, clock, removal_epoch, removal_seq FROM standing", [], |row| {
-        Ok(StandingRow {
-            standing: Standing {
-                epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
-                floor: Seq(row.get::<_, i64>(1)? as u64),
-                issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
-                clock: row.get::<_, Option<i64>>(5)?.map(UnixMs),
-                removal: row
-                    .get::<_, Option<i64>>(6)?
-                    .zip(row.get::<_, Option<i64>>(7)?)
-                    .map(|(epoch, seq)| (Epoch(epoch as u64), Seq(seq as u64))),
-            },
-            starts: row.get::<_, i64>(3)? as u64,
-            lost_visits: row.get::<_, i64>(4)? as u64,
-        })
-    })
+    db.query_row(
+        "SELECT epoch, floor, issued_at, starts, lost_visits, clock, removal_epoch, removal_seq, lost_receipts
+        FROM standing",
+        [],
+        |row| {
+            Ok(StandingRow {
+                standing: Standing {
+                    epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
+                    floor: Seq(row.get::<_, i64>(1)? as u64),
+                    issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
+                    clock: row.get::<_, Option<i64>>(5)?.map(UnixMs),
+                    removal: row
+                        .get::<_, Option<i64>>(6)?
+                        .zip(row.get::<_, Option<i64>>(7)?)
+                        .map(|(epoch, seq)| (Epoch(epoch as u64), Seq(seq as u64))),
+                },
+                starts: row.get::<_, i64>(3)? as u64,
+                lost_visits: row.get::<_, i64>(4)? as u64,
+                lost_receipts: row.get::<_, i64>(8)? as u64,
+            })
+        },
+    )
 }

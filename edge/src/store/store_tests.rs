@@ -89,10 +89,15 @@ fn everything_comes_back_after_a_kill() {
     };
     store.outbox.add(&visit, &[]).unwrap();
     assert_eq!(store.outbox.started().unwrap(), 1);
+    let lost =
+        Receipt { removed_at: UnixMs(0), key: ReceiptKey { seq: Seq(5), ..receipt.key.clone() }, ..receipt };
+    store.outbox.carry_out(&[], std::slice::from_ref(&lost), &standing(2)).unwrap();
+    store.outbox.lose_receipts(&[lost.key]).unwrap();
     drop(store);
 
     let (store, opened) = Store::open(folder.path(), &key()).unwrap();
-    let Opened { loaded, own: owns, owed, starts, lost_visits, cache_lost, mut customers } = opened;
+    let Opened { loaded, own: owns, owed, starts, lost_visits, lost_receipts, cache_lost, mut customers } =
+        opened;
     customers.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(customers.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
     assert_eq!(loaded.rows[&face("ada")].hash, key().hash(&face("ada"), Seq(3), &customers[0].1.customer));
@@ -103,6 +108,7 @@ fn everything_comes_back_after_a_kill() {
         [Owed { key: ReceiptKey { face_id: face("cid"), epoch: EPOCH, seq: Seq(6) }, held: true }]
     );
     assert_eq!((owns, starts, lost_visits, cache_lost), (vec![(face("own"), own)], 1, 0, None));
+    assert_eq!(lost_receipts, 1);
     assert_eq!(store.outbox.visit(visit.key).unwrap(), Some(visit));
 }
 
@@ -217,4 +223,28 @@ fn what_is_given_up_leaves_the_cache_and_its_diagnosis_stays() {
     let (_, opened) = Store::open(folder.path(), &key()).unwrap();
     let Loaded { standing: kept, rows, dropped, lease, diagnosis: why, .. } = opened.loaded;
     assert_eq!((kept, rows.len(), dropped.len(), lease, why), (standing(3), 0, 0, None, Some(diagnosis)));
+}
+
+#[test]
+fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    let log = || fs::metadata(folder.path().join("outbox.db-wal")).map_or(0, |log| log.len());
+    store.outbox.empty_log().unwrap();
+    // Only the standing is new: nothing in the log can be a face.
+    store.outbox.carry_out(&[remove("bob", 1)], &[], &standing(1)).unwrap();
+    store.outbox.empty_log().unwrap();
+    assert!(log() > 0);
+    let key = VisitKey { stream: StreamId(1), n: 1 };
+    let seen = Seen::New { face_id: face("ada"), space: "space".parse().unwrap(), embedding: embedding(1) };
+    let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
+    store.outbox.add(&NewVisit { key, at: UnixMs(0), seen, basis }, &[]).unwrap();
+    store.outbox.empty_log().unwrap();
+    assert_eq!(log(), 0);
+    // The visit goes by itself, and only then the customer.
+    store.outbox.carry_out(&[Command::ForgetVisits(vec![key])], &[], &standing(1)).unwrap();
+    store.outbox.carry_out(&[remove("ada", 2)], &[], &standing(2)).unwrap();
+    assert!(!files_hold(folder.path(), embedding(1).as_bytes()).is_empty(), "the search can see it");
+    store.outbox.empty_log().unwrap();
+    assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
 }

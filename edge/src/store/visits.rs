@@ -111,14 +111,13 @@ pub(super) fn forget(tx: &Transaction<'_>, key: VisitKey) -> rusqlite::Result<()
         .map(|_| ())
 }
 
-/// Visits that proposed this face become anonymous: the vector goes.
-pub(super) fn scrub(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<()> {
+/// Visits that proposed this face become anonymous: the vector goes. Tells how many there were.
+pub(super) fn scrub(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<usize> {
     tx.prepare_cached(
         "UPDATE visits SET kind = 'anonymous', face_id = NULL, space = NULL, embedding = NULL
          WHERE kind = 'new' AND face_id = ?1",
     )?
     .execute([face_id.as_str()])
-    .map(|_| ())
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<Entry>> {

@@ -48,7 +48,8 @@ pub struct Core {
 impl Core {
     /// Starts with what was stored and a stream that was never used.
     pub fn load(loaded: Loaded, stream: StreamId, now: Now) -> Self {
-        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } = loaded;
+        let Loaded { standing, rows, dropped, lease, provisional, receipts, visits, diagnosis } =
+            loaded.with_proposed();
         let rows = Rows::load(standing.epoch, standing.floor, rows, dropped);
         // A kill between the two files can leave the first lease without the epoch that visits have to name.
         let lease = lease.filter(|_| standing.epoch.is_some());
@@ -250,6 +251,11 @@ impl Core {
     pub fn receipt(&mut self, receipt: Receipt) {
         self.receipts.add(receipt);
         self.reporting.now();
+    }
+
+    /// Lets go of the oldest receipts where too many wait, and answers with them.
+    pub fn shed_receipts(&mut self) -> Vec<ReceiptKey> {
+        self.receipts.shed()
     }
 
     /// Whether a report is due at `now`; it then counts as sent.

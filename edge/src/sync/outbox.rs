@@ -105,6 +105,13 @@ impl Outbox {
         (key, lost.map(|Entry { key, weight, settled_at: _ }| Overflow { key, weight }))
     }
 
+    /// The newest visit could not be stored, so it was never made: its number is free again.
+    pub fn take_back(&mut self) {
+        if self.waiting.pop_last().is_some() {
+            self.next_n -= 1;
+        }
+    }
+
     fn least(&self) -> Option<u64> {
         let anonymous = self.waiting.iter().find(|(_, entry)| entry.weight == Weight::Anonymous);
         anonymous.or_else(|| self.waiting.first_key_value()).map(|(order, _)| *order)

@@ -4,8 +4,11 @@ use protocol::message::{PAGE_ITEMS, Receipt, ReceiptKey};
 
 /// How many pages a report has at most; what is left follows when these are stored.
 const PAGES_MAX: usize = 8;
+/// How many receipts wait at most; beyond it the oldest are lost, and counted.
+const WAITING_MAX: usize = 100_000;
 
-/// Waiting receipts, oldest first. They leave only when the website has stored them, so no kill can lose one.
+/// Waiting receipts, oldest first. They leave when the website has stored them, so no kill can lose one, or when too
+/// many wait. What a lost one would have proved, the edge's next verified report proves as well.
 #[derive(Debug, Clone, Default)]
 pub struct Receipts(Vec<Receipt>);
 
@@ -37,6 +40,12 @@ impl Receipts {
         self.0.extract_if(.., |waiting| keys.contains(&waiting.key)).map(|receipt| receipt.key).collect()
     }
 
+    /// Lets go of the oldest beyond those that may wait, and answers with them.
+    pub fn shed(&mut self) -> Vec<ReceiptKey> {
+        let excess = self.0.len().saturating_sub(WAITING_MAX);
+        self.0.drain(..excess).map(|receipt| receipt.key).collect()
+    }
+
     /// The receipts for a report, in pages; at least one page, which may be empty.
     pub fn pages(&self) -> Vec<Vec<Receipt>> {
         if self.0.is_empty() {
@@ -65,5 +74,17 @@ mod tests {
         let stored = receipts.stored(&[receipt(4).key, other_epoch, receipt(9999).key]);
         assert_eq!((stored, receipts.len()), (vec![receipt(4).key], 699));
         assert_eq!(Receipts::default().pages(), [vec![]], "an empty report is still a report");
+    }
+
+    #[test]
+    fn of_too_many_receipts_the_oldest_are_lost() {
+        let max = WAITING_MAX as u64;
+        let mut receipts = Receipts::load((0..max).map(receipt).collect());
+        assert_eq!(receipts.shed(), []);
+        receipts.add(receipt(max));
+        receipts.add(receipt(max + 1));
+        assert_eq!(receipts.shed(), [receipt(0).key, receipt(1).key]);
+        assert_eq!((receipts.len(), receipts.shed()), (WAITING_MAX, Vec::new()));
+        assert_eq!(receipts.pages()[0][0], receipt(2), "the oldest that is left is told first");
     }
 }

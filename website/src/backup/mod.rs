@@ -103,8 +103,8 @@ async fn write_part(app: &App, part: &Path) -> anyhow::Result<Done> {
     Ok(Done { rows, begun_at, newer: None })
 }
 
-/// Puts a backup in the place of whatever the database holds. A new epoch begins, removals that only the erasure
-/// ledger knows are made again, all in one transaction: whatever fails, nothing has happened. The website must not
+/// Puts a backup in the place of whatever the database holds. A new epoch begins, removals and revocations that only
+/// the erasure ledger knows are made again, all in one transaction: whatever fails, nothing has happened. The website must not
 /// be running.
 ///
 /// # Errors
@@ -143,7 +143,7 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
     locations::set_rounds(&mut tx, round + 1).await?;
     locations::set_backed_up(&mut tx, header.begun_at).await?;
     audit::insert(&mut tx, &entry("backup.restore")).await?;
-    let tx = epochs::begin_all(tx, &written.erasures, Why::Restored, &Actor::command_line()).await?;
+    let tx = epochs::begin_all(tx, &written, Why::Restored, &Actor::command_line()).await?;
     tx.commit().await.with_context(refused)?;
     epochs::told(&app).await;
     app.db.close().await;

@@ -179,6 +179,7 @@ pub async fn remove(
     let seq = held.remove(&row, by).await?;
     held.note("customer.remove", face_id.as_str(), by).await?;
     let changed = committed(app, held, seq).await?;
+    crash_point::reach("website_removed_before_ledger");
     scrub(app).await;
     app.ledger.write_down(&app.db).await.map_err(ChangeError::NotInLedger)?;
     Ok(changed)
@@ -318,6 +319,7 @@ pub(crate) async fn scrub_again(app: &App) {
 async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {
     let at = held.now;
     held.commit().await?;
+    crash_point::reach("website_changed_before_published");
     app.changed.notify_one();
     Ok(Changed { seq, at })
 }

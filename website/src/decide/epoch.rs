@@ -1,12 +1,39 @@
 //! When a location's history can have gone back.
 
 use super::totals::Totals;
-use protocol::{Epoch, Seq, message::Applied};
+use protocol::{Epoch, Seq, UnixMs, message::Applied};
 
 /// Whether a signed report of an edge proves that the database has gone back: it names, in the very history of the
 /// website, a seq that the website has not given out. Only the website gives out seqs, so it did once.
 pub fn has_gone_back(report: &Applied, totals: &Totals) -> bool {
     report.epoch == totals.epoch && report.verified > totals.seq
+}
+
+/// How long after an edge's report has begun a new epoch no other one does: an hour. A database is not restored by
+/// hand twice in that time; an edge that lies can speak every second.
+pub const AHEAD_MS: i64 = 3_600_000;
+
+/// What a report leads to that may be ahead of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// Nothing: it is not ahead.
+    No,
+    /// A new epoch.
+    NewEpoch,
+    /// The edge is shut out: its word is not credible.
+    ShutOut,
+}
+
+/// What to do about a report at `now`, when such a one has last begun a new epoch of the location at `last`. A moment
+/// that is still to come, from a clock that was set back, counts as none: the next epoch corrects it.
+pub fn ahead(report: &Applied, totals: &Totals, last: Option<UnixMs>, now: UnixMs) -> Ahead {
+    if !has_gone_back(report, totals) {
+        return Ahead::No;
+    }
+    match last.map(|last| now.since(last)) {
+        Some(0..AHEAD_MS) => Ahead::ShutOut,
+        _ => Ahead::NewEpoch,
+    }
 }
 
 /// The counters in the new history `epoch`. The seq goes up by one, so that no state reads as "verified at the seq
@@ -33,7 +60,10 @@ pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Digest, Nonce, UnixMs, message::Start, message::SyncState};
+    use protocol::{
+        Digest, Nonce, UnixMs,
+        message::{RepairCounts, Start, SyncState},
+    };
 
     const TOTALS: Totals =
         Totals { epoch: Epoch(7), seq: Seq(50), count: 3, digest: Digest::EMPTY, last_removal: Seq(40) };
@@ -51,7 +81,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
-            repairs: protocol::message::RepairCounts::default(),
+            repairs: RepairCounts::default(),
             receipts: Vec::new(),
         }
     }
@@ -63,6 +93,22 @@ mod tests {
         {
             assert_eq!(has_gone_back(&report(epoch, verified), &TOTALS), gone_back, "{epoch}, {verified}");
         }
+    }
+
+    #[test]
+    fn of_two_reports_within_an_hour_only_the_first_begins_an_epoch() {
+        let (hour, lie) = (AHEAD_MS, report(7, 51));
+        for (last, now, expected) in [
+            (None, 5, Ahead::NewEpoch),
+            (Some(5), 5, Ahead::ShutOut),
+            (Some(5), 4 + hour, Ahead::ShutOut),
+            (Some(5), 5 + hour, Ahead::NewEpoch),
+            (Some(5), 4, Ahead::NewEpoch),
+        ] {
+            let got = ahead(&lie, &TOTALS, last.map(UnixMs), UnixMs(now));
+            assert_eq!(got, expected, "after {last:?}, at {now}");
+        }
+        assert_eq!(ahead(&report(7, 50), &TOTALS, Some(UnixMs(5)), UnixMs(6)), Ahead::No);
     }
 
     #[test]

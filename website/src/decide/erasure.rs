@@ -1,7 +1,7 @@
 //! What the erasure ledger demands: a backup must not bring a removed person back.
 
+use super::difference::{self, Difference};
 use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
-use std::collections::HashSet;
 
 /// One removal, as the ledger and the database both hold it. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,37 +20,10 @@ pub struct Erasure {
     pub at: UnixMs,
 }
 
-/// What tells ledger and database apart.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Difference {
-    /// Removals that the ledger knows and the database does not: the database has gone back.
-    pub lost: Vec<Erasure>,
-    /// Removals that the database knows and the ledger does not: they are to be written down.
-    pub unwritten: Vec<Erasure>,
-}
-
 /// Compares the ledger with the removals recorded in the database. A removal is its location and face: which epoch
-/// and seq it has may differ after it was applied again. A ledger is written after the commit and never before it,
-/// so whatever only the ledger knows was once committed.
-pub fn compare(ledger: &[Erasure], recorded: &[Erasure]) -> Difference {
-    let keys = |of: &[Erasure]| -> HashSet<(LocationId, FaceId)> {
-        of.iter().map(|erasure| (erasure.location.clone(), erasure.face_id.clone())).collect()
-    };
-    let (written, known) = (keys(ledger), keys(recorded));
-    let mut difference = Difference::default();
-    let mut seen = HashSet::new();
-    for erasure in ledger {
-        let key = (erasure.location.clone(), erasure.face_id.clone());
-        if !known.contains(&key) && seen.insert(key) {
-            difference.lost.push(erasure.clone());
-        }
-    }
-    for erasure in recorded {
-        if !written.contains(&(erasure.location.clone(), erasure.face_id.clone())) {
-            difference.unwritten.push(erasure.clone());
-        }
-    }
-    difference
+/// and seq it has may differ after it was applied again.
+pub fn compare(ledger: &[Erasure], recorded: &[Erasure]) -> Difference<Erasure> {
+    difference::compare(ledger, recorded, |erasure| (erasure.location.clone(), erasure.face_id.clone()))
 }
 
 /// What a database that has gone back knows of a face.

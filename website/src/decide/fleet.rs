@@ -51,6 +51,9 @@ impl fmt::Display for Standing {
             Standing::Alarmed(Alarm::Clone) => {
                 f.write_str("shut out: a second box reports as this edge, join again")
             }
+            Standing::Alarmed(Alarm::Ahead) => {
+                f.write_str("shut out: reports changes that were never made, join again")
+            }
             Standing::Alarmed(Alarm::StaleHit) => {
                 f.write_str("recognised somebody it had confirmed as removed")
             }

@@ -5,12 +5,14 @@
 
 pub mod applied;
 pub mod certificate;
+pub mod difference;
 pub mod epoch;
 pub mod erasure;
 pub mod fleet;
 pub mod issue;
 pub mod progress;
 pub mod repair;
+pub mod revocation;
 pub mod settle;
 pub mod tombstone;
 pub mod totals;

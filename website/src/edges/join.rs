@@ -137,7 +137,7 @@ async fn consume(
     };
     audit::insert(&mut tx, &entry).await?;
     tx.commit().await?;
-    let ca = encryption::authority(&app.settings.data).filter(|_| mqtt.tls).map(|authority| authority.pem);
+    let ca = encryption::mqtt_authority(&app.settings).filter(|_| mqtt.tls);
     Ok(Joined {
         edge: id,
         location: location.id,
@@ -151,9 +151,9 @@ async fn consume(
 }
 
 fn mqtt_address(app: &App) -> Option<MqttAddress> {
-    let tls = app.settings.encrypts(app.settings.mqtt_listen);
-    match &app.settings.mqtt_public {
-        Some(public) => Some(MqttAddress { host: Some(public.host.clone()), port: public.port, tls }),
+    let tls = app.settings.encrypts_mqtt();
+    match app.settings.mqtt_told() {
+        Some(told) => Some(MqttAddress { host: Some(told.host), port: told.port, tls }),
         None => app.mqtt.get().map(|bound| MqttAddress { host: None, port: bound.port(), tls }),
     }
 }

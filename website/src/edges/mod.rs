@@ -15,7 +15,9 @@ use crate::{
         fleet::{self, Standing},
         progress,
     },
-    encryption, random,
+    encryption,
+    ledger::LedgerError,
+    random,
     tables::{audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations},
 };
 use protocol::{EdgeId, LocationId, Name, Seq, UnixMs};
@@ -45,6 +47,12 @@ pub enum EdgeError {
     /// Empty, too long, or with control characters.
     #[error("an edge's name has 1 to 120 characters and no line break, its place 0 to 120")]
     BadName,
+    /// It is revoked, but that is not in the erasure ledger.
+    #[error(
+        "the edge is revoked, but that is not written to the erasure ledger, so that a backup restored now would let \
+         it in again: {0}; mend that, the website tries again every minute"
+    )]
+    NotInLedger(LedgerError),
     /// The database did not do it.
     #[error("the database did not store it: {0}")]
     Database(#[from] sqlx::Error),
@@ -113,20 +121,31 @@ pub async fn new_code(
 }
 
 /// Shuts an edge out for good: its session is closed within seconds, and it counts no longer among those that
-/// must have applied a change.
+/// must have applied a change. No restored backup undoes it.
 ///
 /// # Errors
-/// When there is no such edge at this location.
+/// When there is no such edge at this location; when it is done and the erasure ledger cannot be written.
 pub async fn revoke(app: &App, location: &LocationId, edge: &EdgeId, by: &Actor) -> Result<(), EdgeError> {
-    let now = clock::now();
     let mut tx = app.db.write().await?;
     at(&mut tx, location, edge).await?;
-    if edges::revoke(&mut tx, edge, now).await? {
-        join_codes::delete(&mut tx, edge).await?;
-        note(&mut tx, location, "edge.revoke", edge, now, by).await?;
-    }
+    revoke_in(&mut tx, location, edge, by).await?;
     tx.commit().await?;
     app.revoked.notify_one();
+    app.ledger.write_down(&app.db).await.map_err(EdgeError::NotInLedger)
+}
+
+/// The same for an edge of that location, inside a transaction; the ledger is the caller's to write.
+pub(crate) async fn revoke_in(
+    tx: &mut Tx,
+    location: &LocationId,
+    edge: &EdgeId,
+    by: &Actor,
+) -> sqlx::Result<()> {
+    let now = clock::now();
+    if edges::revoke(tx, edge, now).await? {
+        join_codes::delete(tx, edge).await?;
+        note(tx, location, "edge.revoke", edge, now, by).await?;
+    }
     Ok(())
 }
 

@@ -101,6 +101,7 @@ impl Ingest {
                 return;
             }
         }
+        crash_point::reach("website_settled_before_acknowledged");
         batch.iter().for_each(|arrival| self.link.ack(arrival));
     }
 

@@ -40,15 +40,15 @@ impl Ingest {
                 self.store_presence(&mut tx, sender, said, now).await?;
             }
             tx.commit().await?;
+            crash_point::reach("website_report_stored_before_answered");
         }
         for (sender, answer) in answers {
             self.tell(&sender, &answer);
         }
         for (sender, report) in ahead {
-            if let Err(error) = epochs::begin_if_behind(&self.app, &sender.location, &report).await {
-                tracing::error!(
-                    "a new epoch could not be begun, the edge's next report asks again: {error:#}"
-                );
+            let of = (&sender.location, &sender.edge);
+            if let Err(error) = epochs::begin_if_behind(&self.app, of, &report).await {
+                tracing::error!("a report that is ahead is not seen to, the next one asks again: {error:#}");
             }
         }
         for (sender, report) in reports {
@@ -88,6 +88,7 @@ impl Ingest {
         let epoch = location.totals.epoch;
         if epoch::has_gone_back(&report, &location.totals) {
             // Nothing of this history is to be believed; the edge says it again in the next one.
+            self.app.counters.void_reports.one();
             ahead.push((sender.clone(), report));
             return Ok(Vec::new());
         }

@@ -77,6 +77,7 @@ impl Ingest {
     }
 
     fn announce(&self, location: &LocationId, done: Done) {
+        crash_point::reach("website_visits_stored_before_settled");
         self.app.counters.visits.more(done.stored);
         self.app.counters.visits_repeated.more(done.repeated);
         self.app.counters.stale_hits.more(done.suspects.len() as u64);

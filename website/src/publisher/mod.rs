@@ -249,6 +249,7 @@ impl Publisher {
         if moved.is_empty() {
             return Ok(());
         }
+        crash_point::reach("website_published_before_marked");
         let mut tx = self.app.db.write().await?;
         for (id, place) in &moved {
             locations::set_published(&mut tx, id, place.round, place.acked, place.head_acked).await?;

@@ -3,6 +3,7 @@
 use crate::{
     column,
     db::{Tx, on},
+    decide::revocation::{Known, Revocation},
 };
 use protocol::{EdgeId, LocationId, Nonce, PublicKey, SpaceId, UnixMs, message::Start};
 use std::{fmt, str::FromStr};
@@ -73,6 +74,8 @@ pub enum Alarm {
     OldImage,
     /// Two boxes report under this edge's identity.
     Clone,
+    /// It reported, again and again, changes that the website has not made.
+    Ahead,
     /// It recognised somebody it had confirmed as removed.
     StaleHit,
     /// After a removal its gallery still answered with the removed face.
@@ -80,12 +83,13 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    const ALL: [Alarm; 5] = [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::StaleHit, Alarm::StillFound];
+    const ALL: [Alarm; 6] =
+        [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::Ahead, Alarm::StaleHit, Alarm::StillFound];
 
-    /// Whether the edge is shut out until its box joins again: two boxes have its identity, or one is an image of
-    /// the past, and neither's word proves anything.
+    /// Whether the edge is shut out until its box joins again: two boxes have its identity, one is an image of the
+    /// past, or it makes things up, and its word proves nothing.
     pub fn shuts_out(self) -> bool {
-        matches!(self, Alarm::OldImage | Alarm::Clone)
+        matches!(self, Alarm::OldImage | Alarm::Clone | Alarm::Ahead)
     }
 
     /// The alarm as the table has it.
@@ -94,6 +98,7 @@ impl Alarm {
             Alarm::None => "none",
             Alarm::OldImage => "old_image",
             Alarm::Clone => "clone",
+            Alarm::Ahead => "ahead",
             Alarm::StaleHit => "stale_hit",
             Alarm::StillFound => "still_found",
         }
@@ -230,7 +235,7 @@ pub async fn revoked_since(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(Loca
 /// Edges that are shut out until their boxes join again.
 pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
     let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone') AND revoked_at IS NULL")
+        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone', 'ahead') AND revoked_at IS NULL")
         .fetch_all(conn).await)?;
     rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
 }
@@ -239,7 +244,7 @@ pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
 pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(LocationId, [u8; 32])>> {
     let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
         "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL \
-         AND alarm NOT IN ('old_image', 'clone')")
+         AND alarm NOT IN ('old_image', 'clone', 'ahead')")
         .bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
 }
@@ -263,10 +268,46 @@ pub async fn set_joined(
         .execute(conn).await.map(drop))
 }
 
-/// Shuts an edge out for good; tells whether it was not yet.
+/// Shuts an edge out for good; tells whether it was not yet. The ledger does not have that yet.
 pub async fn revoke(tx: &mut Tx, id: &EdgeId, now: UnixMs) -> sqlx::Result<bool> {
-    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_at = $2, online = 0 WHERE id = $1 AND revoked_at IS NULL")
+    on!(tx, conn => sqlx::query(
+        "UPDATE edges SET revoked_at = $2, revoked_in_ledger = 0, online = 0 WHERE id = $1 AND revoked_at IS NULL")
         .bind(id.as_str()).bind(now.0).execute(conn).await.map(|done| done.rows_affected() == 1))
+}
+
+/// Every edge of every location, as the ledger is compared with it.
+pub async fn known(tx: &mut Tx) -> sqlx::Result<Vec<Known>> {
+    let rows: Vec<(String, String, Option<i64>)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id, revoked_at FROM edges ORDER BY location, id").fetch_all(conn).await)?;
+    let known = |(location, edge, at): &(String, String, Option<i64>)| {
+        let (location, edge) = (column::text(location)?, column::text(edge)?);
+        Ok(Known { location, edge, revoked_at: column::moment(*at) })
+    };
+    rows.iter().map(known).collect()
+}
+
+/// Revocations that the ledger does not have yet; at most `limit`.
+pub async fn unwritten_revocations(tx: &mut Tx, limit: u32) -> sqlx::Result<Vec<Revocation>> {
+    let rows: Vec<(String, String, i64)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id, revoked_at FROM edges WHERE revoked_at IS NOT NULL AND revoked_in_ledger = 0 \
+         ORDER BY revoked_at LIMIT $1")
+        .bind(i64::from(limit)).fetch_all(conn).await)?;
+    let revocation = |(location, edge, at): &(String, String, i64)| {
+        Ok(Revocation { location: column::text(location)?, edge: column::text(edge)?, at: UnixMs(*at) })
+    };
+    rows.iter().map(revocation).collect()
+}
+
+/// The ledger has the revocation of this edge.
+pub async fn set_revocation_written(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_in_ledger = 1 WHERE id = $1")
+        .bind(id.as_str()).execute(conn).await.map(drop))
+}
+
+/// The ledger does not have the revocation of this edge: it is to be written again.
+pub async fn set_revocation_unwritten(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_in_ledger = 0 WHERE id = $1")
+        .bind(id.as_str()).execute(conn).await.map(drop))
 }
 
 /// Stores which start of the edge reports.

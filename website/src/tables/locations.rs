@@ -277,6 +277,19 @@ pub async fn set_backed_up(tx: &mut Tx, at: UnixMs) -> sqlx::Result<()> {
         .bind(at.0).execute(conn).await.map(drop))
 }
 
+/// When an edge's report has last begun a new epoch.
+pub async fn ahead_at(tx: &mut Tx, id: &LocationId) -> sqlx::Result<Option<UnixMs>> {
+    let at: Option<Option<i64>> = on!(tx, conn => sqlx::query_scalar("SELECT ahead_at FROM locations WHERE id = $1")
+        .bind(id.as_str()).fetch_optional(conn).await)?;
+    Ok(column::moment(at.flatten()))
+}
+
+/// An edge's report has begun a new epoch at `at`.
+pub async fn set_ahead_at(tx: &mut Tx, id: &LocationId, at: UnixMs) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET ahead_at = $2 WHERE id = $1")
+        .bind(id.as_str()).bind(at.0).execute(conn).await.map(drop))
+}
+
 /// Keeps whoever changes customers or counts visits out until the transaction ends, so that everything they have
 /// dated is committed. (On SQLite a writing transaction does that by itself.)
 pub async fn hold_all(tx: &mut Tx) -> sqlx::Result<()> {

@@ -14,6 +14,7 @@ mod mqtt;
 mod new_store;
 mod origin;
 mod pages;
+mod part;
 mod peer;
 mod probes;
 mod refusal;

@@ -128,6 +128,10 @@ impl From<EdgeError> for Refusal {
                 Refusal::conflict(sentence)
             }
             EdgeError::BadName => Refusal::bad(sentence),
+            EdgeError::NotInLedger(error) => {
+                tracing::error!(%error, "a revocation is not in the erasure ledger");
+                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, sentence)
+            }
             EdgeError::Database(error) => error.into(),
         }
     }

@@ -10,12 +10,13 @@ use protocol::{
 };
 use std::{collections::BTreeSet, fs, path::Path};
 use website::{
-    App, Settings, backup, changes,
-    tables::{customers, export, visits},
+    App, Settings, backup, changes, edges,
+    tables::{self, customers, export, visits},
 };
 
 crate::on_both!(
     a_backup_brings_back_everything_but_the_removed,
+    a_restore_lets_no_revoked_edge_in,
     a_restore_that_cannot_be_changes_nothing,
     a_backup_knows_every_table,
 );
@@ -83,6 +84,25 @@ async fn a_backup_brings_back_everything_but_the_removed(stage: Stage) {
     let text = fs::read_to_string(stage.data.path().join("second")).unwrap();
     assert!(second.rows > 0 && !text.contains(&vector) && !text.contains("Person 0"));
     website.stop().await;
+}
+
+async fn a_restore_lets_no_revoked_edge_in(stage: Stage) {
+    let app = stage.app().await;
+    add_location(&app, &location(), EnrolPolicy::Auto).await;
+    let (kept, _) = join(&app, &location(), "door", 1).await;
+    let (gone, _) = join(&app, &location(), "till", 2).await;
+    let file = stage.data.path().join("backup");
+    backup::write(&app, &file).await.unwrap();
+    edges::revoke(&app, &location(), &gone.edge, &actor()).await.unwrap();
+    app.db.close().await;
+    backup::restore(&stage.settings(), &file).await.unwrap();
+    let app = stage.app().await;
+    let mut tx = app.db.read().await.unwrap();
+    assert!(tables::edges::credentials(&mut tx, &kept.edge).await.unwrap().is_some());
+    assert!(tables::edges::credentials(&mut tx, &gone.edge).await.unwrap().is_none());
+    assert!(tables::edges::get(&mut tx, &gone.edge).await.unwrap().unwrap().revoked_at.is_some());
+    drop(tx);
+    app.db.close().await;
 }
 
 /// Every file of a folder and its bytes, but those of a database at work.

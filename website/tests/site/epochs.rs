@@ -2,22 +2,24 @@
 
 use crate::{
     edge::{FakeEdge, visit},
-    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space, sql, until},
+    stage::{Stage, actor, add_location, enrol, face, join, join_with, location, picture, space, sql, until},
 };
 use protocol::{
-    FaceId, Seq,
+    EdgeId, FaceId, Seq, SigningKey,
     message::{Applied, CustomerState, EnrolPolicy, Inbox, Seen},
 };
 use std::fs;
 use website::{
     App, changes, edges,
     epochs::{self, Why},
-    tables::{customers, edge_reports, erasures, visits},
+    tables::{self, customers, edge_reports, erasures, visits},
 };
 
 crate::on_both!(
     an_edge_that_is_ahead_begins_a_new_epoch,
+    an_edge_that_is_ahead_again_is_shut_out,
     a_copy_put_back_by_hand_brings_nobody_back,
+    a_copy_put_back_by_hand_lets_no_revoked_edge_in,
     a_removal_without_a_ledger_stands_and_says_so,
     an_epoch_asked_for_voids_what_edges_said,
     what_the_broker_keeps_of_unknown_faces_is_cleared,
@@ -54,9 +56,51 @@ async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
     website.stop().await;
 }
 
+async fn an_edge_that_is_ahead_again_is_shut_out(stage: Stage) {
+    let website = stage.start().await;
+    let app = &website.app;
+    add_location(app, &location(), EnrolPolicy::Auto).await;
+    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
+    let honest = join(app, &location(), "till", 2).await.0;
+    enrol(app, &location(), 0..2).await;
+    let head = edge.until_verified(2).await;
+    edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
+    let new = edge
+        .until("a head of a new epoch", |told| {
+            told.heads.last().filter(|new| new.epoch != head.epoch).cloned()
+        })
+        .await;
+    edge.say(Applied { verified: Seq(101), ..edge.applied(&new) });
+    until("shut out", || async { (!may_log_in(app, &edge.joined.edge).await).then_some(()) }).await;
+    edge.until("kicked and not let in again", |told| (told.lost > 2).then_some(())).await;
+    let edges = edges::list(app, &location()).await.unwrap();
+    let standing =
+        edges.iter().find(|status| status.edge.id == edge.joined.edge).unwrap().standing.to_string();
+    assert_eq!(standing, "shut out: reports changes that were never made, join again");
+    assert!(may_log_in(app, &honest.edge).await, "only whoever said it");
+    let known = website::locations::get(app, &location()).await.unwrap().unwrap();
+    assert_eq!((known.totals.epoch, known.totals.seq), (new.epoch, new.seq), "no other epoch has begun");
+    // Once the hour is over a report counts again.
+    sql(app, "UPDATE locations SET ahead_at = ahead_at - 3600000").await;
+    let code = edges::new_code(app, &location(), &edge.joined.edge, &actor()).await.unwrap().code;
+    let key = SigningKey::from_seed([3; 32]);
+    let joined = join_with(app, &code, key.public()).await.unwrap();
+    let again = FakeEdge::connect(&website, (joined, key)).await;
+    let head = again.until_verified(new.seq.0).await;
+    again.say(Applied { verified: Seq(200), ..again.applied(&head) });
+    again
+        .until("another new epoch", |told| told.heads.last().filter(|head| head.epoch != new.epoch).cloned())
+        .await;
+    website.stop().await;
+}
+
 async fn is_live(app: &App, face: &FaceId) -> bool {
     let row = customers::get(&mut app.db.read().await.unwrap(), &location(), face).await.unwrap();
     row.is_some_and(|row| row.live().is_some())
+}
+
+async fn may_log_in(app: &App, edge: &EdgeId) -> bool {
+    tables::edges::credentials(&mut app.db.read().await.unwrap(), edge).await.unwrap().is_some()
 }
 
 async fn a_copy_put_back_by_hand_brings_nobody_back(mut stage: Stage) {
@@ -113,10 +157,49 @@ async fn a_copy_put_back_by_hand_brings_nobody_back(mut stage: Stage) {
     website.stop().await;
 }
 
+async fn a_copy_put_back_by_hand_lets_no_revoked_edge_in(mut stage: Stage) {
+    let app = stage.app().await;
+    add_location(&app, &location(), EnrolPolicy::Auto).await;
+    let (kept, _) = join(&app, &location(), "door", 1).await;
+    let (gone, _) = join(&app, &location(), "till", 2).await;
+    app.db.close().await;
+    let copy = stage.copy().await;
+
+    let app = stage.app().await;
+    // One that the copy has never heard of, too.
+    let (late, _) = join(&app, &location(), "late", 3).await;
+    for edge in [&gone.edge, &late.edge] {
+        edges::revoke(&app, &location(), edge, &actor()).await.unwrap();
+    }
+    let before = website::locations::get(&app, &location()).await.unwrap().unwrap().totals;
+    app.db.close().await;
+
+    stage.put_back(copy);
+    let website = stage.start().await;
+    let app = &website.app;
+    assert!(may_log_in(app, &kept.edge).await);
+    for edge in [&gone.edge, &late.edge] {
+        assert!(!may_log_in(app, edge).await);
+    }
+    let refused = edges::new_code(app, &location(), &gone.edge, &actor()).await.unwrap_err();
+    assert!(matches!(refused, edges::EdgeError::Revoked(_)), "{refused}");
+    let after = website::locations::get(app, &location()).await.unwrap().unwrap().totals;
+    assert_ne!(after.epoch, before.epoch, "the database has gone back");
+    website.stop().await;
+
+    // Nothing more happens at the next start, though one of the ledger's edges is in no database any more.
+    let website = stage.start().await;
+    let again = website::locations::get(&website.app, &location()).await.unwrap().unwrap().totals;
+    assert_eq!(again, after);
+    let ledger = fs::read_to_string(stage.data.path().join("erasures.jsonl")).unwrap();
+    assert_eq!(ledger.lines().filter(|line| line.contains("revoked_at")).count(), 3, "{ledger}");
+    website.stop().await;
+}
+
 async fn a_removal_without_a_ledger_stands_and_says_so(stage: Stage) {
     let app = stage.app().await;
     add_location(&app, &location(), EnrolPolicy::Auto).await;
-    join(&app, &location(), "door", 1).await;
+    let (joined, _) = join(&app, &location(), "door", 1).await;
     enrol(&app, &location(), 0..2).await;
     let ledger = stage.data.path().join("erasures.jsonl");
     // A folder in its place: not even root can append to that.
@@ -124,21 +207,25 @@ async fn a_removal_without_a_ledger_stands_and_says_so(stage: Stage) {
     let error = changes::remove(&app, &location(), &face(0), &actor()).await.unwrap_err().to_string();
     assert!(error.starts_with("the removal is done") && error.contains("erasures.jsonl"), "{error}");
     assert!(!is_live(&app, &face(0)).await);
+    let error = edges::revoke(&app, &location(), &joined.edge, &actor()).await.unwrap_err().to_string();
+    assert!(error.starts_with("the edge is revoked") && error.contains("erasures.jsonl"), "{error}");
+    assert!(!may_log_in(&app, &joined.edge).await);
     fs::remove_dir(&ledger).unwrap();
-    // The next removal writes both.
+    // The next removal writes everything.
     changes::remove(&app, &location(), &face(1), &actor()).await.unwrap();
     let text = fs::read_to_string(&ledger).unwrap();
-    let faces: Vec<String> = text
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["face_id"].to_string())
-        .collect();
-    assert_eq!(faces, ["\"face_00000\"", "\"face_00001\""]);
+    let named = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["face_id"].as_str().or(line["edge"].as_str()).unwrap().to_owned()
+    };
+    let named: Vec<String> = text.lines().map(named).collect();
+    assert_eq!(named, ["face_00000", "face_00001", joined.edge.as_str()]);
     assert!(!text.contains("Person"), "nothing personal");
     // A ledger that was lost is written again at the next start.
     fs::remove_file(&ledger).unwrap();
     app.db.close().await;
     let website = stage.start().await;
-    assert_eq!(fs::read_to_string(&ledger).unwrap().lines().count(), 2);
+    assert_eq!(fs::read_to_string(&ledger).unwrap().lines().count(), 3);
     assert_eq!(erasures::all(&mut website.app.db.read().await.unwrap()).await.unwrap().len(), 2);
     website.stop().await;
 }
@@ -182,8 +269,7 @@ async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
     let second = FakeEdge::connect(&website, join(app, &location(), "till", 2).await).await;
     let head = second.until_verified(4).await;
     assert_eq!(head.count, 2);
-    let told = second.told.lock().unwrap();
-    assert_eq!(told.rows.keys().cloned().collect::<Vec<_>>(), [face(0), face(1)]);
-    drop(told);
+    let rows: Vec<_> = second.told.lock().unwrap().rows.keys().cloned().collect();
+    assert_eq!(rows, [face(0), face(1)]);
     website.stop().await;
 }

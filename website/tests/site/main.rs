@@ -1,7 +1,9 @@
 //! The website's tables, changes, publisher and ingest on both databases, the broker and real sockets included.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod apart;
 mod backup;
+mod certificate;
 mod changes;
 mod database;
 mod edge;
@@ -15,6 +17,7 @@ mod postgres;
 mod publisher;
 mod stage;
 mod start;
+mod tombstones;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {

@@ -11,17 +11,18 @@ async fn a_client_is_told_what_the_broker_allows() {
     let broker = start_with(limits).await;
     let modest = Hello { keep_alive_s: 50, properties: vec![long(0x11, 100)], ..Hello::of("e1") };
     let quota = Limits::default().edge;
+    let aliases = number(0x22, 7);
     let always = [
-        number(0x21, u16::try_from(quota.in_flight).unwrap()),
         long(0x27, u32::try_from(quota.packet_bytes).unwrap()),
-        number(0x22, 7),
+        number(0x21, u16::try_from(quota.in_flight).unwrap()),
     ];
-    assert_eq!(modest.enter(&broker).await.told, always);
+    assert_eq!(modest.enter(&broker).await.told, [std::slice::from_ref(&aliases), &always[..]].concat());
     for (asked_s, told_s) in [(0, 50), (51, 50)] {
         let greedy =
             Hello { keep_alive_s: asked_s, properties: vec![long(0x11, u32::MAX)], ..Hello::of("e1") };
         let told = greedy.enter(&broker).await.told;
-        assert_eq!(told, [&[long(0x11, 100)], &always[..], &[number(0x13, told_s)]].concat());
+        let differing = [long(0x11, 100), aliases.clone(), number(0x13, told_s)];
+        assert_eq!(told, [&differing, &always[..]].concat());
     }
 }
 

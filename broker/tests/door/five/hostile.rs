@@ -27,6 +27,8 @@ async fn hostile_packets_harm_only_their_sender() {
         ("wildcard inside a level", subscribe("a+/b"), 0x81),
         ("# in the middle", subscribe("a/#/b"), 0x81),
         ("empty filter", subscribe(""), 0x81),
+        ("empty filter to end", packet(0xa2, b"\x00\x01\x00\x00\x00"), 0x81),
+        ("wildcard inside a level to end", packet(0xa2, b"\x00\x01\x00\x00\x02a+"), 0x81),
         ("no filter", packet(0x82, &[0, 1, 0]), 0x82),
         ("second CONNECT", Hello::of("e1").bytes(), 0x82),
         ("CONNACK from a client", vec![0x20, 3, 0, 0, 0], 0x82),

@@ -147,10 +147,10 @@ async fn nothing_larger_than_the_client_can_take_is_sent() {
     small.is_quiet().await;
     assert_eq!(broker.counters().dropped, 3);
     // An answer that does not fit cannot be left out.
-    let tiny = Hello { properties: vec![long(0x27, 9)], ..Hello::of("e2") };
+    let tiny = Hello { properties: vec![long(0x27, 17)], ..Hello::of("e2") };
     let mut tiny = tiny.enter(&broker).await;
     let filters =
-        [&[0, 1, 0][..], &[&crate::raw::text("store/A/customers")[..], &[1]].concat().repeat(9)].concat();
+        [&[0, 1, 0][..], &[&crate::raw::text("store/A/customers")[..], &[1]].concat().repeat(17)].concat();
     tiny.send(&packet(0x82, &filters)).await;
     assert_eq!(tiny.told_to_go().await, Some(0x95));
     // And the reason is left out where it does not fit.

@@ -1,7 +1,7 @@
 //! MQTT 5.0 through the public door.
 
 mod aliases;
-mod client;
+pub mod client;
 mod connecting;
 mod hostile;
 mod messages;

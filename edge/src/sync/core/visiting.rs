@@ -27,6 +27,14 @@ impl Core {
         key
     }
 
+    /// The visit that was taken in last could not be stored: it was never made, and its face is nobody's.
+    pub fn take_back(&mut self, weight: &Weight) {
+        if let Weight::New(face_id) = weight {
+            self.provisional.end(face_id);
+        }
+        self.outbox.take_back();
+    }
+
     /// The visits to send at `now`, see [`Outbox::to_send`]; none while there is no session.
     pub fn visits_to_send(&mut self, now: Now) -> Vec<(VisitKey, u64)> {
         if self.online { self.outbox.to_send(now.ran) } else { Vec::new() }

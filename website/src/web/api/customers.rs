@@ -11,6 +11,7 @@ use crate::{
     web::{
         edit_customer,
         extract::{Json, Path, Query},
+        part::{Part, one_more},
         refusal::Refusal,
         token::Program,
     },
@@ -115,11 +116,10 @@ pub async fn list(
     let limit = rows(question.limit)?;
     let (text, offset) = (question.q.unwrap_or_default(), question.offset);
     let mut tx = app.db.read().await?;
-    let mut found = tables::customers::search(&mut tx, &location, text.trim(), offset, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let customers = found.iter().filter_map(|row| Some(Customer::new(row, row.live()?))).collect();
-    Ok(Answer(List { customers, next_offset: more.then_some(offset.saturating_add(limit)) }))
+    let found = tables::customers::search(&mut tx, &location, text.trim(), offset, one_more(limit)).await?;
+    let part = Part::of(found, limit);
+    let customers = part.rows.iter().filter_map(|row| Some(Customer::new(row, row.live()?))).collect();
+    Ok(Answer(List { customers, next_offset: part.next_offset(offset, limit) }))
 }
 
 pub async fn get(

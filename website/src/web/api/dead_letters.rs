@@ -6,6 +6,7 @@ use crate::{
     tables::{self, dead_letters::DeadLetter},
     web::{
         extract::{Path, Query},
+        part::{Part, one_more},
         refusal::Refusal,
     },
 };
@@ -49,9 +50,8 @@ pub async fn list(
     locations::found(&app, &location).await?;
     let limit = rows(limit)?;
     let mut tx = app.db.read().await?;
-    let mut found = tables::dead_letters::newest(&mut tx, &location, offset, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
+    let found = tables::dead_letters::newest(&mut tx, &location, offset, one_more(limit)).await?;
+    let part = Part::of(found, limit);
     let letter = |letter: DeadLetter| Letter {
         edge: letter.edge,
         stream: letter.number.0.to_string(),
@@ -59,6 +59,6 @@ pub async fn list(
         reason: letter.reason,
         received_at: letter.received_at,
     };
-    let next_offset = more.then_some(offset.saturating_add(limit));
-    Ok(Answer(List { dead_letters: found.into_iter().map(letter).collect(), next_offset }))
+    let next_offset = part.next_offset(offset, limit);
+    Ok(Answer(List { dead_letters: part.rows.into_iter().map(letter).collect(), next_offset }))
 }

@@ -6,6 +6,7 @@ use crate::{
     tables::{self, visits::Kind},
     web::{
         extract::{Path, Query},
+        part::{Part, one_more},
         refusal::Refusal,
     },
 };
@@ -70,9 +71,8 @@ pub async fn list(
     locations::found(&app, &location).await?;
     let limit = rows(question.limit)?;
     let mut tx = app.db.read().await?;
-    let mut found = tables::visits::newest(&mut tx, &location, question.before, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
+    let found = tables::visits::newest(&mut tx, &location, question.before, one_more(limit)).await?;
+    let Part { rows: found, more } = Part::of(found, limit);
     let visits: Vec<Visit> = found.into_iter().map(Visit::from).collect();
     let next_before = visits.last().filter(|_| more).map(|visit| visit.id);
     Ok(Answer(List { visits, next_before }))

@@ -2,6 +2,7 @@
 
 use super::{
     page::{Page, show},
+    pager::{Pager, ROWS},
     store::{self, Store, Tab},
 };
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
         assets,
         extract::{Path, Query},
         local_time::LocalTime,
+        part::{Part, one_more},
         refusal::Refusal,
     },
 };
@@ -20,8 +22,6 @@ use protocol::{FaceId, LocationId, Name, UnixMs, message::Flag};
 use serde::Deserialize;
 use std::sync::Arc;
 
-const ROWS: u32 = 50;
-
 #[derive(Template)]
 #[template(path = "customers.html")]
 struct Customers {
@@ -29,9 +29,7 @@ struct Customers {
     store: Store,
     search: String,
     customers: Vec<Customer>,
-    rows_words: String,
-    first_path: Option<String>,
-    next_path: Option<String>,
+    pager: Pager,
 }
 
 /// A customer as a page shows it. The face is not part of it.
@@ -74,21 +72,20 @@ pub async fn list(
 ) -> Result<Response, Refusal> {
     let location = store::found(&app, &id).await?;
     let (store, search, now) = (Store::new(&location, Tab::Customers), q.trim().to_owned(), clock::now());
-    let mut rows =
-        tables::customers::search(&mut app.db.read().await?, &id, &search, offset, ROWS + 1).await?;
-    let more = rows.len() > ROWS as usize;
-    rows.truncate(ROWS as usize);
-    let customers: Vec<_> = rows.iter().filter_map(|row| Customer::of_row(row, &store, now)).collect();
+    let mut tx = app.db.read().await?;
+    let part =
+        Part::of(tables::customers::search(&mut tx, &id, &search, offset, one_more(ROWS)).await?, ROWS);
+    let customers: Vec<_> = part.rows.iter().filter_map(|row| Customer::of_row(row, &store, now)).collect();
     let path = |offset: u32| {
         let question = [("q", search.as_str()), ("offset", &offset.to_string())]
             .map(|(name, value)| format!("{name}={}", encoded(value)));
         format!("/stores/{id}/customers?{}", question.join("&"))
     };
+    let (first, next) = ((offset > 0).then(|| path(0)), part.next_offset(offset, ROWS).map(path));
+    let rows_words = rows_words(offset, customers.len(), &search, location.totals.count);
     show(&Customers {
         page: Page::new(format!("Customers of {}", store.name)),
-        rows_words: rows_words(offset, customers.len(), &search, location.totals.count),
-        first_path: (offset > 0).then(|| path(0)),
-        next_path: more.then(|| path(offset.saturating_add(ROWS))),
+        pager: Pager::in_order(first, next, rows_words),
         search,
         customers,
         store,

@@ -1,27 +1,28 @@
 //! Visits of a store that can never be stored, with the reason.
 
 use super::{
+    edge_names::EdgeNames,
     page::{Page, show},
+    pager::{Pager, ROWS},
     store::{self, Store, Tab},
 };
 use crate::{
     app::App,
     clock,
-    tables::{dead_letters, edges},
+    tables::dead_letters,
     web::{
         assets,
         extract::{Path, Query},
         local_time::LocalTime,
+        part::{Part, one_more},
         refusal::Refusal,
     },
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
-use protocol::{EdgeId, LocationId};
+use protocol::LocationId;
 use serde::Deserialize;
-use std::{collections::HashMap, sync::Arc};
-
-const ROWS: u32 = 50;
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "dead_letters.html")]
@@ -29,8 +30,7 @@ struct DeadLetters {
     page: Page,
     store: Store,
     letters: Vec<Row>,
-    first_path: Option<String>,
-    next_path: Option<String>,
+    pager: Pager,
 }
 
 struct Row {
@@ -54,23 +54,20 @@ pub async fn list(
     let location = store::found(&app, &id).await?;
     let (store, now) = (Store::new(&location, Tab::Visits), clock::now());
     let mut tx = app.db.read().await?;
-    let mut found = dead_letters::newest(&mut tx, &id, offset, ROWS + 1).await?;
-    let more = found.len() > ROWS as usize;
-    found.truncate(ROWS as usize);
-    let edges = edges::of_location(&mut tx, &id).await?;
-    let names: HashMap<EdgeId, String> = edges.into_iter().map(|edge| (edge.id, edge.name)).collect();
+    let part = Part::of(dead_letters::newest(&mut tx, &id, offset, one_more(ROWS)).await?, ROWS);
+    let edges = EdgeNames::of(&mut tx, &id).await?;
     let row = |letter: dead_letters::DeadLetter| Row {
-        edge: names.get(&letter.edge).cloned().unwrap_or_else(|| letter.edge.to_string()),
+        edge: edges.name(&letter.edge),
         reason: reason_words(&letter.reason),
         number: format!("{} {}", letter.number.0, letter.number.1),
         came_in: store.local(letter.received_at, now),
     };
     let path = format!("/stores/{id}/dead-letters");
+    let next = part.next_offset(offset, ROWS).map(|offset| format!("{path}?offset={offset}"));
     show(&DeadLetters {
         page: Page::new(format!("Dead letters of {}", store.name)),
-        letters: found.into_iter().map(row).collect(),
-        first_path: (offset > 0).then(|| path.clone()),
-        next_path: more.then(|| format!("{path}?offset={}", offset.saturating_add(ROWS))),
+        letters: part.rows.into_iter().map(row).collect(),
+        pager: Pager::newest_first((offset > 0).then_some(path), next),
         store,
     })
 }

@@ -1,13 +1,15 @@
 //! New faces of a store that asks a manager first: let in with consent, or refused.
 
 use super::{
+    edge_names::EdgeNames,
     page::{AfterChange, Page, Said, show},
+    pager::ROWS,
     store::{self, Store, Tab},
 };
 use crate::{
     app::App,
     changes, clock,
-    tables::{consents::How, edges, review_queue},
+    tables::{consents::How, review_queue},
     web::{
         assets,
         extract::{Form, Path, Query},
@@ -21,11 +23,9 @@ use axum::{
     extract::State,
     response::{Redirect, Response},
 };
-use protocol::{EdgeId, FaceId, LocationId, message::EnrolPolicy};
+use protocol::{FaceId, LocationId, message::EnrolPolicy};
 use serde::Deserialize;
-use std::{collections::HashMap, sync::Arc};
-
-const ROWS: u32 = 50;
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "review.html")]
@@ -58,10 +58,9 @@ pub async fn list(
     let mut tx = app.db.read().await?;
     let found = review_queue::oldest(&mut tx, &id, ROWS).await?;
     let waiting = review_queue::count(&mut tx, &id).await?;
-    let edges = edges::of_location(&mut tx, &id).await?;
-    let names: HashMap<EdgeId, String> = edges.into_iter().map(|edge| (edge.id, edge.name)).collect();
+    let edges = EdgeNames::of(&mut tx, &id).await?;
     let row = |face: review_queue::Waiting| Row {
-        edge: names.get(&face.edge).cloned().unwrap_or_else(|| face.edge.to_string()),
+        edge: edges.name(&face.edge),
         seen: store.local(face.seen_at, now),
         face_id: face.face_id,
     };

@@ -1,7 +1,9 @@
 //! The visits of a store, newest first.
 
 use super::{
+    edge_names::EdgeNames,
     page::{Page, show},
+    pager::{Pager, ROWS},
     store::{self, Store, Tab},
 };
 use crate::{
@@ -16,16 +18,15 @@ use crate::{
         assets,
         extract::{Path, Query},
         local_time::LocalTime,
+        part::{Part, one_more},
         refusal::Refusal,
     },
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
-use protocol::{EdgeId, FaceId, LocationId, Name, UnixMs};
+use protocol::{FaceId, LocationId, Name, UnixMs};
 use serde::Deserialize;
 use std::{collections::HashMap, sync::Arc};
-
-const ROWS: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "visits.html")]
@@ -33,8 +34,7 @@ struct Visits {
     page: Page,
     store: Store,
     visits: Vec<Row>,
-    first_path: Option<String>,
-    next_path: Option<String>,
+    pager: Pager,
 }
 
 struct Row {
@@ -59,20 +59,16 @@ pub async fn list(
     let location = store::found(&app, &id).await?;
     let (store, now) = (Store::new(&location, Tab::Visits), clock::now());
     let mut tx = app.db.read().await?;
-    let mut found = tables::visits::newest(&mut tx, &id, before, ROWS + 1).await?;
-    let more = found.len() > ROWS as usize;
-    found.truncate(ROWS as usize);
-    let names = names(&mut tx, &id, &found).await?;
-    let edges = tables::edges::of_location(&mut tx, &id).await?;
-    let edges: HashMap<EdgeId, String> = edges.into_iter().map(|edge| (edge.id, edge.name)).collect();
+    let part = Part::of(tables::visits::newest(&mut tx, &id, before, one_more(ROWS)).await?, ROWS);
+    let names = names(&mut tx, &id, &part.rows).await?;
+    let edges = EdgeNames::of(&mut tx, &id).await?;
     let path = format!("/stores/{id}/visits");
-    let next_path = found.last().filter(|_| more).map(|(last, _)| format!("{path}?before={last}"));
-    let visits = found.into_iter().map(|(_, visit)| row(visit, &store, &names, &edges, now)).collect();
+    let next = part.rows.last().filter(|_| part.more).map(|(last, _)| format!("{path}?before={last}"));
+    let visits = part.rows.into_iter().map(|(_, visit)| row(visit, &store, &names, &edges, now)).collect();
     show(&Visits {
         page: Page::new(format!("Visits of {}", store.name)),
         visits,
-        first_path: before.map(|_| path),
-        next_path,
+        pager: Pager::newest_first(before.map(|_| path), next),
         store,
     })
 }
@@ -96,19 +92,13 @@ async fn names(
     Ok(names)
 }
 
-fn row(
-    visit: Visit,
-    store: &Store,
-    names: &HashMap<FaceId, Name>,
-    edges: &HashMap<EdgeId, String>,
-    now: UnixMs,
-) -> Row {
+fn row(visit: Visit, store: &Store, names: &HashMap<FaceId, Name>, edges: &EdgeNames, now: UnixMs) -> Row {
     let customer = visit.face_id.and_then(|face| names.get(&face).map(|name| (face.clone(), name.clone())));
     Row {
         seen: store.local(visit.seen_at, now),
         kind: kind_words(visit.kind, customer.is_some()),
         customer,
-        edge: edges.get(&visit.edge).cloned().unwrap_or_else(|| visit.edge.to_string()),
+        edge: edges.name(&visit.edge),
         came_in: delay_words(visit.received_at.since(visit.seen_at).saturating_add(visit.clock_offset_ms)),
     }
 }

@@ -1,0 +1,62 @@
+//! The command line.
+
+use super::{check, passwd, serve, tail};
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The commented settings that `broker config` prints.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+/// An MQTT broker.
+#[derive(Debug, Parser)]
+#[command(name = "broker", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MQTT until stopped.
+    Serve(serve::Args),
+    /// Print commented settings to begin with.
+    Config,
+    /// Print the hash of the password on stdin, for the settings.
+    Passwd,
+    /// Check settings, and answer whether somebody may do something: exit code 0 for yes, 1 for no.
+    Check(check::Args),
+    /// Subscribe and print what comes, one line a message.
+    Tail(tail::Args),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// With one sentence that says what was refused and what to do.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(args) => serve::run(args).await?,
+            Command::Config => say(SAMPLE.trim_end())?,
+            Command::Passwd => say(&passwd::hash_of_stdin()?)?,
+            Command::Check(args) => return check::run(&args),
+            Command::Tail(args) => tail::run(args).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes one line to stdout; a reader that has gone away is an error and no panic.
+pub fn say(line: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
+}
+
+/// Sends the log to stderr, filtered by `REGULARS_LOG` (`info` without it, of the router only warnings). Call once.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REGULARS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,185 @@
+//! A broker without sockets, in which somebody is who must not notice what the others do.
+
+use super::client::{Client, connect};
+use super::script::packet;
+use crate::dispatch;
+use crate::door::Door;
+use crate::lane::Lanes;
+use crate::limits::{Limits, Quota};
+use crate::message::Lane;
+use crate::places::Places;
+use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use crate::properties::put_binary;
+use crate::router;
+use crate::user::{Rights, User};
+use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+/// How long anything may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// What the bystander reads.
+const INBOX: &str = "store/A/edges/e2/inbox";
+
+/// A broker, and a client in it that was there first.
+pub struct House {
+    runtime: Runtime,
+    pub(super) door: Arc<Door>,
+    places: Arc<Places>,
+    /// What the bystander has got.
+    got: mpsc::UnboundedReceiver<Bytes>,
+    asked: u32,
+}
+
+/// Knows edges of `A`, a person who sees all, the website, and somebody who may do anything.
+struct Doorman;
+
+impl Login for Doorman {
+    fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
+        let name = credentials.username.unwrap_or_default();
+        let edge = |id: &str| Principal::Edge {
+            location: "A".parse().expect("an id"),
+            edge: id.parse().expect("an id"),
+        };
+        let principal = match name.as_str() {
+            "website" => Ok(Principal::Website),
+            "e1" | "e2" => Ok(edge(&name)),
+            "ann" => Ok(Principal::Ops { name, scope: Scope::All }),
+            "user" => {
+                Ok(Principal::User(User { name, client_id: credentials.client_id, rights: Rights::All }))
+            }
+            _ => Err(Refused::BadLogin),
+        };
+        Box::pin(async { principal })
+    }
+}
+
+impl Default for House {
+    fn default() -> Self {
+        House::new()
+    }
+}
+
+impl House {
+    /// A broker, and the bystander in it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn new() -> House {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let base = Limits::default();
+        let edge = Quota { publishes_per_s: None, ..base.edge.clone() };
+        let limits = Limits { edge, sessions: 50, retained: 50, ..base };
+        let (inlets, outlets): (Vec<_>, Vec<_>) = router::start().expect("a router").into_iter().unzip();
+        let lanes = Lanes::new(inlets, limits.retained, limits.clears);
+        let door = Arc::new(Door::new(lanes, limits, Arc::new(Doorman)));
+        let places = Arc::new(Places::new(&door.limits));
+        let (fail, _) = watch::channel(None);
+        for (lane, outlet) in Lane::all().zip(outlets) {
+            runtime.spawn(dispatch::run(Arc::clone(&door), lane, outlet, fail.clone()));
+        }
+        let (tell, got) = mpsc::unbounded_channel();
+        let (bystander, serving) = connect(Arc::clone(&door), &places);
+        runtime.spawn(serving);
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        runtime.spawn(stand_by(bystander, ready, tell));
+        runtime.block_on(async { timeout(DEADLINE, is_ready).await }).expect("in time").expect("let in");
+        House { runtime, door, places, got, asked: 0 }
+    }
+
+    /// Lets two clients do at once what the halves of a script say, until both have gone.
+    pub fn visit(&mut self, script: &[u8]) {
+        let (one, other) = script.split_at(script.len() / 2);
+        let (first, serving_first) = connect(Arc::clone(&self.door), &self.places);
+        let (second, serving_second) = connect(Arc::clone(&self.door), &self.places);
+        let all = async { tokio::join!(first.play(one), serving_first, second.play(other), serving_second) };
+        self.runtime.block_on(async { timeout(DEADLINE, all).await }).expect("both have gone");
+    }
+
+    /// Runs something beside the broker.
+    #[cfg(test)]
+    pub(super) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(async { timeout(DEADLINE, future).await.expect("in time") })
+    }
+
+    /// A client that is to come.
+    #[cfg(test)]
+    pub(super) fn caller(&self) -> (Client, impl Future<Output = ()> + Send + use<>) {
+        connect(Arc::clone(&self.door), &self.places)
+    }
+
+    /// A client that comes now is served, and the bystander gets what it publishes.
+    ///
+    /// # Panics
+    /// When not.
+    pub fn is_well(&mut self) {
+        self.asked += 1;
+        let word = format!("still there? {}", self.asked);
+        let (mut fresh, serving) = connect(Arc::clone(&self.door), &self.places);
+        let got = &mut self.got;
+        let all = async {
+            let asking = async {
+                enter(&mut fresh, "website").await;
+                fresh.say(&packet(0x32, &body(INBOX, &[&[0, 1], word.as_bytes()]))).await;
+                assert_eq!(fresh.packet().await, Some((0x40, Bytes::from_static(&[0, 1]))));
+                while got.recv().await.expect("the bystander is there") != word {}
+                drop(fresh);
+            };
+            tokio::join!(serving, asking)
+        };
+        self.runtime
+            .block_on(async { timeout(DEADLINE, all).await })
+            .expect("a fresh client and the bystander are served");
+    }
+}
+
+/// Reads its inbox, acknowledges everything, and passes the payloads on.
+async fn stand_by(
+    mut client: Client,
+    ready: tokio::sync::oneshot::Sender<()>,
+    tell: mpsc::UnboundedSender<Bytes>,
+) {
+    enter(&mut client, "e2").await;
+    client.say(&packet(0x82, &[&[0, 1], &body(INBOX, &[&[1]])[..]].concat())).await;
+    assert_eq!(client.packet().await, Some((0x90, Bytes::from_static(&[0, 1, 1]))));
+    ready.send(()).expect("somebody waits");
+    while let Some((first, body)) = client.packet().await {
+        client.acknowledge(first, &body).await;
+        let head = 2 + INBOX.len() + if first & 6 == 0 { 0 } else { 2 };
+        if tell.send(body.slice(head..)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Logs in with MQTT 3.1.1.
+pub(super) async fn enter(client: &mut Client, name: &str) {
+    client.say(&hello(name)).await;
+    assert_eq!(client.packet().await, Some((0x20, Bytes::from_static(&[0, 0]))), "{name}");
+}
+
+/// A CONNECT of MQTT 3.1.1; `e1` leaves a will.
+fn hello(name: &str) -> Bytes {
+    let mut body = BytesMut::new();
+    put_binary(&mut body, b"MQTT");
+    let has_will = name == "e1";
+    body.put_slice(&[4, if has_will { 0xc6 } else { 0xc2 }, 0, 0]);
+    put_binary(&mut body, name.as_bytes());
+    if has_will {
+        put_binary(&mut body, b"view/A/edges/e1");
+        put_binary(&mut body, b"gone");
+    }
+    put_binary(&mut body, name.as_bytes());
+    put_binary(&mut body, b"secret");
+    packet(0x10, &body)
+}
+
+fn body(topic: &str, rest: &[&[u8]]) -> Bytes {
+    let mut body = BytesMut::new();
+    put_binary(&mut body, topic.as_bytes());
+    rest.iter().for_each(|part| body.put_slice(part));
+    body.freeze()
+}

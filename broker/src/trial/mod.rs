@@ -1,0 +1,12 @@
+//! What the tests with random input and the fuzz targets drive: the decoders, and clients that say anything in any
+//! order to a real door. Not part of any build but theirs.
+
+mod client;
+mod decoders;
+mod house;
+mod script;
+#[cfg(test)]
+mod tests;
+
+pub use decoders::decode;
+pub use house::House;

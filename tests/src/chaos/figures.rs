@@ -1,0 +1,58 @@
+//! What the rounds have shown, in numbers.
+
+use super::trouble::Trouble;
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// One round.
+pub(super) struct Round {
+    pub(super) trouble: Trouble,
+    /// From the end of the trouble until everything had converged.
+    pub(super) took: Duration,
+    /// Whether the crash point was reached.
+    pub(super) reached: bool,
+}
+
+/// All rounds.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Programs that were killed or died, and came back.
+    pub kills: usize,
+    by_trouble: BTreeMap<String, Vec<Duration>>,
+    not_reached: usize,
+}
+
+impl Figures {
+    pub(super) fn add(&mut self, round: Round) {
+        self.not_reached += usize::from(!round.reached);
+        self.by_trouble.entry(round.trouble.to_string()).or_default().push(round.took);
+    }
+
+    /// These and those.
+    pub fn and(mut self, other: Figures) -> Figures {
+        self.kills += other.kills;
+        self.not_reached += other.not_reached;
+        for (trouble, took) in other.by_trouble {
+            self.by_trouble.entry(trouble).or_default().extend(took);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounds: usize = self.by_trouble.values().map(Vec::len).sum();
+        writeln!(
+            f,
+            "{rounds} rounds, {} programs killed and come back, {} crash points not reached",
+            self.kills, self.not_reached
+        )?;
+        writeln!(f, "{:<48} {:>6} {:>8} {:>8} {:>8}", "time to converge, ms", "rounds", "p50", "p95", "max")?;
+        for (trouble, took) in &self.by_trouble {
+            let mut took: Vec<u128> = took.iter().map(Duration::as_millis).collect();
+            took.sort_unstable();
+            let at = |percent: usize| took[(took.len() * percent).div_ceil(100).max(1) - 1];
+            writeln!(f, "{trouble:<48} {:>6} {:>8} {:>8} {:>8}", took.len(), at(50), at(95), at(100))?;
+        }
+        Ok(())
+    }
+}
