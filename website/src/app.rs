@@ -61,7 +61,8 @@ impl App {
             key,
             changed: Notify::new(),
             revoked: Notify::new(),
-            to_scrub: AtomicBool::new(false),
+            // The website may have been killed between a removal and this.
+            to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
