@@ -166,6 +166,11 @@ impl Live {
         self.write().lease = lease;
     }
 
+    /// Under which lease recognition goes on.
+    pub fn lease(&self) -> Option<Lease> {
+        self.read().lease
+    }
+
     /// How many faces are recognised.
     pub fn len(&self) -> usize {
         self.read().gallery.len()

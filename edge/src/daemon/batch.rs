@@ -88,7 +88,10 @@ impl Daemon {
 
     fn store(&mut self, batch: &mut Batch) -> Result<()> {
         let begun = matches!(batch.progress, Progress::Cached { .. });
-        if begun || !batch.commands.is_empty() || batch.after.0 != self.store.outbox.standing() {
+        // A head that comes late can renew the lease and change nothing else.
+        let renewed = batch.after.1.map(|(lease, _)| lease) != self.live.lease();
+        let news = renewed || !batch.commands.is_empty() || batch.after.0 != self.store.outbox.standing();
+        if begun || news {
             crash_point::reach("edge_ruled_before_stored");
             self.commit(batch)?;
             self.could_store();
@@ -170,6 +173,10 @@ impl Daemon {
 
     /// The website does not trust what this edge holds: rows and gallery are what the store has.
     fn read_again(&mut self) -> Result<()> {
+        if !self.unstored.is_empty() {
+            // The store is behind what was ruled: its rows would bring back whom the gallery has forgotten.
+            return Ok(());
+        }
         let Opened { loaded, customers, own, .. } =
             self.store.cache.load(&self.identity.digest_key).context("the cache cannot be read")?;
         self.core.read_again(loaded.rows);

@@ -150,7 +150,7 @@ impl Core {
             && head.seq >= self.rows.top()
             && self.rows.compare(head) == Comparison::Equal
         {
-            self.matches(&head.clone(), now, out);
+            self.matches(&head.clone(), Rightness::Right, now, out);
         }
     }
 
@@ -181,15 +181,18 @@ impl Core {
                 out.push(Command::ForgetVisits(safe));
             }
         }
-        match self.rows.compare(&head) {
-            Comparison::Equal => self.matches(&head, now, out),
+        let comparison = self.rows.compare(&head);
+        match comparison {
+            Comparison::Equal => {
+                self.matches(&head, if late { Rightness::Open } else { Rightness::Then }, now, out)
+            }
             Comparison::Differs => self.grace.differs(),
             Comparison::Ahead => self.grace.unchecked(),
         }
         if !late {
             self.grace.head(head.seq, self.rows.top(), now.ran);
         }
-        if !self.rows.equal_now(&head) {
+        if comparison != Comparison::Equal || self.grace.over(now.ran) {
             self.repairs.unmatched(head.seq);
         }
         if self.newest.as_ref().is_none_or(|newest| newest.epoch != head.epoch || head.seq >= newest.seq) {
@@ -198,12 +201,12 @@ impl Core {
     }
 
     /// A head was found right: for rows of an older epoch too, when they are what it tells.
-    fn matches(&mut self, head: &Head, now: Now, out: &mut Vec<Command>) {
+    fn matches(&mut self, head: &Head, at_least: Rightness, now: Now, out: &mut Vec<Command>) {
         if head.seq >= self.rows.top() && self.rows.mixed() {
             self.rows.adopt_epoch();
             out.push(Command::AdoptEpoch(head.epoch));
         }
-        self.verified(head, now, out);
+        self.verified(head, at_least, now, out);
     }
 
     fn begin_epoch(&mut self, epoch: Epoch, out: &mut Vec<Command>) {
@@ -215,7 +218,7 @@ impl Core {
         }
     }
 
-    fn verified(&mut self, head: &Head, now: Now, out: &mut Vec<Command>) {
+    fn verified(&mut self, head: &Head, at_least: Rightness, now: Now, out: &mut Vec<Command>) {
         let total = Total { digest: head.digest, count: head.count };
         let news = head.seq > self.rows.floor() || self.lease.is_none();
         let ended = self.provisional.removal(head.epoch, head.last_removal);
@@ -227,10 +230,12 @@ impl Core {
             None if self.removal.is_some_and(|(epoch, seq)| epoch == head.epoch && head.seq < seq) => None,
             _ => Some((lease, head.enrol)),
         };
-        let right = if self.rows.equal_now(head) { Rightness::Right } else { Rightness::Open };
+        let right = if self.rows.equal_now(head) { Rightness::Right } else { at_least };
         self.grace.matched(now.ran, right);
         if right == Rightness::Right {
             self.verified = total;
+        }
+        if right == Rightness::Right || (right == Rightness::Then && !self.grace.over(now.ran)) {
             self.repairs.right();
         }
         let ended = self.provisional.verified(head.epoch, self.rows.floor());

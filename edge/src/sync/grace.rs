@@ -58,8 +58,11 @@ impl Grace {
     /// A head matched: the rows as they are now, or (a late head) as they were.
     pub fn matched(&mut self, now: Ran, rows_now: Rightness) {
         self.last_match = now;
-        if rows_now == Rightness::Right {
-            (self.doubt, self.ahead) = (Doubt::None, None);
+        match rows_now {
+            Rightness::Right => (self.doubt, self.ahead) = (Doubt::None, None),
+            // Whether what came since is right, the next head tells; rows that stay ahead of all heads stay in doubt.
+            Rightness::Then => self.doubt = Doubt::None,
+            Rightness::Open => {}
         }
     }
 
@@ -94,6 +97,8 @@ impl Grace {
 pub enum Rightness {
     /// They are.
     Right,
+    /// They were at the newest head; only newer changes have come since.
+    Then,
     /// Not known.
     Open,
 }

@@ -208,7 +208,8 @@ impl EdgeBox {
         let commands = std::mem::take(&mut daemon.ruled);
         let standing = daemon.core.standing();
         did.changed |= !commands.is_empty();
-        if !commands.is_empty() || standing != self.disk.outbox.standing {
+        let renewed = daemon.core.lease().map(|(lease, _)| lease) != daemon.live.lease();
+        if renewed || !commands.is_empty() || standing != self.disk.outbox.standing {
             let lease = daemon.core.lease();
             if !power() {
                 did.killed = true;
