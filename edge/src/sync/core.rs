@@ -224,6 +224,7 @@ impl Core {
         let ended = self.provisional.removal(head.epoch, head.last_removal);
         self.end_provisional(ended, Fate::Nobody, out);
         self.rows.verified(head.seq, total);
+        self.repairs.overtaken(self.rows.floor(), now.ran);
         let lease = Lease::of(head);
         self.lease = match self.lease {
             Some((old, policy)) if old.renewed_by(lease) == old => Some((old, policy)),

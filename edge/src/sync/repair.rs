@@ -204,6 +204,14 @@ impl Repairs {
         }
     }
 
+    /// Everything up to `floor` is verified: a roster from before can help no more, and what was asked by it may be of
+    /// somebody who is removed by now.
+    pub fn overtaken(&mut self, floor: Seq, now: Ran) {
+        if self.talk().and_then(|talk| talk.as_of()).is_some_and(|as_of| as_of < floor) {
+            self.rest(now);
+        }
+    }
+
     /// A head at `seq` has come and does not match the rows.
     pub fn unmatched(&mut self, seq: Seq) {
         if let Stage::Complete { as_of, verdict, .. } = &mut self.stage

@@ -130,6 +130,11 @@ impl Talk {
         wants
     }
 
+    /// As of when the roster is, once a page of it has come.
+    pub fn as_of(&self) -> Option<Seq> {
+        self.roster.map(|(as_of, _)| as_of)
+    }
+
     /// As of when the roster was, once all of it and every row has come.
     pub fn complete(&self) -> Option<Seq> {
         let (as_of, pages) = self.roster?;

@@ -4,7 +4,7 @@ use super::{Did, EdgeBox};
 use crate::{letter::Down, people, rules::Rule};
 use edge::sync::{Core, Diagnosis, Event, Now};
 use protocol::{
-    Epoch, RowHash, Seq,
+    Epoch, RowHash, Seq, StreamId,
     message::{BucketRoster, Change, CustomerState, Head, Inbox, Roster},
 };
 
@@ -83,6 +83,8 @@ impl EdgeBox {
         let loaded = self.disk.load();
         let Some(daemon) = &mut self.daemon else { return };
         let now: Now = daemon.now(system, at);
+        // Only what the rule is about is to be forgotten: the numbers of visits are not.
+        daemon.stream = StreamId(daemon.stream.0.wrapping_add(1));
         daemon.core = Core::load(loaded, daemon.stream, now);
         daemon.core.apply(Event::SessionBegan, now, &mut vec![]);
     }

@@ -47,7 +47,7 @@ impl Site {
                 stream: visit.stream,
                 from: visit.first_unsettled,
                 through,
-                at: now,
+                at: settle::dated(now, self.db.backed_up_at),
             }));
         }
         answer

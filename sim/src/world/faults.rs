@@ -126,7 +126,7 @@ impl World {
             self.tell(|| format!("a backup is made at {}", self.site.db.totals.seq));
             let now = self.site.now(self.at);
             self.site.backups.push(self.site.db.clone());
-            self.site.db.backed_up_at = Some(now);
+            self.site.db.backed_up_at = self.site.db.backed_up_at.max(Some(now));
             self.site.db.date_head(now);
         }
     }

@@ -118,10 +118,8 @@ impl Ingest {
             let stored = visits::stored(&mut held.tx, &sender.edge, stream, first, SETTLE_WINDOW).await?;
             if let Some(through) = settle::through(first, &stored) {
                 let (epoch, seq) = (held.location.totals.epoch, held.location.totals.seq);
-                done.settled.push((
-                    sender.clone(),
-                    Settled { epoch, seq, stream, from: first, through, at: held.now },
-                ));
+                let at = settle::dated(held.now, held.location.backed_up_at);
+                done.settled.push((sender.clone(), Settled { epoch, seq, stream, from: first, through, at }));
             }
         }
         held.commit().await?;

@@ -273,7 +273,8 @@ pub async fn set_swept(tx: &mut Tx, id: &LocationId, epoch: Epoch) -> sqlx::Resu
 
 /// A backup that was begun at `at` is complete: the next heads say so.
 pub async fn set_backed_up(tx: &mut Tx, at: UnixMs) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE locations SET backed_up_at = $1, issued_at = issued_at + 1")
+    on!(tx, conn => sqlx::query("UPDATE locations SET backed_up_at = CASE WHEN backed_up_at > $1 THEN backed_up_at ELSE $1 END, \
+         issued_at = issued_at + 1")
         .bind(at.0).execute(conn).await.map(drop))
 }
 

@@ -260,3 +260,22 @@ fn a_round_that_is_cut_off_is_begun_again_and_keeps_what_has_come() {
     let asked = (0..10).find_map(|_| question(&pair.wait(1_000))).unwrap();
     assert_eq!(wants(&pair.answer(&asked))[0].faces, [face("f1"), face("f2")]);
 }
+
+#[test]
+fn a_wanted_row_from_before_what_was_verified_since_changes_nothing() {
+    let mut pair = Pair::new();
+    pair.verify();
+    let missed = pair.change("a", Some("Ada"));
+    let asked = pair.differs();
+    assert_eq!(wants(&pair.answer(&asked))[0].faces, [face("a")]);
+    // Ada is removed; nothing of that comes but a head, which comes late and is right for its own moment.
+    let _removal = pair.change("a", None);
+    let late = pair.head();
+    let bob = pair.change("b", Some("Bob"));
+    pair.tell(bob);
+    let _missed = pair.change("c", Some("Cid"));
+    pair.verify_fails();
+    pair.tell(Event::Head(late));
+    assert_eq!(pair.core.rows().floor(), Seq(2));
+    assert_eq!(pair.tell(as_wanted(asked.round, missed)), [], "the answer was given before the removal");
+}
