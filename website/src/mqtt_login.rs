@@ -61,9 +61,8 @@ impl Logins {
 
     /// The edges that were shut out within this time.
     pub(crate) async fn revoked(&self, within_ms: i64) -> sqlx::Result<Vec<EdgeId>> {
-        let mut tx = self.app.db.read().await?;
-        let mut edges = tables::edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
-        edges.extend(tables::edges::shut_out(&mut tx).await?);
+        let since = clock::now().plus_ms(-within_ms);
+        let edges = tables::edges::barred(&mut self.app.db.read().await?, since).await?;
         Ok(edges.into_iter().map(|(_, edge)| edge).collect())
     }
 

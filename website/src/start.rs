@@ -250,7 +250,7 @@ async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow:
             () = app.revoked.notified() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        match revoked(&app, KICK_AGAIN_MS).await {
+        match barred(&app, KICK_AGAIN_MS).await {
             Ok(edges) => edges
                 .into_iter()
                 .for_each(|(location, edge)| broker.kick(&Principal::Edge { location, edge })),
@@ -262,9 +262,6 @@ async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow:
     Ok(())
 }
 
-async fn revoked(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
-    let mut tx = app.db.read().await?;
-    let mut gone = edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
-    gone.extend(edges::shut_out(&mut tx).await?);
-    Ok(gone)
+async fn barred(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
+    edges::barred(&mut app.db.read().await?, clock::now().plus_ms(-within_ms)).await
 }

@@ -139,7 +139,7 @@ impl Held {
     pub async fn withdraw(&mut self, face_id: &FaceId, by: &Actor) -> Result<Seq, ChangeError> {
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
         review_queue::delete(&mut self.tx, &id, face_id).await?;
-        customers::insert_removed(&mut self.tx, &id, face_id, seq, self.now).await?;
+        customers::insert_tombstone(&mut self.tx, &id, face_id, seq, None, self.now).await?;
         visits::anonymise(&mut self.tx, &id, face_id).await?;
         let seq = self.took(Effect::RemovedUnborn, face_id, Verb::Removed, by).await?;
         self.record(face_id, by).await?;
@@ -211,7 +211,7 @@ impl Held {
         by: &Actor,
     ) -> Result<Seq, ChangeError> {
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
-        customers::insert_merged(&mut self.tx, &id, face_id, seq, winner, self.now).await?;
+        customers::insert_tombstone(&mut self.tx, &id, face_id, seq, Some(winner), self.now).await?;
         merges::insert(&mut self.tx, &id, face_id, winner, seq, self.now).await?;
         visits::reassign(&mut self.tx, &id, face_id, winner).await?;
         self.took(Effect::MergedUnborn, face_id, Verb::Merged, by).await

@@ -98,31 +98,15 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch, now: UnixMs) -> Verdic
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{
-        Digest, Nonce,
-        message::{RepairCounts, SyncState},
-    };
+    use crate::decide::sample;
+    use protocol::Nonce;
 
     fn start(count: u64, nonce: u64) -> Start {
         Start { count, nonce: Nonce(nonce) }
     }
 
     fn report(start: Start, epoch: u64, verified: u64) -> Applied {
-        Applied {
-            epoch: Epoch(epoch),
-            verified: Seq(verified),
-            digest: Digest::EMPTY,
-            count: 0,
-            state: SyncState::Verified,
-            start,
-            space: "m".parse().unwrap(),
-            at: UnixMs(0),
-            lease_until: UnixMs(0),
-            queued: 0,
-            refused: 0,
-            repairs: RepairCounts::default(),
-            receipts: Vec::new(),
-        }
+        Applied { start, ..sample::report(epoch, verified) }
     }
 
     #[test]

@@ -60,31 +60,11 @@ pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{
-        Digest, Nonce, UnixMs,
-        message::{RepairCounts, Start, SyncState},
-    };
+    use crate::decide::sample::report;
+    use protocol::Digest;
 
     const TOTALS: Totals =
         Totals { epoch: Epoch(7), seq: Seq(50), count: 3, digest: Digest::EMPTY, last_removal: Seq(40) };
-
-    fn report(epoch: u64, verified: u64) -> Applied {
-        Applied {
-            epoch: Epoch(epoch),
-            verified: Seq(verified),
-            digest: Digest::EMPTY,
-            count: 0,
-            state: SyncState::Verified,
-            start: Start { count: 1, nonce: Nonce(1) },
-            space: "m".parse().unwrap(),
-            at: UnixMs(0),
-            lease_until: UnixMs(0),
-            queued: 0,
-            refused: 0,
-            repairs: RepairCounts::default(),
-            receipts: Vec::new(),
-        }
-    }
 
     #[test]
     fn only_a_seq_above_ours_in_our_own_history_proves_a_restore() {

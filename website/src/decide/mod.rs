@@ -13,6 +13,8 @@ pub mod issue;
 pub mod progress;
 pub mod repair;
 pub mod revocation;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod settle;
 pub mod tombstone;
 pub mod totals;

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use protocol::{
-    Epoch, Seq, UnixMs,
+    UnixMs,
     codec::Message,
     message::{Applied, Command, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied},
 };
@@ -96,7 +96,8 @@ impl Ingest {
         match applied::judge(&held, &report, epoch, now) {
             Verdict::Store { start, applied, moved } => {
                 self.begin(tx, sender, &report, start, now).await?;
-                edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;
+                let kept = edge_reports::Report::of(&report, epoch, applied, now);
+                edge_reports::upsert(tx, &sender.edge, &kept).await?;
                 edge_reports::set_signed(tx, &sender.edge, &signed).await?;
                 if moved == Moved::On {
                     edge_progress::insert(tx, &sender.edge, epoch, applied, now).await?;
@@ -185,20 +186,5 @@ impl Ingest {
             tracing::warn!(edge = %sender.edge, "a message of an edge that is not active here was left alone");
         }
         Ok(found)
-    }
-}
-
-fn row(report: &Applied, epoch: Epoch, applied: Seq, now: UnixMs) -> edge_reports::Report {
-    edge_reports::Report {
-        epoch,
-        applied,
-        digest: report.digest,
-        count: report.count,
-        state: report.state,
-        reported_at: report.at,
-        received_at: now,
-        lease_until: report.lease_until,
-        queued: report.queued,
-        refused: report.refused,
     }
 }

@@ -225,34 +225,21 @@ pub async fn insert_live(
         .execute(conn).await.map(drop))
 }
 
-/// Adds the tombstone of a face that was another one from the start.
-pub async fn insert_merged(
+/// Adds the tombstone of a face that has no row: it must never have a live one, or was `merged_into` another one from
+/// the start.
+pub async fn insert_tombstone(
     tx: &mut Tx,
     location: &LocationId,
     face_id: &FaceId,
     seq: Seq,
-    winner: &FaceId,
+    merged_into: Option<&FaceId>,
     now: UnixMs,
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
          removed_at, merged_into) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $5, $5, $5, $4)")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(winner.as_str()).bind(now.0)
-        .execute(conn).await.map(drop))
-}
-
-/// Adds the tombstone of a face that must never have a live row.
-pub async fn insert_removed(
-    tx: &mut Tx,
-    location: &LocationId,
-    face_id: &FaceId,
-    seq: Seq,
-    now: UnixMs,
-) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query(
-        "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
-         removed_at) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $4, $4, $4)")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(now.0)
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64)
+        .bind(merged_into.map(FaceId::as_str)).bind(now.0)
         .execute(conn).await.map(drop))
 }
 

@@ -4,7 +4,10 @@ use crate::{
     column,
     db::{Tx, on},
 };
-use protocol::{Digest, EdgeId, Epoch, LocationId, Seq, UnixMs, message::SyncState};
+use protocol::{
+    Digest, EdgeId, Epoch, LocationId, Seq, UnixMs,
+    message::{Applied, SyncState},
+};
 
 /// What an edge said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,24 @@ pub struct Report {
     pub queued: u64,
     /// Messages it could not read since its start.
     pub refused: u64,
+}
+
+impl Report {
+    /// What is kept of a report that came in at `now`, as [`crate::decide::applied`] judged it: `verified` of `epoch`.
+    pub fn of(said: &Applied, epoch: Epoch, verified: Seq, now: UnixMs) -> Report {
+        Report {
+            epoch,
+            applied: verified,
+            digest: said.digest,
+            count: said.count,
+            state: said.state,
+            reported_at: said.at,
+            received_at: now,
+            lease_until: said.lease_until,
+            queued: said.queued,
+            refused: said.refused,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]

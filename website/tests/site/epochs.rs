@@ -2,6 +2,7 @@
 
 use crate::{
     edge::{FakeEdge, visit},
+    scene::scene,
     stage::{Stage, actor, add_location, enrol, face, join, join_with, location, picture, space, sql, until},
 };
 use protocol::{
@@ -26,12 +27,8 @@ crate::on_both!(
 );
 
 async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 3).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..3).await;
-    let head = edge.until_verified(3).await;
     edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
     let new = edge
         .until("a head of a new epoch", |told| {
@@ -57,13 +54,9 @@ async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
 }
 
 async fn an_edge_that_is_ahead_again_is_shut_out(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 2).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
     let honest = join(app, &location(), "till", 2).await.0;
-    enrol(app, &location(), 0..2).await;
-    let head = edge.until_verified(2).await;
     edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
     let new = edge
         .until("a head of a new epoch", |told| {
@@ -231,12 +224,8 @@ async fn a_removal_without_a_ledger_stands_and_says_so(stage: Stage) {
 }
 
 async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 2).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..2).await;
-    let head = edge.until_verified(2).await;
     edge.say(edge.applied(&head));
     let report =
         || async { edge_reports::get(&mut app.db.read().await.unwrap(), &edge.joined.edge).await.unwrap() };
@@ -250,12 +239,8 @@ async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
 }
 
 async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
-    let website = stage.start().await;
+    let (website, first, _) = scene(&stage, EnrolPolicy::Auto, 3).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let first = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..3).await;
-    first.until_verified(3).await;
     // As if the database had been put back to before this one was enrolled.
     sql(app, "DELETE FROM customers WHERE face_id = 'face_00002'").await;
     epochs::begin(app, &location(), Why::Asked, &actor()).await.unwrap();

@@ -15,6 +15,7 @@ mod joining;
 mod people;
 mod postgres;
 mod publisher;
+mod scene;
 mod stage;
 mod start;
 mod tombstones;
