@@ -1,8 +1,10 @@
 //! What each seq of a location was, without names or content.
 
+use super::locations;
 use crate::{
     column,
     db::{Tx, on},
+    decide::totals::Totals,
 };
 use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
 use std::{fmt, str::FromStr};
@@ -103,8 +105,51 @@ impl TryFrom<Row> for Entry {
     }
 }
 
-/// Adds one change.
-pub async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::Result<()> {
+/// Adds changes and stores the location's counters after them, on PostgreSQL in one round to the server: both belong
+/// to every change.
+pub async fn insert_with_totals(
+    tx: &mut Tx,
+    location: &LocationId,
+    entries: &[Entry],
+    totals: &Totals,
+    issued_at: UnixMs,
+) -> sqlx::Result<()> {
+    let tx = match tx {
+        Tx::Pg(tx) => tx,
+        Tx::Lite(_) => {
+            for entry in entries {
+                insert(tx, location, entry).await?;
+            }
+            return locations::set_totals(tx, location, totals, issued_at).await;
+        }
+    };
+    let column = |of: fn(&Entry) -> i64| entries.iter().map(of).collect::<Vec<i64>>();
+    let text = |of: fn(&Entry) -> &str| entries.iter().map(of).collect::<Vec<&str>>();
+    sqlx::query(concat!(
+        "WITH logged AS (INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) \
+         SELECT $1, n.seq, n.epoch, n.face_id, n.verb, n.actor, n.at FROM UNNEST($8::BIGINT[], $9::BIGINT[], \
+         $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::BIGINT[]) AS n (seq, epoch, face_id, verb, actor, at)) ",
+        locations::update_totals!()
+    ))
+    .bind(location.as_str())
+    .bind(totals.epoch.0 as i64)
+    .bind(totals.seq.0 as i64)
+    .bind(totals.count as i64)
+    .bind(&totals.digest.to_bytes()[..])
+    .bind(totals.last_removal.0 as i64)
+    .bind(issued_at.0)
+    .bind(column(|entry| entry.seq.0 as i64))
+    .bind(column(|entry| entry.epoch.0 as i64))
+    .bind(text(|entry| entry.face_id.as_str()))
+    .bind(text(|entry| entry.verb.as_str()))
+    .bind(text(|entry| &entry.actor))
+    .bind(column(|entry| entry.at.0))
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(location.as_str())
