@@ -13,11 +13,11 @@ pub struct Held {
     pub start: Start,
     /// Its newest report's position, in that start.
     pub position: Option<(Epoch, Seq)>,
-    /// Whether the start that reports now was seen before.
-    pub start_seen: bool,
     /// When its newest report was made, in that start, by its clock.
     pub reported_at: Option<UnixMs>,
-    /// When the newest start was first heard of, by our clock.
+    /// Whether the start that reports now was seen before. Of the newest start itself nobody asks.
+    pub start_seen: bool,
+    /// When the newest start was first heard of, by our clock. While it is that start that reports, nobody asks.
     pub start_since: Option<UnixMs>,
 }
 

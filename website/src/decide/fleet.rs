@@ -102,7 +102,10 @@ pub fn standing(edge: &Edge, report: Option<&Report>, totals: &Totals, spaces: &
 mod tests {
     use super::*;
     use crate::tables::edges::{Joined, Presence};
-    use protocol::{Digest, Epoch, Nonce, RowHash, Seq, SigningKey, UnixMs, message::Start};
+    use protocol::{
+        Digest, Epoch, Nonce, RowHash, Seq, SigningKey, UnixMs,
+        message::{RepairCounts, Start},
+    };
 
     fn edge() -> Edge {
         Edge {
@@ -140,6 +143,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
         }
     }
 
