@@ -186,11 +186,14 @@ pub async fn search(
         .fetch_all(conn).await)?)
 }
 
+/// What [`hashes`] asks. It reads an index that holds all of it, and no row: each of those carries a face.
+pub const HASHES: &str =
+    "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id";
+
 /// Every live row's id, seq and hash, by face id.
 pub async fn hashes(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<(FaceId, Seq, RowHash)>> {
-    let rows: Vec<(String, i64, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
-        "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id")
-        .bind(location.as_str()).fetch_all(conn).await)?;
+    let rows: Vec<(String, i64, Vec<u8>)> =
+        on!(tx, conn => sqlx::query_as(HASHES).bind(location.as_str()).fetch_all(conn).await)?;
     rows.into_iter()
         .map(|(face_id, seq, hash)| Ok((column::text(&face_id)?, Seq(seq as u64), column::row_hash(&hash)?)))
         .collect()
