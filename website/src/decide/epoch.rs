@@ -49,12 +49,14 @@ pub struct Mark {
     pub epoch: Epoch,
     /// Its seq.
     pub seq: Seq,
+    /// The date of its newest head; 0 where it was not written down.
+    pub issued_at: UnixMs,
 }
 
-/// Whether the database stands behind the mark: in another history, or at an earlier seq of the same. A mark is
-/// written after the commit and never before it.
-pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
-    mark.epoch != totals.epoch || mark.seq > totals.seq
+/// Whether the database stands behind the mark: in another history, at an earlier seq of the same, or at an earlier
+/// date of its newest head (`issued_at`), which never goes back. A mark is written after the commit and never before it.
+pub fn is_behind(mark: Mark, totals: &Totals, issued_at: UnixMs) -> bool {
+    mark.epoch != totals.epoch || mark.seq > totals.seq || mark.issued_at > issued_at
 }
 
 #[cfg(test)]
@@ -93,8 +95,17 @@ mod tests {
 
     #[test]
     fn a_mark_is_behind_only_when_the_database_is() {
-        for (epoch, seq, behind) in [(7, 50, false), (7, 49, false), (7, 51, true), (6, 10, true)] {
-            assert_eq!(is_behind(Mark { epoch: Epoch(epoch), seq: Seq(seq) }, &TOTALS), behind);
+        for (epoch, seq, issued_at, behind) in [
+            (7, 50, 900, false),
+            (7, 49, 800, false),
+            (7, 49, 0, false),
+            (7, 51, 900, true),
+            (6, 10, 900, true),
+            // Nobody was changed since the backup, but visits may have come.
+            (7, 50, 901, true),
+        ] {
+            let mark = Mark { epoch: Epoch(epoch), seq: Seq(seq), issued_at: UnixMs(issued_at) };
+            assert_eq!(is_behind(mark, &TOTALS, UnixMs(900)), behind, "{mark:?}");
         }
     }
 

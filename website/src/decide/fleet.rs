@@ -54,6 +54,9 @@ impl fmt::Display for Standing {
             Standing::Alarmed(Alarm::Ahead) => {
                 f.write_str("shut out: reports changes that were never made, join again")
             }
+            Standing::Alarmed(Alarm::Rejoined) => {
+                f.write_str("shut out: it has joined anew since the restored backup was made, join again")
+            }
             Standing::Alarmed(Alarm::StaleHit) => {
                 f.write_str("recognised somebody it had confirmed as removed")
             }

@@ -19,3 +19,4 @@ pub mod settle;
 pub mod tombstone;
 pub mod totals;
 pub mod visit;
+pub mod withdrawal;

@@ -10,6 +10,7 @@ use crate::{
     app::App,
     clock,
     db::Tx,
+    marks,
     session::{Connection, Link},
     tables::{change_log, customers, locations},
     wire,
@@ -146,6 +147,9 @@ impl Publisher {
         }
         let mut tx = self.app.db.read().await?;
         let due = locations::due(&mut tx).await?;
+        if let Some(newest) = due.iter().map(|location| location.issued_at).max() {
+            marks::cover(&self.app, newest).await;
+        }
         for location in due {
             self.flush(&mut tx, &location).await?;
         }

@@ -21,6 +21,7 @@ crate::on_both!(
     an_edge_that_is_ahead_again_is_shut_out,
     a_copy_put_back_by_hand_brings_nobody_back,
     a_copy_put_back_by_hand_lets_no_revoked_edge_in,
+    heads_are_dated_later_than_any_before_the_copy_was_put_back,
     a_removal_without_a_ledger_stands_and_says_so,
     an_epoch_asked_for_voids_what_edges_said,
     what_the_broker_keeps_of_unknown_faces_is_cleared,
@@ -239,7 +240,7 @@ async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
 }
 
 async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
-    let (website, first, _) = scene(&stage, EnrolPolicy::Auto, 3).await;
+    let (website, _first, _) = scene(&stage, EnrolPolicy::Auto, 3).await;
     let app = &website.app;
     // As if the database had been put back to before this one was enrolled.
     sql(app, "DELETE FROM customers WHERE face_id = 'face_00002'").await;
@@ -256,5 +257,32 @@ async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
     assert_eq!(head.count, 2);
     let rows: Vec<_> = second.told.lock().unwrap().rows.keys().cloned().collect();
     assert_eq!(rows, [face(0), face(1)]);
+    website.stop().await;
+}
+
+async fn heads_are_dated_later_than_any_before_the_copy_was_put_back(mut stage: Stage) {
+    let (website, edge, _) = scene(&stage, EnrolPolicy::Auto, 2).await;
+    drop(edge);
+    website.stop().await;
+    let copy = stage.copy().await;
+    let website = stage.start().await;
+    let joined = join(&website.app, &location(), "till", 2).await;
+    let edge = FakeEdge::connect(&website, joined).await;
+    // What a clock leaves that was a day ahead. Nobody is changed.
+    sql(&website.app, "UPDATE locations SET issued_at = issued_at + 86400000").await;
+    let tomorrow = website::clock::now().plus_ms(80_000_000);
+    let newest = edge
+        .until("tomorrow's head", |told| told.heads.last().filter(|head| head.issued_at > tomorrow).cloned());
+    let newest = newest.await;
+    // It stops without having the time to write anything down.
+    let marks = stage.data.path().join("marks.json");
+    let written = fs::read(&marks).unwrap();
+    website.stop().await;
+    fs::write(&marks, written).unwrap();
+    stage.put_back(copy);
+    let website = stage.start().await;
+    let known = website::locations::get(&website.app, &location()).await.unwrap().unwrap();
+    assert_ne!(known.totals.epoch, newest.epoch, "the copy stands behind the newest head");
+    assert!(known.issued_at > newest.issued_at, "{:?} after {:?}", known.issued_at, newest.issued_at);
     website.stop().await;
 }

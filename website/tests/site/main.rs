@@ -19,6 +19,7 @@ mod scene;
 mod stage;
 mod start;
 mod tombstones;
+mod withdrawn;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {

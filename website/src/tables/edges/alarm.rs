@@ -16,6 +16,9 @@ pub enum Alarm {
     Clone,
     /// It reported, again and again, changes that the website has not made.
     Ahead,
+    /// It has joined anew since the backup was made that was restored: whatever box has its new login, the database does
+    /// not know it.
+    Rejoined,
     /// It recognised somebody it had confirmed as removed.
     StaleHit,
     /// After a removal its gallery still answered with the removed face.
@@ -23,13 +26,20 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    const ALL: [Alarm; 6] =
-        [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::Ahead, Alarm::StaleHit, Alarm::StillFound];
+    const ALL: [Alarm; 7] = [
+        Alarm::None,
+        Alarm::OldImage,
+        Alarm::Clone,
+        Alarm::Ahead,
+        Alarm::Rejoined,
+        Alarm::StaleHit,
+        Alarm::StillFound,
+    ];
 
     /// Whether the edge is shut out until its box joins again: two boxes have its identity, one is an image of the
-    /// past, or it makes things up, and its word proves nothing.
+    /// past or has joined anew since, or it makes things up, and its word proves nothing.
     pub fn shuts_out(self) -> bool {
-        matches!(self, Alarm::OldImage | Alarm::Clone | Alarm::Ahead)
+        matches!(self, Alarm::OldImage | Alarm::Clone | Alarm::Ahead | Alarm::Rejoined)
     }
 
     /// The alarm as the table has it.
@@ -39,6 +49,7 @@ impl Alarm {
             Alarm::OldImage => "old_image",
             Alarm::Clone => "clone",
             Alarm::Ahead => "ahead",
+            Alarm::Rejoined => "rejoined",
             Alarm::StaleHit => "stale_hit",
             Alarm::StillFound => "still_found",
         }

@@ -4,9 +4,7 @@ mod alarm;
 mod revoked;
 
 pub use alarm::{Alarm, ParseAlarmError, end_alarm, set_alarm};
-pub use revoked::{
-    known, revoke, set_revocation_unwritten, set_revocation_written, unwritten_revocations,
-};
+pub use revoked::{known, revoke, set_revocation_unwritten, set_revocation_written, unwritten_revocations};
 
 use crate::{
     column,
@@ -174,7 +172,7 @@ pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec
 /// The alarms of which [`Alarm::shuts_out`] says so.
 macro_rules! shutting_out {
     () => {
-        "('old_image', 'clone', 'ahead')"
+        "('old_image', 'clone', 'ahead', 'rejoined')"
     };
 }
 
@@ -193,6 +191,24 @@ pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(Locat
          AND alarm NOT IN ", shutting_out!()))
         .bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
+}
+
+/// What is stored of the login token of an edge's box, whether it may log in or not.
+pub async fn token_hash(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<Vec<u8>>> {
+    let hash: Option<Option<Vec<u8>>> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT token_hash FROM edges WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
+    Ok(hash.flatten())
+}
+
+/// The same of every edge that is not revoked.
+pub async fn token_hashes(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId, Vec<u8>)>> {
+    let rows: Vec<(String, String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id, token_hash FROM edges WHERE token_hash IS NOT NULL AND revoked_at IS NULL \
+         ORDER BY location, id")
+        .fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(location, id, hash)| Ok((column::text(&location)?, column::text(&id)?, hash)))
+        .collect()
 }
 
 /// Stores what the edge brought. It starts from zero: counters and alarm of an earlier life are void.

@@ -5,7 +5,7 @@ use crate::{
     db::{Tx, on},
     decide::revocation::{Known, Revocation},
 };
-use protocol::{EdgeId, LocationId, UnixMs};
+use protocol::{EdgeId, UnixMs};
 
 /// Shuts an edge out for good; tells whether it was not yet. The ledger does not have that yet.
 pub async fn revoke(tx: &mut Tx, id: &EdgeId, now: UnixMs) -> sqlx::Result<bool> {
