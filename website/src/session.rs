@@ -151,7 +151,10 @@ pub(crate) async fn run(
                     tracing::error!(
                         "the broker refuses a subscription: give the website's user its rights there"
                     );
-                    link.give_up();
+                    // Without its own subscription the website is deaf; a sweep can wait.
+                    if !subscription.stands {
+                        link.give_up();
+                    }
                     None
                 } else {
                     subscription.granted()

@@ -87,22 +87,6 @@ impl Held {
         Ok(self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by))
     }
 
-    /// Gives a live row new content.
-    pub async fn rewrite(
-        &mut self,
-        row: &Customer,
-        content: &Content,
-        verb: Verb,
-        by: &Actor,
-    ) -> Result<Seq, ChangeError> {
-        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
-        let seq = self.location.totals.seq.next();
-        let new = self.location.digest_key.hash(&row.face_id, seq, content);
-        customers::set_content(&mut self.tx, &self.location.id, &row.face_id, seq, content, new, self.now)
-            .await?;
-        Ok(self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by))
-    }
-
     /// Begins a new history: the counters go on in it, digest and count are those of the rows as they are.
     pub(crate) async fn begin_epoch(&mut self, new: Epoch) -> Result<(), ChangeError> {
         let id = self.location.id.clone();
@@ -178,9 +162,10 @@ impl Held {
         Ok(seq)
     }
 
-    /// Turns a live row into another one: points and visits go over, and name and flag where the winner has none.
+    /// Turns a live row into another one, as the last thing done here, and makes everything durable: points and visits
+    /// go over, and name and flag where the winner has none.
     pub async fn merge(
-        &mut self,
+        mut self,
         loser: &Customer,
         winner: &Customer,
         by: &Actor,
@@ -202,7 +187,11 @@ impl Held {
         }
         let seq = self.took(Effect::Merged { old: lost.row_hash }, &loser.face_id, Verb::Merged, by);
         let content = inherited(&kept.content, &lost.content);
-        if content == kept.content { Ok(seq) } else { self.rewrite(winner, &content, Verb::Edited, by).await }
+        if content != kept.content {
+            return self.rewrite(winner, &content, Verb::Edited, by).await;
+        }
+        self.commit().await?;
+        Ok(seq)
     }
 
     /// Marks a face that was never live as another one.
@@ -247,12 +236,48 @@ impl Held {
 
     /// Stores the counters and the log, and gives the transaction back.
     pub(crate) async fn finish(mut self) -> Result<Tx, ChangeError> {
-        if self.location.totals.seq > self.before {
-            let issued_at = next_issued_at(self.now, self.location.issued_at);
-            let (id, totals) = (&self.location.id, &self.location.totals);
-            change_log::insert_with_totals(&mut self.tx, id, &self.log, totals, issued_at).await?;
+        let (id, totals, issued_at) = (&self.location.id, &self.location.totals, self.issued_at());
+        match self.log.split_last() {
+            Some((newest, others)) => {
+                for entry in others {
+                    change_log::insert(&mut self.tx, id, entry).await?;
+                }
+                change_log::insert_with_totals(&mut self.tx, id, newest, totals, issued_at).await?;
+            }
+            // A new history takes a seq without changing anybody.
+            None if totals.seq > self.before => {
+                locations::set_totals(&mut self.tx, id, totals, issued_at).await?;
+            }
+            None => {}
         }
         Ok(self.tx)
+    }
+
+    /// Gives a live row new content, as the last thing done here, and makes everything durable.
+    pub async fn rewrite(
+        mut self,
+        row: &Customer,
+        content: &Content,
+        verb: Verb,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
+        let new = self.location.digest_key.hash(&row.face_id, self.location.totals.seq.next(), content);
+        let seq = self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by);
+        let (id, totals, issued_at) = (&self.location.id, &self.location.totals, self.issued_at());
+        if let Some((newest, others)) = self.log.split_last() {
+            for entry in others {
+                change_log::insert(&mut self.tx, id, entry).await?;
+            }
+            let rewritten = (content, new);
+            change_log::insert_with_rewrite(&mut self.tx, id, newest, rewritten, totals, issued_at).await?;
+        }
+        self.tx.commit().await?;
+        Ok(seq)
+    }
+
+    fn issued_at(&self) -> UnixMs {
+        next_issued_at(self.now, self.location.issued_at)
     }
 }
 

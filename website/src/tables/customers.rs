@@ -246,29 +246,6 @@ pub async fn insert_tombstone(
         .execute(conn).await.map(drop))
 }
 
-/// Stores a live row's new content and hash.
-pub async fn set_content(
-    tx: &mut Tx,
-    location: &LocationId,
-    face_id: &FaceId,
-    seq: Seq,
-    content: &Content,
-    row_hash: RowHash,
-    now: UnixMs,
-) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query(
-        "UPDATE customers SET seq = $3, name = $4, flag = $5, row_hash = $6, changed_at = $7 \
-         WHERE location = $1 AND face_id = $2 AND state = 'live'")
-        .bind(location.as_str())
-        .bind(face_id.as_str())
-        .bind(seq.0 as i64)
-        .bind(content.name.as_str())
-        .bind(content.flag.as_str())
-        .bind(&row_hash.to_bytes()[..])
-        .bind(now.0)
-        .execute(conn).await.map(drop))
-}
-
 /// Overwrites everything personal and leaves the tombstone; other rows forget that they may be this one.
 pub async fn bury(
     tx: &mut Tx,

@@ -201,7 +201,7 @@ macro_rules! update_totals {
 pub(super) use update_totals;
 
 /// Stores the counters after a change, and the date of the head that will carry them.
-pub(super) async fn set_totals(
+pub async fn set_totals(
     tx: &mut Tx,
     id: &LocationId,
     totals: &Totals,
