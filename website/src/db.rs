@@ -124,7 +124,8 @@ impl Db {
     /// When the database cannot be reached, or another program has held its lock for too long.
     pub async fn write(&self) -> sqlx::Result<Tx> {
         Ok(match self {
-            Db::Pg(pool) => Tx::Pg(pool.begin().await?),
+            // Whoever waits for a row's lock then reads what was committed meanwhile, whatever the server's default is.
+            Db::Pg(pool) => Tx::Pg(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?),
             Db::Lite { w, .. } => Tx::Lite(w.begin_with("BEGIN IMMEDIATE").await?),
         })
     }

@@ -2,9 +2,8 @@
 
 use crate::{
     app::App,
-    clock,
     connections::{Peer, Plain, name_peer},
-    encryption, epochs, https, ingest, mqtt_api,
+    door, encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random,
     serving::Serving,
@@ -16,7 +15,7 @@ use crate::{
 };
 use anyhow::{Context, bail, ensure};
 use axum::middleware;
-use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
+use broker::{Broker, Carrier, Encryption, Limits, Listener, Tls};
 use rumqttc::Transport;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -56,6 +55,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let mut tx = app.db.write().await?;
     edges::all_offline(&mut tx).await?;
     tx.commit().await?;
+    let people = door::people(&app).await?;
 
     let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
         Some(url) => (apart(url, app.settings.plaintext).await?, None, {
@@ -114,7 +114,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         Ok(())
     });
     if let Some(broker) = broker {
-        tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+        tasks.spawn(door::run(Arc::clone(&app), broker, people, stop.clone()));
     }
     tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
@@ -237,34 +237,4 @@ async fn pages(
         served = serving => served.context("the pages could not be served any longer"),
         () = ending => Ok(()),
     }
-}
-
-/// Keeps the broker: closes the sessions of edges that are revoked or shut out, and says so when the broker itself has died.
-async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow::Result<()> {
-    /// A login that was being checked when its edge was revoked may be let in just after the first kick.
-    const KICK_AGAIN_MS: i64 = 30_000;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            failure = broker.failed() => bail!(failure),
-            () = app.revoked.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-        match revoked(&app, KICK_AGAIN_MS).await {
-            Ok(edges) => edges
-                .into_iter()
-                .for_each(|(location, edge)| broker.kick(&Principal::Edge { location, edge })),
-            Err(error) => tracing::error!(%error, "revoked edges could not be read; it is tried again"),
-        }
-    }
-    // The publisher's last words need the broker a moment longer than itself.
-    broker.stop().await;
-    Ok(())
-}
-
-async fn revoked(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
-    let mut tx = app.db.read().await?;
-    let mut gone = edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
-    gone.extend(edges::shut_out(&mut tx).await?);
-    Ok(gone)
 }
