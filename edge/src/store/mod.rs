@@ -19,7 +19,7 @@ mod removals;
 mod standing;
 mod visits;
 
-pub use cache::{Cache, Carried};
+pub use cache::{Cache, Carried, HeldFace};
 pub use customers::StoredRow;
 pub use open::{OpenError, waits_for_disk};
 pub use outbox::OutboxDb;

@@ -86,6 +86,7 @@ impl EdgeBox {
         // Only what the rule is about is to be forgotten: the numbers of visits are not.
         daemon.stream = StreamId(daemon.stream.0.wrapping_add(1));
         daemon.core = Core::load(loaded, daemon.stream, now);
+        daemon.core.bound_visits(self.visits_max);
         daemon.core.apply(Event::SessionBegan, now, &mut vec![]);
     }
 
@@ -123,8 +124,8 @@ impl EdgeBox {
         did.gave_up = true;
         if let Some(daemon) = &mut self.daemon {
             daemon.rounds = 0;
-            daemon.live.clear();
-            daemon.live.renew(None);
+            daemon.memory.live.clear();
+            daemon.memory.live.renew(None);
         }
         self.reload(at);
     }
