@@ -184,10 +184,11 @@ impl Disk {
         &mut self,
         commands: &[Command],
         standing: &Standing,
+        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
     ) -> Vec<Owed> {
         self.before_erasure = commands.iter().any(Command::erases).then(|| self.cache.clone());
-        self.cache.carry_out(commands, standing, &self.flushed.standing, lease)
+        self.cache.carry_out(commands, standing, durable, lease)
     }
 
     /// Carries out what concerns the outbox. It is durable once that is flushed, which it is where a face was erased.

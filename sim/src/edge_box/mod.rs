@@ -176,7 +176,9 @@ impl EdgeBox {
                 return;
             }
             let asked = self.disk.cache.to_be_removed(&commands);
-            let removed = self.disk.carry_out_in_cache(&commands, &standing, lease);
+            let Disk { outbox, flushed, .. } = &self.disk;
+            let durable = if self.rules.lack(Rule::DurableFloor) { outbox } else { flushed }.standing;
+            let removed = self.disk.carry_out_in_cache(&commands, &standing, &durable, lease);
             daemon.learn(&commands);
             if !power() {
                 did.killed = true;
