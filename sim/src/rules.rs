@@ -34,7 +34,7 @@ pub enum Rule {
     Drop,
     /// Settled visits wait for a new epoch.
     Unsettle,
-    /// What was dropped is remembered until a floor has passed it that no power cut takes back.
+    /// The verified floor is on the disk with the rows, before anybody is told of it.
     DurableFloor,
 }
 

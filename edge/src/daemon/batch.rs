@@ -3,7 +3,7 @@
 use super::Daemon;
 use crate::{
     notice::Notice,
-    store::Opened,
+    store::{Cached, Opened},
     sync::{Command, Lease, Standing},
 };
 use anyhow::{Context, Result, anyhow};
@@ -28,7 +28,7 @@ pub(super) enum Progress {
     #[default]
     Nothing,
     /// The cache has it; the receipts are not in the outbox.
-    Cached { erased: bool, receipts: Vec<Receipt> },
+    Cached { erased: bool, cached: Cached, receipts: Vec<Receipt> },
 }
 
 impl Batch {
@@ -122,8 +122,9 @@ impl Daemon {
             Progress::Cached { erased: false, .. } => {}
         }
         let Batch { commands, after: (standing, lease), progress, .. } = batch;
-        let Progress::Cached { erased, receipts } = progress else { return Ok(()) };
-        self.store.outbox.carry_out(commands, receipts, standing).context("the outbox cannot be written")?;
+        let Progress::Cached { erased, cached, receipts } = progress else { return Ok(()) };
+        let written = self.store.outbox.carry_out(commands, receipts, standing, *cached);
+        written.context("the outbox cannot be written")?;
         if *erased {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
@@ -139,10 +140,13 @@ impl Daemon {
         let Batch { commands, after: (standing, lease), progress, .. } = batch;
         let asked = self.store.cache.to_be_removed(commands).context("the cache cannot be read")?;
         let live = self.memory.live.clone();
+        if standing.epoch != self.store.outbox.standing().epoch {
+            // The cache will tell of the new epoch only, and then the outbox alone has to tell of the old one.
+            self.store.outbox.flush().context("the outbox cannot be written")?;
+        }
         thread::scope(|scope| {
             let asking = (!asked.is_empty()).then(|| scope.spawn(|| live.still_found(&asked)));
-            let durable = self.store.outbox.durable();
-            let carried = self.store.cache.carry_out(commands, standing, &durable, *lease).context(cannot)?;
+            let carried = self.store.cache.carry_out(commands, standing, *lease).context(cannot)?;
             self.learn(commands);
             crash_point::reach("edge_cache_committed");
             let emptied = if carried.erased { self.empty_cache_log() } else { Ok(()) };
@@ -151,7 +155,7 @@ impl Daemon {
             let removed_at = self.clock.wall();
             let receipt = |owed| self.memory.receipt(owed, &found, removed_at);
             let receipts = carried.removed.into_iter().map(receipt).collect();
-            *progress = Progress::Cached { erased: carried.erased, receipts };
+            *progress = Progress::Cached { erased: carried.erased, cached: carried.cached, receipts };
             emptied
         })
     }

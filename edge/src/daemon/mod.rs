@@ -17,7 +17,7 @@ use crate::{
     notice::Notice,
     presence::Presence,
     status::Status,
-    store::{Opened, Owed, Store},
+    store::{Cached, Opened, Owed, Store},
     sync::{Command, Core, Event},
 };
 use anyhow::{Context, Result};
@@ -138,7 +138,7 @@ impl Daemon {
             let commands = owed.iter().map(Owed::again).collect();
             let receipts = owed.into_iter().map(|owed| self.memory.receipt(owed, &[], removed_at)).collect();
             let after = (self.core.standing(), self.core.lease());
-            let progress = Progress::Cached { erased: true, receipts };
+            let progress = Progress::Cached { erased: true, cached: Cached::Nothing, receipts };
             self.unstored.push_back(Batch { commands, after, progress, ..Batch::default() });
         }
         self.carry_out(Batch::default())

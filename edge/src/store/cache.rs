@@ -1,10 +1,11 @@
 //! `cache.db`: what the website has said. Always rebuildable.
 
 use super::{
-    OpenError, Opened,
+    Cached, OpenError, Opened,
     customers::{self, StoredRow},
     dropped, lease,
     open::{self, Database, Flush},
+    position,
     provisional::{self, OwnFace},
     removals::{self, Owed},
 };
@@ -16,8 +17,8 @@ use protocol::{
 use rusqlite::Transaction;
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 1] =
-    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM]];
+const FORMS: [&[&str]; 2] =
+    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM], &[position::FORM]];
 
 /// The open file.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Carried {
     pub removed: Vec<Owed>,
     /// Whether a face was deleted, so that the log must be emptied.
     pub erased: bool,
+    /// Whether this file has the standing now.
+    pub cached: Cached,
 }
 
 /// A face as it stands in this file.
@@ -88,6 +91,7 @@ impl Cache {
         let own = provisional::load(self.db.read()).map_err(wrong)?;
         opened.loaded.dropped = dropped::load(self.db.read()).map_err(wrong)?;
         opened.loaded.lease = self.lease;
+        opened.loaded.standing = position::load(self.db.read()).map_err(wrong)?;
         opened.loaded.provisional = own.iter().map(|(id, own)| (id.clone(), own.rule)).collect();
         Ok(Opened { own, ..opened })
     }
@@ -109,9 +113,8 @@ impl Cache {
     }
 
     /// Carries out what concerns this file, in order and in one transaction, together with the standing and the lease
-    /// that result. Of what was dropped only that is forgotten which the floor of `durable` has passed, the standing that
-    /// no power cut takes back. Where nothing concerns this file nothing is written, and what can be forgotten waits for
-    /// the next time.
+    /// that result; what was dropped is remembered until that standing's floor has passed it. Where nothing concerns this
+    /// file nothing is written, and what can be forgotten waits for the next time.
     ///
     /// What is returned is durable, but for two things: where a face was erased, everything is only when
     /// [`Cache::empty_log`] has returned, which has to follow; and that a receipt is owed no longer may be lost by a
@@ -120,24 +123,25 @@ impl Cache {
         &mut self,
         commands: &[Command],
         standing: &Standing,
-        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
     ) -> rusqlite::Result<Carried> {
         let mut carried = Carried { erased: commands.iter().any(Command::erases), ..Carried::default() };
         let renewed = lease.is_some() && lease != self.lease;
-        let mut concerned = commands.iter().filter(|command| concerns(command)).peekable();
+        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
         if !renewed && concerned.peek().is_none() {
             return Ok(carried);
         }
-        let lasts = renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_)));
-        let flush = if lasts && !carried.erased { Flush::AtCommit } else { Flush::Later };
+        if renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_))) {
+            carried.cached = Cached::WithStanding;
+        }
+        let at_commit = carried.cached == Cached::WithStanding && !carried.erased;
+        let flush = if at_commit { Flush::AtCommit } else { Flush::Later };
         let tx = self.db.begin(flush)?;
         for command in commands {
             carry_out(&tx, command, standing, &mut carried)?;
         }
-        if durable.epoch == standing.epoch {
-            dropped::forget_up_to(&tx, durable)?;
-        }
+        dropped::forget_up_to(&tx, standing)?;
+        position::put(&tx, standing)?;
         if let Some((lease, enrol)) = lease {
             lease::put(&tx, lease, enrol)?;
         }
@@ -163,25 +167,6 @@ impl Cache {
     /// Makes sure that nothing deleted is left in any file of this database.
     pub fn empty_log(&self) -> rusqlite::Result<()> {
         self.db.empty_log()
-    }
-}
-
-fn concerns(command: &Command) -> bool {
-    match command {
-        Command::Put(_)
-        | Command::Remove { .. }
-        | Command::Drop { .. }
-        | Command::AdoptEpoch(_)
-        | Command::GiveUp(_)
-        | Command::EndProvisional(..)
-        | Command::SettleProvisional(..)
-        | Command::ForgetReceipts(_) => true,
-        Command::MarkSettled(..)
-        | Command::ForgetVisits(_)
-        | Command::Unsettle
-        | Command::Verified(..)
-        | Command::Say(_)
-        | Command::ReadAgain => false,
     }
 }
 

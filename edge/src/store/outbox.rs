@@ -19,12 +19,20 @@ pub struct OutboxDb {
     db: Database,
     file: PathBuf,
     standing: Standing,
-    /// The standing that no power cut takes back.
-    durable: Standing,
     /// Whether a power cut could take something back.
     unflushed: bool,
     /// Whether a page of visits, and with it a face, may be in the log, or in the file though it was deleted.
     visits_in_log: bool,
+}
+
+/// What of the same batch is durable in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cached {
+    /// The standing, and which receipts are owed.
+    WithStanding,
+    /// Nothing.
+    #[default]
+    Nothing,
 }
 
 impl OutboxDb {
@@ -40,22 +48,21 @@ impl OutboxDb {
             },
             other => other,
         })?;
-        let standing = Standing::default();
-        let file = file.to_owned();
-        Ok(Self { db, file, standing, durable: standing, unflushed: false, visits_in_log: true })
+        let (file, standing) = (file.to_owned(), Standing::default());
+        Ok(Self { db, file, standing, unflushed: false, visits_in_log: true })
     }
 
     pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
         let wrong = |error| OpenError::of(&self.file, error);
         let row = standing::load(self.db.read()).map_err(wrong)?;
-        opened.loaded.standing = row.standing;
+        opened.loaded.standing = row.standing.and(opened.loaded.standing);
         opened.loaded.receipts = receipts::load(self.db.read()).map_err(wrong)?;
         opened.loaded.visits = visits::load(self.db.read()).map_err(wrong)?;
         opened.loaded.diagnosis = diagnosis::load(self.db.read()).map_err(wrong)?;
         opened.starts = row.starts;
         opened.lost_visits = row.lost_visits;
         opened.lost_receipts = row.lost_receipts;
-        (self.standing, self.durable) = (row.standing, row.standing);
+        self.standing = row.standing;
         Ok(())
     }
 
@@ -64,7 +71,7 @@ impl OutboxDb {
         let tx = self.db.begin(Flush::AtCommit)?;
         let starts = standing::started(&tx)?;
         tx.commit()?;
-        self.flushed();
+        self.unflushed = false;
         Ok(starts)
     }
 
@@ -73,43 +80,36 @@ impl OutboxDb {
         self.standing
     }
 
-    /// The standing that no power cut takes back.
-    pub fn durable(&self) -> Standing {
-        self.durable
-    }
-
     /// Makes everything stored durable.
     pub fn flush(&mut self) -> rusqlite::Result<()> {
         if self.unflushed {
             let tx = self.db.begin(Flush::AtCommit)?;
             standing::put(&tx, &self.standing)?;
             tx.commit()?;
-            self.flushed();
+            self.unflushed = false;
         }
         Ok(())
-    }
-
-    fn flushed(&mut self) {
-        (self.durable, self.unflushed) = (self.standing, false);
     }
 
     /// Carries out what concerns this file, with the receipts and the standing that result. Nothing is written when
     /// nothing is new.
     ///
-    /// It is durable with the next visit, the next emptying of the log or [`OutboxDb::flush`]. A power cut before that
-    /// costs nothing but work: receipts are still owed by the cache, visits are sent again and stored once, and the
-    /// website's next head tells again where the rows stand.
+    /// Where the cache has the standing too, and no epoch begins, it is durable with the next visit, the next emptying of the log or
+    /// [`OutboxDb::flush`]. A power cut before that costs nothing but work: receipts are still owed by the cache, and
+    /// visits are sent again and stored once.
     pub fn carry_out(
         &mut self,
         commands: &[Command],
         new: &[Receipt],
         now: &Standing,
+        cache: Cached,
     ) -> rusqlite::Result<()> {
         let concerned = commands.iter().any(concerns) || !new.is_empty() || *now != self.standing;
         if !concerned {
             return Ok(());
         }
-        let tx = self.db.begin(Flush::Later)?;
+        let later = cache == Cached::WithStanding && now.epoch == self.standing.epoch;
+        let tx = self.db.begin(if later { Flush::Later } else { Flush::AtCommit })?;
         let mut scrubbed = 0;
         for command in commands {
             match command {
@@ -136,7 +136,7 @@ impl OutboxDb {
         standing::put(&tx, now)?;
         self.visits_in_log |= scrubbed > 0 || commands.iter().any(writes_visits);
         tx.commit()?;
-        (self.standing, self.unflushed) = (*now, true);
+        (self.standing, self.unflushed) = (*now, later);
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl OutboxDb {
         visits::add(&tx, visit)?;
         self.visits_in_log = true;
         tx.commit()?;
-        self.flushed();
+        self.unflushed = false;
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl OutboxDb {
         lost.iter().try_for_each(|key| receipts::forget(&tx, key))?;
         standing::lost_receipts(&tx, lost.len() as u64)?;
         tx.commit()?;
-        self.flushed();
+        self.unflushed = false;
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl OutboxDb {
         if self.visits_in_log {
             self.db.empty_log()?;
             self.visits_in_log = false;
-            self.flushed();
+            self.unflushed = false;
         }
         Ok(())
     }

@@ -78,6 +78,26 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the cache has to be written for it.
+    pub fn concerns_cache(&self) -> bool {
+        match self {
+            Self::Put(_)
+            | Self::Remove { .. }
+            | Self::Drop { .. }
+            | Self::AdoptEpoch(_)
+            | Self::GiveUp(_)
+            | Self::EndProvisional(..)
+            | Self::SettleProvisional(..)
+            | Self::ForgetReceipts(_) => true,
+            Self::MarkSettled(..)
+            | Self::ForgetVisits(_)
+            | Self::Unsettle
+            | Self::Verified(..)
+            | Self::Say(_)
+            | Self::ReadAgain => false,
+        }
+    }
+
     /// Whether it takes a face out of a file: out of the cache, or out of the outbox, where the visit that proposed the
     /// face holds it too.
     pub fn erases(&self) -> bool {

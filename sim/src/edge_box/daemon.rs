@@ -8,7 +8,7 @@ use edge::{
     live::Live,
     memory::Memory,
     presence::Presence,
-    store::Owed,
+    store::{Cached, Owed},
     sync::{Command, Core, Now, Ran, Teller},
 };
 use protocol::{
@@ -54,7 +54,7 @@ impl Daemon {
     ) -> Self {
         let thresholds = Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };
         let space = Space { id: people::space(model), dimension: people::DIMENSIONS[model], thresholds };
-        let mut clock = WallClock::start(disk.outbox.standing.earliest(), system);
+        let mut clock = WallClock::start(disk.standing().earliest(), system);
         let now = Now { wall: clock.at(system, Ran(0)), ran: Ran(0) };
         let presence = Presence::new(AWAY_MS, thresholds.matches);
         let mut daemon = Self {
@@ -78,7 +78,7 @@ impl Daemon {
         let again: Vec<Command> = owed.iter().map(Owed::again).collect();
         let late = owed.into_iter().map(|owed| daemon.memory.receipt(owed, &[], now.wall));
         let receipts: Vec<Receipt> = late.collect();
-        disk.carry_out_in_outbox(&again, &receipts, &daemon.core.standing());
+        disk.carry_out_in_outbox(&again, &receipts, &daemon.core.standing(), Cached::Nothing);
         receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
         daemon
     }

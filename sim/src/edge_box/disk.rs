@@ -2,7 +2,7 @@
 //! those of the outbox since it was flushed, and an erasure in the cache before its log was emptied.
 
 use edge::{
-    store::{HeldFace, NewVisit, Owed, OwnFace},
+    store::{Cached, HeldFace, NewVisit, Owed, OwnFace},
     sync::{Command, Entry, Fate, Lease, Loaded, Put, Row, Standing, Weight},
 };
 use protocol::{
@@ -35,8 +35,19 @@ pub struct Cache {
     pub own: BTreeMap<FaceId, OwnFace>,
     /// The lease.
     pub lease: Option<(Lease, EnrolPolicy)>,
-    /// Removals whose receipt may not be in the outbox.
+    /// Removals whose receipt the website does not hold.
     pub removals: Vec<Owed>,
+    /// The standing that belongs to the rows.
+    pub position: Standing,
+}
+
+/// What became of commands in the cache.
+#[derive(Debug)]
+pub struct Carried {
+    /// Removals.
+    pub removed: Vec<Owed>,
+    /// Whether the cache has the standing.
+    pub cached: Cached,
 }
 
 /// What only this edge knows.
@@ -75,16 +86,15 @@ impl Cache {
         &mut self,
         commands: &[Command],
         standing: &Standing,
-        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
     ) -> Vec<Owed> {
         let mut removed = Vec::new();
         for command in commands {
             self.one(command, standing, &mut removed);
         }
-        if durable.epoch == standing.epoch && durable.epoch.is_some() {
-            self.dropped.retain(|_, (epoch, seq)| Some(*epoch) == durable.epoch && *seq > durable.floor);
-        }
+        let Standing { epoch: ours, floor, .. } = *standing;
+        self.dropped.retain(|_, (epoch, seq)| ours.is_none() || (Some(*epoch) == ours && *seq > floor));
+        self.position = *standing;
         if lease.is_some() {
             self.lease = lease;
         }
@@ -184,19 +194,41 @@ impl Disk {
         &mut self,
         commands: &[Command],
         standing: &Standing,
-        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
-    ) -> Vec<Owed> {
-        self.before_erasure = commands.iter().any(Command::erases).then(|| self.cache.clone());
-        self.cache.carry_out(commands, standing, durable, lease)
-    }
-
-    /// Carries out what concerns the outbox. It is durable once that is flushed, which it is where a face was erased.
-    pub fn carry_out_in_outbox(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
-        self.outbox.carry_out(commands, new, standing);
-        if commands.iter().any(Command::erases) {
+    ) -> Carried {
+        let renewed = lease.is_some() && lease != self.cache.lease;
+        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
+        if !renewed && concerned.peek().is_none() {
+            return Carried { removed: vec![], cached: Cached::Nothing };
+        }
+        if standing.epoch != self.outbox.standing.epoch {
             self.flush();
         }
+        let lasts = renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_)));
+        let cached = if lasts { Cached::WithStanding } else { Cached::Nothing };
+        self.before_erasure = commands.iter().any(Command::erases).then(|| self.cache.clone());
+        Carried { removed: self.cache.carry_out(commands, standing, lease), cached }
+    }
+
+    /// Carries out what concerns the outbox. It is durable once that is flushed, which it is where a face was erased, an
+    /// epoch begins, or the cache does not have the standing.
+    pub fn carry_out_in_outbox(
+        &mut self,
+        commands: &[Command],
+        new: &[Receipt],
+        standing: &Standing,
+        cached: Cached,
+    ) {
+        let begins = standing.epoch != self.outbox.standing.epoch;
+        self.outbox.carry_out(commands, new, standing);
+        if begins || cached == Cached::Nothing || commands.iter().any(Command::erases) {
+            self.flush();
+        }
+    }
+
+    /// The standing as both files tell it.
+    pub fn standing(&self) -> Standing {
+        self.outbox.standing.and(self.cache.position)
     }
 
     /// Everything in the outbox is durable.
@@ -225,7 +257,7 @@ impl Disk {
             settled_at: *settled,
         };
         Loaded {
-            standing: self.outbox.standing,
+            standing: self.standing(),
             rows: self.cache.hashed().collect(),
             dropped: self.cache.dropped.clone(),
             lease: self.cache.lease,

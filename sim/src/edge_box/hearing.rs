@@ -67,7 +67,9 @@ impl EdgeBox {
         if self.rules.lack(Rule::Floor) && below {
             self.commit(at, &mut || true, &mut Did::default());
             let below = Seq(change.seq.0.saturating_sub(1));
-            self.disk.outbox.standing.floor = self.disk.outbox.standing.floor.min(below);
+            for standing in [&mut self.disk.outbox.standing, &mut self.disk.cache.position] {
+                standing.floor = standing.floor.min(below);
+            }
             self.reload(at);
         } else if self.rules.lack(Rule::SeqGuard) && ours && !below {
             self.commit(at, &mut || true, &mut Did::default());
@@ -118,9 +120,9 @@ impl EdgeBox {
     /// Without counting only completed rounds, three questions without a verified answer are enough.
     pub(super) fn give_up_uncounted(&mut self, at: i64, did: &mut Did) {
         let why = Diagnosis { at: self.system(at), epoch: Epoch(0), as_of: Seq(0), rows: 0, faces: vec![] };
-        let standing = self.disk.outbox.standing;
+        let standing = self.disk.standing();
         let give_up = [edge::sync::Command::GiveUp(why)];
-        self.disk.cache.carry_out(&give_up, &standing, &standing, None);
+        self.disk.cache.carry_out(&give_up, &standing, None);
         did.gave_up = true;
         if let Some(daemon) = &mut self.daemon {
             daemon.rounds = 0;

@@ -14,8 +14,8 @@ use crate::{
     rules::{Rule, Rules},
 };
 use daemon::Daemon;
-use disk::Disk;
-use edge::sync::{Command, Event, Fate, Ran};
+use disk::{Carried, Disk};
+use edge::sync::{Command, Event, Fate, Ran, Standing};
 use protocol::{
     Epoch, FaceId, Nonce, Seq, StreamId, UnixMs,
     message::{Receipt, Report, Start, Visit},
@@ -176,9 +176,10 @@ impl EdgeBox {
                 return;
             }
             let asked = self.disk.cache.to_be_removed(&commands);
-            let Disk { outbox, flushed, .. } = &self.disk;
-            let durable = if self.rules.lack(Rule::DurableFloor) { outbox } else { flushed }.standing;
-            let removed = self.disk.carry_out_in_cache(&commands, &standing, &durable, lease);
+            let Carried { removed, cached } = self.disk.carry_out_in_cache(&commands, &standing, lease);
+            if self.rules.lack(Rule::DurableFloor) {
+                self.disk.cache.position = Standing::default();
+            }
             daemon.learn(&commands);
             if !power() {
                 did.killed = true;
@@ -194,7 +195,7 @@ impl EdgeBox {
             let found = daemon.memory.live.still_found(&asked);
             let receipts: Vec<Receipt> =
                 removed.into_iter().map(|owed| daemon.memory.receipt(owed, &found, now)).collect();
-            self.disk.carry_out_in_outbox(&commands, &receipts, &standing);
+            self.disk.carry_out_in_outbox(&commands, &receipts, &standing, cached);
             receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
             daemon.memory.live.renew(lease.map(|(lease, _)| lease));
         }
