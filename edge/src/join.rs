@@ -84,12 +84,7 @@ pub fn join(join: &Join) -> Result<Identity> {
     getrandom::fill(&mut seed).context("the system gives no random numbers")?;
     let key = SigningKey::from_seed(seed);
     let welcome = ask(join, &key, authority.as_deref())?;
-    let encryption = match (welcome.mqtt.tls, &welcome.ca, authority) {
-        (false, _, _) => Encryption::None,
-        (true, Some(pem), _) => Encryption::of_authority(pem)?,
-        (true, None, Some(authority)) => Encryption::Authority(hex::encode(authority)),
-        (true, None, None) => Encryption::PublicAuthorities,
-    };
+    let encryption = encryption(&welcome, &host, authority)?;
     let bytes = |text: &str| hex::decode(text).ok().and_then(|b| <[u8; 32]>::try_from(b).ok());
     let identity = Identity {
         edge: welcome.edge,
@@ -107,6 +102,19 @@ pub fn join(join: &Join) -> Result<Identity> {
     };
     identity.store(&join.state)?;
     Ok(identity)
+}
+
+/// How the broker is to be known. The authority that was `pinned` for the website at `host` vouches for a broker at
+/// that host; for one elsewhere only what the website names, or else a public authority.
+fn encryption(welcome: &Welcome, host: &str, pinned: Option<Vec<u8>>) -> Result<Encryption> {
+    let Address { host: told, port: _, tls } = &welcome.mqtt;
+    let pinned = pinned.filter(|_| told.as_ref().is_none_or(|told| told.eq_ignore_ascii_case(host)));
+    Ok(match (tls, &welcome.ca, pinned) {
+        (false, _, _) => Encryption::None,
+        (true, Some(pem), _) => Encryption::of_authority(pem)?,
+        (true, None, Some(authority)) => Encryption::Authority(hex::encode(authority)),
+        (true, None, None) => Encryption::PublicAuthorities,
+    })
 }
 
 /// The authority of this fingerprint, from the certificates that the website shows.
@@ -182,6 +190,27 @@ fn make_folder(folder: &std::path::Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pinned_authority_vouches_for_no_broker_at_another_host() {
+        let authority = Encryption::Authority("aabb".to_owned());
+        for (told, tls, pinned, expected) in [
+            (None, true, true, authority.clone()),
+            (Some("Shop.example"), true, true, authority),
+            (Some("broker.example"), true, true, Encryption::PublicAuthorities),
+            (Some("shop.example.broker.example"), true, true, Encryption::PublicAuthorities),
+            (None, true, false, Encryption::PublicAuthorities),
+            (None, false, true, Encryption::None),
+        ] {
+            let welcome = serde_json::from_value::<Welcome>(json!({
+                "edge": "door", "location": "oslo", "location_name": "Oslo", "ca": null, "token": "",
+                "mqtt": { "host": told, "port": 8883, "tls": tls }, "site_key": "", "digest_key": "",
+            }));
+            let pinned = pinned.then(|| vec![0xAA, 0xBB]);
+            let found = encryption(&welcome.unwrap(), "shop.example", pinned).unwrap();
+            assert!(found == expected, "{told:?} {tls}: {found:?}");
+        }
+    }
 
     #[test]
     fn a_code_goes_in_the_clear_only_where_somebody_said_so() {

@@ -20,6 +20,7 @@ pub mod join;
 pub mod live;
 pub mod lock;
 pub mod matching;
+pub mod memory;
 pub mod notice;
 pub mod presence;
 pub mod session;

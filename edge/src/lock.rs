@@ -26,6 +26,7 @@ impl StateLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let end = Instant::now() + PATIENCE;
         loop {
+            // A lock of the system can be waited for, but not with a deadline.
             match Self::try_take(folder)? {
                 Some(lock) => return Ok(lock),
                 None if Instant::now() < end => thread::sleep(Duration::from_millis(20)),

@@ -193,7 +193,7 @@ async fn see(live: &Live, inputs: &mpsc::Sender<Input>, space: &SpaceId, face: &
 
 impl Asked {
     fn of(&self, live: &Live, space: &SpaceId) -> Result<(FaceVector, Grade)> {
-        if *space != live.space().id {
+        if *space != live.space().id || self.vector.len() != live.space().dimension {
             bail!("the edge recognises with another model: give the --models it runs with");
         }
         let grade = match self.good_for {

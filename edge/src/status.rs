@@ -72,18 +72,34 @@ pub struct Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "edge {} of {} ({})", self.edge, self.location_name, self.location)?;
+        self.running(f)?;
+        self.rows(f)?;
+        self.lease(f)?;
+        let Self { recognised, provisional, .. } = self;
+        writeln!(f, "{recognised} faces recognised, {provisional} of them new and not confirmed")?;
+        self.up(f)
+    }
+}
+
+impl Status {
+    fn running(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.running, self.connected, &self.trouble) {
             (false, ..) => writeln!(f, "not running: this is what its files say")?,
             (true, true, _) => writeln!(f, "running, connected to the website")?,
             (true, false, Some(why)) => writeln!(f, "running, not connected: {why}")?,
             (true, false, None) => writeln!(f, "running, not connected yet")?,
         }
-        if let Some(why) = &self.storage_trouble {
-            writeln!(
+        match &self.storage_trouble {
+            Some(why) => writeln!(
                 f,
                 "it cannot store anything: {why}; it recognises for as long as its lease lasts, counts nothing, and tries again"
-            )?;
+            ),
+            None => Ok(()),
         }
+    }
+
+    /// Where its rows stand, and what was done to put them right.
+    fn rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sync = match self.state {
             SyncState::Filling => "no verified state yet: it recognises nobody",
             SyncState::Verified => "in step with the website",
@@ -107,45 +123,34 @@ impl fmt::Display for Status {
             let ago_s = self.now.since(given_up.at) / 1000;
             writeln!(f, "three repairs did not help {} ago: {} rows differed", span(ago_s), given_up.rows)?;
         }
-        if let Some(why) = &self.cache_lost {
-            writeln!(f, "its cache was given up at the start: {why}")?;
+        match &self.cache_lost {
+            Some(why) => writeln!(f, "its cache was given up at the start: {why}"),
+            None => Ok(()),
         }
-        if let Some(until) = self.lease_until {
-            let left_s = until.since(self.now) / 1000;
-            match left_s {
-                1.. => {
-                    let word =
-                        if self.freshness == Freshness::Stale { "stale: no head for long; " } else { "" };
-                    writeln!(f, "{word}recognition may go on for {} without the website", span(left_s))?;
-                }
-                _ => writeln!(f, "the lease ended {} ago", span(-left_s))?,
-            }
+    }
+
+    fn lease(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(until) = self.lease_until else { return Ok(()) };
+        let left_s = until.since(self.now) / 1000;
+        if left_s <= 0 {
+            return writeln!(f, "the lease ended {} ago", span(-left_s));
         }
-        writeln!(
-            f,
-            "{} faces recognised, {} of them new and not confirmed",
-            self.recognised, self.provisional
-        )?;
-        write!(
-            f,
-            "{} visits and {} receipts wait for the website",
-            self.visits_waiting, self.receipts_waiting
-        )?;
-        if self.visits_lost > 0 {
-            write!(f, "; {} visits were lost because too many waited", self.visits_lost)?;
-        }
-        if self.visits_not_stored > 0 {
-            write!(
-                f,
-                "; {} visits were not counted because they could not be stored",
-                self.visits_not_stored
-            )?;
-        }
-        if self.receipts_lost > 0 {
-            write!(f, "; {} receipts were lost because too many waited", self.receipts_lost)?;
-        }
-        if self.refused > 0 {
-            write!(f, "; {} messages could not be read", self.refused)?;
+        let word = if self.freshness == Freshness::Stale { "stale: no head for long; " } else { "" };
+        writeln!(f, "{word}recognition may go on for {} without the website", span(left_s))
+    }
+
+    /// What waits on its way up, and what was lost before it.
+    fn up(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { visits_waiting, receipts_waiting, .. } = self;
+        write!(f, "{visits_waiting} visits and {receipts_waiting} receipts wait for the website")?;
+        let losses = [
+            (self.visits_lost, "visits were lost because too many waited"),
+            (self.visits_not_stored, "visits were not counted because they could not be stored"),
+            (self.receipts_lost, "receipts were lost because too many waited"),
+            (self.refused, "messages could not be read"),
+        ];
+        for (times, what) in losses.into_iter().filter(|(times, _)| *times > 0) {
+            write!(f, "; {times} {what}")?;
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! The program `edge` as people run it, on real pictures where they are at hand.
 #![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
+#[path = "face/data.rs"]
+mod data;
 mod site;
 
+use data::{faces, root};
 use protocol::message::Seen;
 use serde_json::{Value, json};
 use site::{Site, until};
@@ -10,29 +13,11 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
 const CODE: &str = "GOODCODE";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The folder of real faces, or a word that the test skipped.
-fn faces() -> Option<PathBuf> {
-    let folder =
-        env::var_os("REGULARS_FACE_DATA").map_or_else(|| root().join("../shared/face"), PathBuf::from);
-    if folder.join("golden.json").exists() {
-        return Some(folder);
-    }
-    println!(
-        "skipped, because {} has no real faces (REGULARS_FACE_DATA names another folder)",
-        folder.display()
-    );
-    None
-}
 
 fn edge(state: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));

@@ -9,6 +9,8 @@ use protocol::{
     message::{EnrolPolicy, Probe, Seen, SyncState},
 };
 use site::{Site, edge_id, face, location, person, seen, until};
+use std::{ffi::OsString, path::PathBuf};
+use tempfile::TempDir;
 
 /// Waits until the edge has verified what the website holds, and compares the two.
 async fn in_step(site: &Site, edge: &Edge) {
@@ -20,6 +22,18 @@ async fn in_step(site: &Site, edge: &Edge) {
     let status = edge.status();
     let digest = protocol::Digest::of(site.rows.values().map(|(_, hash)| *hash));
     assert_eq!((status.customers, status.digest), (site.rows.len() as u64, digest.to_string()));
+}
+
+/// A location of so many customers who are called Somebody, and an edge in step with it.
+async fn in_step_with(customers: u64) -> (TempDir, Site, Edge) {
+    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    for n in 0..customers {
+        site.put(&format!("face_{n}"), "Somebody", n).await;
+    }
+    site.head().await;
+    let edge = site.edge(folder.path()).await;
+    in_step(&site, &edge).await;
+    (folder, site, edge)
 }
 
 fn decided(edge: &Edge, who: u64) -> (Decision, Option<String>) {
@@ -82,13 +96,7 @@ async fn a_fresh_edge_fills_itself_follows_renames_and_proves_a_removal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_while_away_comes_at_return() {
-    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
-    for n in 0..20 {
-        site.put(&format!("face_{n}"), "Somebody", n).await;
-    }
-    site.head().await;
-    let edge = site.edge(folder.path()).await;
-    in_step(&site, &edge).await;
+    let (folder, mut site, edge) = in_step_with(20).await;
     edge.stop().await.unwrap();
 
     site.remove("face_3").await;
@@ -106,13 +114,7 @@ async fn what_was_missed_while_away_comes_at_return() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_nobody_told_is_found_by_the_digest() {
-    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
-    for n in 0..20 {
-        site.put(&format!("face_{n}"), "Somebody", n).await;
-    }
-    site.head().await;
-    let edge = site.edge(folder.path()).await;
-    in_step(&site, &edge).await;
+    let (_folder, mut site, edge) = in_step_with(20).await;
     let mut events = edge.events();
     site.remove_unheard("face_3").await;
     site.head().await;
@@ -128,14 +130,37 @@ async fn a_removal_that_nobody_told_is_found_by_the_digest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_cache_is_filled_again_although_the_floor_is_above_everything() {
-    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
-    for n in 0..20 {
-        site.put(&format!("face_{n}"), "Somebody", n).await;
-    }
+async fn a_face_that_a_roster_does_not_name_is_in_no_file_not_even_with_its_settled_visit() {
+    let (folder, mut site, edge) = in_step_with(2).await;
+    edge.see(seen(7), Grade::Enrol, clock::system()).await.unwrap();
+    until("the visit is settled", || async { edge.status().visits_waiting == 0 }).await;
+    let enrolled = site.heard.lock().unwrap().visits.values().next().unwrap().seen.clone();
+    let Seen::New { face_id, space, embedding } = enrolled else { panic!("{enrolled:?}") };
+    let files_that_hold_it = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        let holds = |file: &PathBuf| {
+            // A socket cannot be read.
+            let bytes = std::fs::read(file).unwrap_or_default();
+            bytes.windows(16).any(|window| window == &embedding.as_bytes()[..16])
+        };
+        files.filter(holds).map(|file| file.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    site.enrol(face_id.as_str(), "Newcomer", space, embedding.clone()).await;
     site.head().await;
-    let edge = site.edge(folder.path()).await;
     in_step(&site, &edge).await;
+    assert!(files_that_hold_it().len() >= 2, "the search sees it in cache and outbox");
+
+    site.remove_unheard(face_id.as_str()).await;
+    site.head().await;
+    in_step(&site, &edge).await;
+    assert_eq!(files_that_hold_it(), Vec::<OsString>::new());
+    edge.stop().await.unwrap();
+    assert_eq!(files_that_hold_it(), Vec::<OsString>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_cache_is_filled_again_although_the_floor_is_above_everything() {
+    let (folder, site, edge) = in_step_with(20).await;
     edge.stop().await.unwrap();
     std::fs::write(folder.path().join("cache.db"), [0x5A; 20_000]).unwrap();
     let edge = site.edge(folder.path()).await;
@@ -193,12 +218,8 @@ async fn a_visit_is_counted_once_however_often_it_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_counted_and_harms_nobody() {
-    let (folder, mut site) = (tempfile::tempdir().unwrap(), Site::start().await);
-    site.put("ada", "Ada", 1).await;
-    site.head().await;
-    let edge = site.edge(folder.path()).await;
-    in_step(&site, &edge).await;
-    let customer = || Topic::Customer(location(), face("ada"));
+    let (_folder, mut site, edge) = in_step_with(2).await;
+    let customer = || Topic::Customer(location(), face("face_1"));
     let inbox = || Topic::Inbox(location(), edge_id());
     for (topic, payload) in [
         (customer(), b"not a change".to_vec()),
@@ -209,10 +230,10 @@ async fn what_cannot_be_read_is_counted_and_harms_nobody() {
         site.publish(topic, payload, false).await;
     }
     until("all four are refused", || async { edge.status().refused == 4 }).await;
-    site.put("ada", "Ada L.", 1).await;
+    site.put("face_1", "Ada L.", 1).await;
     site.head().await;
     in_step(&site, &edge).await;
-    assert_eq!(decided(&edge, 1), known("ada Ada L."));
+    assert_eq!(decided(&edge, 1), known("face_1 Ada L."));
     edge.stop().await.unwrap();
 }
 

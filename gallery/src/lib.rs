@@ -109,18 +109,17 @@ impl<K: Clone + Eq + Hash> Gallery<K> {
         self.check(query.len())?;
         let length = query.iter().map(|v| v * v).sum::<f32>().sqrt();
         let scale = if length > 0.0 { length.recip() } else { 0.0 };
+        let direction: Vec<f32> = query.iter().map(|v| v * scale).collect();
         let mut best: Vec<(usize, f32)> = Vec::with_capacity(n + 1);
-        dot::each_row(&self.rows, query, |slot, dot| {
-            if best.len() < n || best.last().is_some_and(|(_, least)| dot > *least) {
-                let at = best.partition_point(|(_, other)| *other >= dot);
-                best.insert(at, (slot, dot));
+        dot::each_row(&self.rows, &direction, |slot, cosine| {
+            if best.len() < n || best.last().is_some_and(|(_, least)| cosine > *least) {
+                let at = best.partition_point(|(_, other)| *other >= cosine);
+                best.insert(at, (slot, cosine));
                 best.truncate(n);
             }
         });
-        Ok(best
-            .into_iter()
-            .map(|(slot, dot)| Match { key: self.keys[slot].clone(), similarity: dot * scale })
-            .collect())
+        let found = |(slot, similarity): (usize, f32)| Match { key: self.keys[slot].clone(), similarity };
+        Ok(best.into_iter().map(found).collect())
     }
 
     fn check(&self, got: usize) -> Result<(), WrongDimension> {

@@ -34,11 +34,13 @@ pub enum Rule {
     Drop,
     /// Settled visits wait for a new epoch.
     Unsettle,
+    /// The verified floor is on the disk with the rows, before anybody is told of it.
+    DurableFloor,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [(Rule, &str); 14] = [
+    pub const ALL: [(Rule, &str); 15] = [
         (Rule::Floor, "floor"),
         (Rule::SeqGuard, "seq-guard"),
         (Rule::CommitFirst, "commit-first"),
@@ -53,6 +55,7 @@ impl Rule {
         (Rule::LedgerAliases, "ledger-aliases"),
         (Rule::Drop, "drop"),
         (Rule::Unsettle, "unsettle"),
+        (Rule::DurableFloor, "durable-floor"),
     ];
 }
 

@@ -135,7 +135,7 @@ impl Truth {
         let may =
             daemon.core.lease().is_some_and(|(lease, _)| lease.freshness(now.wall) != Freshness::Expired);
         let found: Vec<FaceId> =
-            promised.iter().filter(|face| may && daemon.live.contains(face)).cloned().collect();
+            promised.iter().filter(|face| may && daemon.memory.live.contains(face)).cloned().collect();
         for face_id in found {
             self.promised[edge.index].remove(&face_id);
             self.broken(
@@ -151,7 +151,7 @@ impl Truth {
         self.sightings.insert(sighting);
     }
 
-    /// A sighting whose loss nobody can help: its box is gone, or its disk of another time.
+    /// A sighting whose loss nobody can help: its box is gone, or its disk of another time, or too many waited.
     pub fn excuse(&mut self, sightings: impl Iterator<Item = i64>) {
         self.excused.extend(sightings);
     }
@@ -211,11 +211,17 @@ impl Truth {
         if daemon.core.rows().total().digest != site.db.totals.digest {
             self.broken("I1", at, format!("the digest of edge {name} differs"));
         }
-        let recognised = owed.iter().filter(|(_, (_, customer))| customer.space == daemon.live.space().id);
-        let recognised = recognised.filter(|(face_id, _)| daemon.live.contains(face_id)).count();
-        let ours = owed.values().filter(|(_, customer)| customer.space == daemon.live.space().id).count();
-        if recognised != ours || daemon.live.len() != ours {
-            self.broken("I1", at, format!("edge {name} recognises {} faces, not {ours}", daemon.live.len()));
+        let recognised =
+            owed.iter().filter(|(_, (_, customer))| customer.space == daemon.memory.live.space().id);
+        let recognised = recognised.filter(|(face_id, _)| daemon.memory.live.contains(face_id)).count();
+        let ours =
+            owed.values().filter(|(_, customer)| customer.space == daemon.memory.live.space().id).count();
+        if recognised != ours || daemon.memory.live.len() != ours {
+            self.broken(
+                "I1",
+                at,
+                format!("edge {name} recognises {} faces, not {ours}", daemon.memory.live.len()),
+            );
         }
         if daemon.core.standing().floor != site.db.totals.seq {
             self.broken("I9", at, format!("edge {name} has not verified the newest head"));

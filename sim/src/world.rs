@@ -14,7 +14,7 @@ use crate::{
     site::{Site, db::Db},
     truth::{Truth, Violation},
 };
-use edge::sync::Event as Heard;
+use edge::sync::{Event as Heard, WAITING_MAX};
 use protocol::{Epoch, UnixMs, message::EnrolPolicy};
 use std::{collections::BTreeMap, fmt};
 
@@ -134,6 +134,7 @@ impl World {
             dice.pick(&[EnrolPolicy::Auto, EnrolPolicy::Auto, EnrolPolicy::Auto, EnrolPolicy::Approve]);
         let lease_s = dice.pick(&[120, 300, 3_600]);
         let two_models = dice.chance(250);
+        let visits_max = dice.pick(&[WAITING_MAX, WAITING_MAX, WAITING_MAX, 3]);
         let model = |edge: usize| usize::from(two_models && edge == EDGES - 1);
         Self {
             at: BEGIN,
@@ -143,7 +144,7 @@ impl World {
             noise: true,
             site: Site::new(Db::new(Epoch(100), policy, lease_s, EDGES), rules),
             broker: Broker::new(EDGES),
-            boxes: (0..EDGES).map(|edge| EdgeBox::new(edge, model(edge), rules)).collect(),
+            boxes: (0..EDGES).map(|edge| EdgeBox::new(edge, model(edge), visits_max, rules)).collect(),
             people: People::default(),
             truth: Truth::new(EDGES),
             images: vec![vec![]; EDGES],
@@ -239,6 +240,7 @@ impl World {
             edge.commit(at, power, did);
             if !did.killed {
                 edge.speak(at, did);
+                edge.flush();
             }
         });
     }
@@ -256,12 +258,13 @@ impl World {
     }
 
     fn follow(&mut self, edge: usize, did: Did) {
-        let Did { acknowledged, says, counted, wrong, killed, gave_up, changed } = did;
+        let Did { acknowledged, says, counted, lost, wrong, killed, gave_up, changed } = did;
         for number in acknowledged {
             self.broker.sessions[edge].pending.remove(&number);
         }
         says.into_iter().for_each(|said| self.say(edge, said));
         counted.into_iter().for_each(|sighting| self.truth.counted(sighting));
+        self.truth.excuse(lost.into_iter());
         wrong.into_iter().for_each(|what| self.truth.broken("I6", self.at, format!("edge {edge}: {what}")));
         if gave_up {
             self.truth.broken(

@@ -52,7 +52,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("demo", &["protocol", "gallery", "broker", "website", "edge"]),
     ("sim", &["protocol", "gallery", "website", "edge"]),
     ("tests", &["protocol", "gallery", "broker", "website", "edge", "demo"]),
-    ("bench", &["protocol", "broker", "website", "edge"]),
+    ("bench", &["protocol", "gallery", "broker", "website", "edge"]),
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod curve;
 mod damaged;
 mod edge_box;
 mod first_start;
+mod gallery;
 mod missed;
 mod people;
 mod postgres;
@@ -34,17 +35,20 @@ pub enum Figure {
     Curve,
     /// How many changes a second the website makes.
     ChangeRate,
+    /// How long one face is compared with 1,000 to 100,000 others.
+    Gallery,
 }
 
 impl Figure {
     /// All of them, in the order of a report.
-    pub const ALL: [Figure; 6] = [
+    pub const ALL: [Figure; 7] = [
         Figure::Removal,
         Figure::Missed,
         Figure::FirstStart,
         Figure::Damaged,
         Figure::Curve,
         Figure::ChangeRate,
+        Figure::Gallery,
     ];
 
     /// Measures it `samples` times.
@@ -56,6 +60,7 @@ impl Figure {
             Figure::Damaged => damaged::measure(samples).await,
             Figure::Curve => curve::measure(samples).await,
             Figure::ChangeRate => change_rate::measure(samples).await,
+            Figure::Gallery => gallery::measure(samples),
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::Daemon;
 use crate::{
     notice::Notice,
-    store::{Carried, Opened},
-    sync::{Command, Fate, Lease, Standing},
+    store::{Cached, Opened},
+    sync::{Command, Lease, Standing},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use protocol::message::{EnrolPolicy, Receipt};
 use rumqttc::ManualAck;
+use std::thread;
 
 /// What has been ruled on and not carried out.
 #[derive(Debug, Default)]
@@ -27,45 +28,30 @@ pub(super) enum Progress {
     #[default]
     Nothing,
     /// The cache has it; the receipts are not in the outbox.
-    Cached { erased: bool, receipts: Vec<Receipt> },
+    Cached { erased: bool, cached: Cached, receipts: Vec<Receipt> },
+}
+
+impl Batch {
+    /// Whether nothing has come but time.
+    pub(super) fn is_idle(&self) -> bool {
+        self.inputs == 1 && self.commands.is_empty() && self.acks.is_empty()
+    }
 }
 
 impl Daemon {
-    /// What must be forgotten leaves the live gallery before anything else happens: nobody is recognised while a file
-    /// is being written.
+    /// What must be forgotten leaves the live gallery before anything else happens.
     pub(super) fn forget_at_once(&mut self, ruled: &[Command]) {
         for command in ruled {
-            match command {
-                Command::Remove { key, merged_into } => {
-                    self.live.remove(&key.face_id);
-                    self.tell(Notice::Forgotten { face_id: key.face_id.clone(), seq: key.seq });
-                    match merged_into {
-                        Some(into) => self.presence.merged(&key.face_id, into),
-                        None => self.presence.forget(&key.face_id),
-                    }
-                }
-                Command::Drop { face_id, as_of } => {
-                    self.live.remove(face_id);
-                    self.presence.forget(face_id);
-                    self.tell(Notice::Forgotten { face_id: face_id.clone(), seq: *as_of });
-                }
-                Command::GiveUp(_) => self.live.clear(),
-                Command::EndProvisional(face_id, Fate::Customer) => self.presence.confirmed(face_id),
-                Command::EndProvisional(face_id, Fate::Declined) => {
-                    self.live.remove(face_id);
-                    self.presence.declined(face_id);
-                }
-                Command::EndProvisional(face_id, Fate::Nobody) => {
-                    self.live.remove(face_id);
-                    self.presence.forget(face_id);
-                }
-                _ => {}
+            if let Some((face_id, seq)) = self.memory.forget(command) {
+                let face_id = face_id.clone();
+                self.tell(Notice::Forgotten { face_id, seq });
             }
         }
     }
 
-    /// Commits what was ruled, then lets the gallery know it, empties the logs after an erasure, probes, writes the
-    /// receipts, and acknowledges. What cannot be stored now waits here, and whatever comes after it behind it.
+    /// Commits what was ruled, then lets the gallery know it, empties the logs after an erasure while the gallery is
+    /// probed, writes the receipts, and acknowledges. What cannot be stored now waits here, and whatever comes after it
+    /// behind it.
     pub(super) fn carry_out(&mut self, batch: Batch) -> Result<()> {
         let after = (self.core.standing(), self.core.lease());
         match self.unstored.back_mut() {
@@ -89,7 +75,7 @@ impl Daemon {
     fn store(&mut self, batch: &mut Batch) -> Result<()> {
         let begun = matches!(batch.progress, Progress::Cached { .. });
         // A head that comes late can renew the lease and change nothing else.
-        let renewed = batch.after.1.map(|(lease, _)| lease) != self.live.lease();
+        let renewed = batch.after.1.map(|(lease, _)| lease) != self.memory.live.lease();
         let news = renewed || !batch.commands.is_empty() || batch.after.0 != self.store.outbox.standing();
         if begun || news {
             crash_point::reach("edge_ruled_before_stored");
@@ -129,45 +115,60 @@ impl Daemon {
     }
 
     fn commit(&mut self, batch: &mut Batch) -> Result<()> {
+        match batch.progress {
+            Progress::Nothing => self.commit_to_cache(batch)?,
+            // The last attempt came to here and no further.
+            Progress::Cached { erased: true, .. } => self.empty_cache_log()?,
+            Progress::Cached { erased: false, .. } => {}
+        }
         let Batch { commands, after: (standing, lease), progress, .. } = batch;
-        if let Progress::Nothing = progress {
-            let durable = self.store.outbox.standing();
-            let carried = self
-                .store
-                .cache
-                .carry_out(commands, standing, &durable, *lease)
-                .context("the cache cannot be written")?;
-            self.learn(commands);
-            crash_point::reach("edge_cache_committed");
-            *progress = Progress::Cached { erased: carried.erased, receipts: self.probe(&carried) };
-        }
-        let Progress::Cached { erased, receipts } = progress else { return Ok(()) };
-        if *erased {
-            self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
-            crash_point::reach("edge_log_emptied");
-        }
-        self.store.outbox.carry_out(commands, receipts, standing).context("the outbox cannot be written")?;
+        let Progress::Cached { erased, cached, receipts } = progress else { return Ok(()) };
+        let written = self.store.outbox.carry_out(commands, receipts, standing, *cached);
+        written.context("the outbox cannot be written")?;
         if *erased {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
         self.keep(std::mem::take(receipts))?;
-        self.live.renew(lease.map(|(lease, _)| lease));
+        self.memory.live.renew(lease.map(|(lease, _)| lease));
         Ok(())
     }
 
-    /// What is stored enters the gallery, unless the same batch has replaced or removed it.
+    /// The cache is written and its log emptied. Meanwhile, on a thread of its own, the gallery is asked for every removed
+    /// face with the very vector it had: it has forgotten them already, and neither has to wait for the other.
+    fn commit_to_cache(&mut self, batch: &mut Batch) -> Result<()> {
+        let cannot = "the cache cannot be written";
+        let Batch { commands, after: (standing, lease), progress, .. } = batch;
+        let asked = self.store.cache.to_be_removed(commands).context("the cache cannot be read")?;
+        let live = self.memory.live.clone();
+        if standing.epoch != self.store.outbox.standing().epoch {
+            // The cache will tell of the new epoch only, and then the outbox alone has to tell of the old one.
+            self.store.outbox.flush().context("the outbox cannot be written")?;
+        }
+        thread::scope(|scope| {
+            let asking = (!asked.is_empty()).then(|| scope.spawn(|| live.still_found(&asked)));
+            let carried = self.store.cache.carry_out(commands, standing, *lease).context(cannot)?;
+            self.learn(commands);
+            crash_point::reach("edge_cache_committed");
+            let emptied = if carried.erased { self.empty_cache_log() } else { Ok(()) };
+            let found = asking.map_or(Ok(Vec::new()), |asking| asking.join());
+            let found = found.map_err(|_| anyhow!("the gallery could not be asked for a removed face"))?;
+            let removed_at = self.clock.wall();
+            let receipt = |owed| self.memory.receipt(owed, &found, removed_at);
+            let receipts = carried.removed.into_iter().map(receipt).collect();
+            *progress = Progress::Cached { erased: carried.erased, cached: carried.cached, receipts };
+            emptied
+        })
+    }
+
+    fn empty_cache_log(&mut self) -> Result<()> {
+        self.store.cache.empty_log().context("the cache's log cannot be emptied")?;
+        crash_point::reach("edge_log_emptied");
+        Ok(())
+    }
+
     fn learn(&self, commands: &[Command]) {
-        for command in commands {
-            if let Command::Put(put) = command
-                && self
-                    .core
-                    .rows()
-                    .get(&put.face_id)
-                    .is_some_and(|row| row.seq == put.seq && row.epoch == put.epoch)
-            {
-                self.live.put(&put.face_id, &put.customer);
-                self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });
-            }
+        for put in commands.iter().filter_map(|command| self.memory.learn(command, self.core.rows())) {
+            self.tell(Notice::Learned { face_id: put.face_id.clone(), seq: put.seq });
         }
     }
 
@@ -180,9 +181,10 @@ impl Daemon {
         let Opened { loaded, customers, own, .. } =
             self.store.cache.load(&self.identity.digest_key).context("the cache cannot be read")?;
         self.core.read_again(loaded.rows);
-        self.live.clear();
-        customers.iter().for_each(|(face_id, row)| self.live.put(face_id, &row.customer));
-        own.iter().for_each(|(face_id, own)| self.live.put_own(face_id, &own.space, &own.embedding));
+        let live = &self.memory.live;
+        live.clear();
+        customers.iter().for_each(|(face_id, row)| live.put(face_id, &row.customer));
+        own.iter().for_each(|(face_id, own)| live.put_own(face_id, &own.space, &own.embedding));
         Ok(())
     }
 
@@ -196,18 +198,9 @@ impl Daemon {
                 "too many receipts of removals wait for the website: the oldest were lost"
             );
             self.store.outbox.lose_receipts(&lost).context("the outbox cannot be written")?;
+            self.store.cache.lose_receipts(&lost).context("the cache cannot be written")?;
             self.counters.lost_receipts += lost.len() as u64;
         }
         Ok(())
-    }
-
-    /// Asks the gallery for every removed face with the very vector it had.
-    fn probe(&self, carried: &Carried) -> Vec<Receipt> {
-        let removed_at = self.clock.wall();
-        let probe = |(owed, face): &(crate::store::Owed, Option<_>)| {
-            let probe = self.live.probe(&owed.key.face_id, face.as_ref());
-            Receipt { key: owed.key.clone(), removed_at, probe }
-        };
-        carried.removed.iter().map(probe).collect()
     }
 }

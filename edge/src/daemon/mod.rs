@@ -13,18 +13,16 @@ use crate::{
     identity::Identity,
     input::{Input, Link},
     live::Live,
+    memory::Memory,
     notice::Notice,
     presence::Presence,
     status::Status,
-    store::{Opened, Owed, Store},
+    store::{Cached, Opened, Owed, Store},
     sync::{Command, Core, Event},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use batch::{Batch, Progress};
-use protocol::{
-    StreamId, UnixMs,
-    message::{Probe, Receipt, Start},
-};
+use protocol::{StreamId, UnixMs, message::Start};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -46,10 +44,9 @@ const FEW: usize = 8;
 pub struct Daemon {
     core: Core,
     store: Store,
-    live: Arc<Live>,
+    memory: Memory,
     clock: Arc<Clock>,
     identity: Arc<Identity>,
-    presence: Presence,
     start: Start,
     link: Option<Link>,
     reported_at: UnixMs,
@@ -95,7 +92,7 @@ pub struct Parts {
 }
 
 impl Daemon {
-    /// Fills the gallery from the store, writes the receipts that a kill has kept back, and is ready.
+    /// Fills the gallery from the store, finishes what a kill has kept back, and is ready.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -117,10 +114,9 @@ impl Daemon {
         let mut daemon = Self {
             core,
             store,
-            live,
+            memory: Memory { live, presence },
             clock,
             identity,
-            presence,
             start,
             link: None,
             reported_at: UnixMs(0),
@@ -129,29 +125,21 @@ impl Daemon {
             counters,
             unstored: VecDeque::new(),
         };
-        daemon.write_owed(owed)?;
+        daemon.finish(owed)?;
         Ok((daemon, watched))
     }
 
-    /// Receipts of removals that were durable before a kill. Their vectors are gone, so the probe can only ask whether
-    /// the gallery, which was filled from what is left, has the face.
-    fn write_owed(&mut self, owed: Vec<Owed>) -> Result<()> {
+    /// Finishes removals that are in the cache and whose receipt the website does not hold: a kill may have come before
+    /// the logs were emptied, and a power cut before the outbox was on the disk. Their vectors are gone, so the probe can
+    /// only ask whether the gallery, which was filled from what is left, has the face.
+    fn finish(&mut self, owed: Vec<Owed>) -> Result<()> {
         let removed_at = self.clock.wall();
-        let receipts: Vec<Receipt> = owed
-            .into_iter()
-            .map(|Owed { key, held }| {
-                let probe = match (self.live.contains(&key.face_id), held) {
-                    (true, _) => Probe::StillFound,
-                    (false, true) => Probe::Gone,
-                    (false, false) => Probe::NeverHeld,
-                };
-                Receipt { key, removed_at, probe }
-            })
-            .collect();
-        if !receipts.is_empty() {
+        if !owed.is_empty() {
+            let commands = owed.iter().map(Owed::again).collect();
+            let receipts = owed.into_iter().map(|owed| self.memory.receipt(owed, &[], removed_at)).collect();
             let after = (self.core.standing(), self.core.lease());
-            let progress = Progress::Cached { erased: false, receipts };
-            self.unstored.push_back(Batch { after, progress, ..Batch::default() });
+            let progress = Progress::Cached { erased: true, cached: Cached::Nothing, receipts };
+            self.unstored.push_back(Batch { commands, after, progress, ..Batch::default() });
         }
         self.carry_out(Batch::default())
     }
@@ -173,8 +161,12 @@ impl Daemon {
             {
                 self.take(next, &mut batch)?;
             }
+            let idle = batch.is_idle();
             self.carry_out(batch)?;
             self.speak()?;
+            if idle {
+                self.flush()?;
+            }
             self.tell_status();
         }
         Ok(())
@@ -242,6 +234,14 @@ impl Daemon {
             && self.core.standing().issued_at < Some(head.issued_at)
         {
             self.clock.told(head.issued_at);
+        }
+    }
+
+    /// What was stored since the last visit reaches the disk while nothing else is to be done.
+    fn flush(&mut self) -> Result<()> {
+        match self.store.outbox.flush().context("the outbox cannot be written") {
+            Ok(()) => Ok(()),
+            Err(error) => self.bear(error),
         }
     }
 

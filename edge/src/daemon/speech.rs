@@ -6,13 +6,13 @@ use crate::{
     identity::Identity,
     notice::Notice,
     status::Status,
-    sync::{Core, Freshness, Now},
+    sync::{Core, Freshness, Now, Teller},
 };
 use anyhow::{Context, Result};
 use protocol::{
-    Topic, UnixMs,
+    Topic,
     codec::Message,
-    message::{Applied, Report, SignedApplied, Visit},
+    message::{Report, SignedApplied, Visit},
 };
 
 impl Daemon {
@@ -68,31 +68,16 @@ impl Daemon {
     fn report(&mut self, now: Now) {
         // Never goes back within a start, whatever the system's clock does: the website tells late words by it.
         self.reported_at = clock::system().max(self.reported_at.plus_ms(1));
-        let (Some(link), Some(epoch)) = (&self.link, self.core.standing().epoch) else { return };
+        let Some(link) = &self.link else { return };
         let Identity { location, edge, key, .. } = &*self.identity;
         let topic = Topic::Report(location.clone(), edge.clone()).to_string();
-        let verified = self.core.rows().floor();
-        let at = self.reported_at;
-        for receipts in self.core.receipts().pages() {
-            let count = receipts.len();
-            let applied = Applied {
-                epoch,
-                verified,
-                digest: self.core.rows().total().digest,
-                count: self.core.rows().total().count,
-                state: self.core.state(now),
-                start: self.start,
-                space: self.live.space().id.clone(),
-                at,
-                lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
-                queued: self.core.outbox().waiting() as u64,
-                refused: self.counters.refused,
-                repairs: self.core.repairs().counts(),
-                receipts,
-            };
+        let space = self.memory.live.space().id.clone();
+        let teller = Teller { start: self.start, space, refused: self.counters.refused };
+        for applied in self.core.applied(&teller, self.reported_at, now) {
+            let notice = Notice::Reported { verified: applied.verified, receipts: applied.receipts.len() };
             let signed = SignedApplied::sign(applied, location, edge, key);
             link.publish(&topic, Report::Applied(Box::new(signed)).encode());
-            self.tell(Notice::Reported { verified, receipts: count });
+            self.tell(notice);
             crash_point::reach("edge_reported");
         }
     }
@@ -102,7 +87,7 @@ impl Daemon {
         let status = status(
             &self.identity,
             &self.core,
-            self.live.len(),
+            self.memory.live.len(),
             &self.counters,
             self.start.count,
             self.clock.now(),

@@ -29,7 +29,7 @@ impl Daemon {
     /// Decides on a face under the lease, and counts the visit when a stay begins.
     pub(super) fn see(&mut self, sighting: Sighting) -> Result<Answer> {
         let now = self.clock.wall();
-        let Ok(answer) = self.live.decide(sighting.vector.as_slice(), sighting.grade, now) else {
+        let Ok(answer) = self.memory.live.decide(sighting.vector.as_slice(), sighting.grade, now) else {
             tracing::error!("a face of another model was shown to this edge, and not looked at");
             return Ok(Answer::NoLease);
         };
@@ -42,7 +42,7 @@ impl Daemon {
         match (verdict, enrol) {
             (Verdict { decision: Decision::Known, who: Some(who), similarity }, _) => {
                 let Who { face_id, .. } = who;
-                if self.presence.seen(face_id, sighting.at) == Arrival::Arrives {
+                if self.memory.presence.seen(face_id, sighting.at) == Arrival::Arrives {
                     let similarity = similarity.unwrap_or(Similarity(0));
                     let seen = Seen::Known { face_id: face_id.clone(), similarity };
                     self.count(seen, Weight::Known, basis, &sighting)?;
@@ -61,7 +61,7 @@ impl Daemon {
 
     /// Where nobody is enrolled, a stay is counted and the face is kept for as long as it lasts, in memory only.
     fn count_stranger(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
-        match self.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) {
+        match self.memory.presence.stranger_seen(sighting.vector.as_slice(), sighting.at) {
             Arrival::Arrives => self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting).map(|_| ()),
             Arrival::Stays => Ok(()),
         }
@@ -69,15 +69,15 @@ impl Daemon {
 
     /// A face nobody knows becomes one of the edge's own, until the website answers.
     fn mint(&mut self, basis: Basis, sighting: &Sighting) -> Result<()> {
-        if self.presence.stranger_stays(sighting.vector.as_slice(), sighting.at) {
+        if self.memory.presence.stranger_stays(sighting.vector.as_slice(), sighting.at) {
             return Ok(());
         }
         let mut random = [0; 12];
         getrandom::fill(&mut random).context("the system gives no random numbers")?;
         let face_id = FaceId::from_random(random);
-        let space = self.live.space().id.clone();
+        let space = self.memory.live.space().id.clone();
         let embedding = sighting.vector.to_embedding();
-        self.presence.minted(&face_id, sighting.vector.as_slice(), sighting.at);
+        self.memory.presence.minted(&face_id, sighting.vector.as_slice(), sighting.at);
         let seen = Seen::New { face_id: face_id.clone(), space: space.clone(), embedding: embedding.clone() };
         if self.count(seen, Weight::New(face_id.clone()), basis, sighting)? == Counted::NotStored {
             return Ok(());
@@ -87,7 +87,7 @@ impl Daemon {
         let rule = Provisional { basis: (basis.epoch, basis.verified), settled: None };
         let own = OwnFace { rule, space, embedding };
         match self.store.cache.mint(&face_id, &own).context("the cache cannot be written") {
-            Ok(()) => self.live.put_own(&face_id, &own.space, &own.embedding),
+            Ok(()) => self.memory.live.put_own(&face_id, &own.space, &own.embedding),
             // The visit proposes the face all the same; until it comes back as a customer it is not recognised.
             Err(error) => self.bear(error)?,
         }

@@ -1,24 +1,29 @@
 //! `cache.db`: what the website has said. Always rebuildable.
 
 use super::{
-    OpenError, Opened,
+    Cached, OpenError, Opened,
     customers::{self, StoredRow},
-    dropped, lease, open,
+    dropped, lease,
+    open::{self, Database, Flush},
+    position,
     provisional::{self, OwnFace},
     removals::{self, Owed},
 };
-use crate::sync::{Command, Fate, Lease, Row, Standing};
-use protocol::{DigestKey, Embedding, FaceId, SpaceId, message::EnrolPolicy};
-use rusqlite::{Connection, Transaction};
+use crate::sync::{Command, Lease, Row, Standing};
+use protocol::{
+    DigestKey, Embedding, FaceId, SpaceId,
+    message::{EnrolPolicy, ReceiptKey},
+};
+use rusqlite::Transaction;
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 1] =
-    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM]];
+const FORMS: [&[&str]; 2] =
+    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM], &[position::FORM]];
 
 /// The open file.
 #[derive(Debug)]
 pub struct Cache {
-    db: Connection,
+    db: Database,
     file: PathBuf,
     /// The lease as it is stored.
     lease: Option<(Lease, EnrolPolicy)>,
@@ -27,10 +32,23 @@ pub struct Cache {
 /// What a batch of commands brought out of the store.
 #[derive(Debug, Default)]
 pub struct Carried {
-    /// Removals, and the face each had here.
-    pub removed: Vec<(Owed, Option<(SpaceId, Embedding)>)>,
+    /// Removals.
+    pub removed: Vec<Owed>,
     /// Whether a face was deleted, so that the log must be emptied.
     pub erased: bool,
+    /// Whether this file has the standing now.
+    pub cached: Cached,
+}
+
+/// A face as it stands in this file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldFace {
+    /// Whose.
+    pub face_id: FaceId,
+    /// The space of `embedding`.
+    pub space: SpaceId,
+    /// The face.
+    pub embedding: Embedding,
 }
 
 impl Cache {
@@ -39,7 +57,7 @@ impl Cache {
         let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
         let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
         let db = open::open(file, &forms)?;
-        let lease = lease::load(&db).map_err(|error| OpenError::of(file, error))?;
+        let lease = lease::load(db.read()).map_err(|error| OpenError::of(file, error))?;
         Ok(Self { db, file: file.to_owned(), lease })
     }
 
@@ -58,9 +76,9 @@ impl Cache {
         each: &mut dyn FnMut(FaceId, StoredRow),
     ) -> Result<Opened, OpenError> {
         let wrong = |error| OpenError::of(&self.file, error);
-        let mut opened = Opened { owed: removals::load(&self.db).map_err(wrong)?, ..Opened::default() };
+        let mut opened = Opened { owed: removals::load(self.db.read()).map_err(wrong)?, ..Opened::default() };
         let rows = &mut opened.loaded.rows;
-        let damaged = customers::load(&self.db, &mut |face_id, row| {
+        let damaged = customers::load(self.db.read(), &mut |face_id, row| {
             let StoredRow { epoch, seq, customer } = &row;
             let hash = key.hash(&face_id, *seq, customer);
             rows.insert(face_id.clone(), Row { epoch: *epoch, seq: *seq, hash });
@@ -70,37 +88,60 @@ impl Cache {
         if damaged > 0 {
             tracing::warn!(rows = damaged, "rows of the cache are damaged and will be fetched again");
         }
-        let own = provisional::load(&self.db).map_err(wrong)?;
-        opened.loaded.dropped = dropped::load(&self.db).map_err(wrong)?;
+        let own = provisional::load(self.db.read()).map_err(wrong)?;
+        opened.loaded.dropped = dropped::load(self.db.read()).map_err(wrong)?;
         opened.loaded.lease = self.lease;
+        opened.loaded.standing = position::load(self.db.read()).map_err(wrong)?;
         opened.loaded.provisional = own.iter().map(|(id, own)| (id.clone(), own.rule)).collect();
         Ok(Opened { own, ..opened })
     }
 
+    /// The faces that these commands remove, as they stand in this file, and so in the live gallery. One that comes and
+    /// goes within the commands was in neither.
+    pub fn to_be_removed(&self, commands: &[Command]) -> rusqlite::Result<Vec<HeldFace>> {
+        let mut faces = Vec::new();
+        for command in commands {
+            let Command::Remove { key: ReceiptKey { face_id, .. }, merged_into: _ } = command else {
+                continue;
+            };
+            let db = self.db.read();
+            let held = [customers::face_of(db, face_id)?, provisional::face_of(db, face_id)?];
+            let face = |(space, embedding)| HeldFace { face_id: face_id.clone(), space, embedding };
+            faces.extend(held.into_iter().flatten().map(face));
+        }
+        Ok(faces)
+    }
+
     /// Carries out what concerns this file, in order and in one transaction, together with the standing and the lease
-    /// that result. Receipts of earlier removals are in the outbox by now; so is the standing `durable`, and only what
-    /// that one's floor has passed is forgotten. Where nothing concerns this file nothing is written, and what can be
-    /// forgotten waits for the next time.
+    /// that result; what was dropped is remembered until that standing's floor has passed it. Where nothing concerns this
+    /// file nothing is written, and what can be forgotten waits for the next time.
+    ///
+    /// What is returned is durable, but for two things: where a face was erased, everything is only when
+    /// [`Cache::empty_log`] has returned, which has to follow; and that a receipt is owed no longer may be lost by a
+    /// power cut, because the website takes it twice.
     pub fn carry_out(
         &mut self,
         commands: &[Command],
         standing: &Standing,
-        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
     ) -> rusqlite::Result<Carried> {
-        let mut carried = Carried::default();
+        let mut carried = Carried { erased: commands.iter().any(Command::erases), ..Carried::default() };
         let renewed = lease.is_some() && lease != self.lease;
-        if !renewed && !commands.iter().any(concerns) {
+        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
+        if !renewed && concerned.peek().is_none() {
             return Ok(carried);
         }
-        let tx = self.db.transaction()?;
-        removals::clear(&tx)?;
+        if renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_))) {
+            carried.cached = Cached::WithStanding;
+        }
+        let at_commit = carried.cached == Cached::WithStanding && !carried.erased;
+        let flush = if at_commit { Flush::AtCommit } else { Flush::Later };
+        let tx = self.db.begin(flush)?;
         for command in commands {
             carry_out(&tx, command, standing, &mut carried)?;
         }
-        if durable.epoch == standing.epoch {
-            dropped::forget_up_to(&tx, durable)?;
-        }
+        dropped::forget_up_to(&tx, standing)?;
+        position::put(&tx, standing)?;
         if let Some((lease, enrol)) = lease {
             lease::put(&tx, lease, enrol)?;
         }
@@ -111,33 +152,21 @@ impl Cache {
 
     /// Keeps a face that was just minted.
     pub fn mint(&mut self, face_id: &FaceId, own: &OwnFace) -> rusqlite::Result<()> {
-        let tx = self.db.transaction()?;
+        let tx = self.db.begin(Flush::AtCommit)?;
         provisional::put(&tx, face_id, own)?;
+        tx.commit()
+    }
+
+    /// Receipts of these removals were lost because too many wait: they are owed no longer.
+    pub fn lose_receipts(&mut self, lost: &[ReceiptKey]) -> rusqlite::Result<()> {
+        let tx = self.db.begin(Flush::Later)?;
+        lost.iter().try_for_each(|key| removals::forget(&tx, key))?;
         tx.commit()
     }
 
     /// Makes sure that nothing deleted is left in any file of this database.
     pub fn empty_log(&self) -> rusqlite::Result<()> {
-        open::empty_log(&self.db)
-    }
-}
-
-fn concerns(command: &Command) -> bool {
-    match command {
-        Command::Put(_)
-        | Command::Remove { .. }
-        | Command::Drop { .. }
-        | Command::AdoptEpoch(_)
-        | Command::GiveUp(_)
-        | Command::EndProvisional(..)
-        | Command::SettleProvisional(..) => true,
-        Command::MarkSettled(..)
-        | Command::ForgetVisits(_)
-        | Command::Unsettle
-        | Command::ForgetReceipts(_)
-        | Command::Verified(..)
-        | Command::Say(_)
-        | Command::ReadAgain => false,
+        self.db.empty_log()
     }
 }
 
@@ -153,18 +182,16 @@ fn carry_out(
             customers::put(tx, put)
         }
         Command::Remove { key, merged_into: _ } => {
-            let customer = customers::take(tx, &key.face_id)?;
-            let own = provisional::take(tx, &key.face_id)?;
+            let customer = customers::delete(tx, &key.face_id)?;
+            let own = provisional::delete(tx, &key.face_id)?;
             dropped::remember(tx, &key.face_id, key.epoch, key.seq)?;
-            let face = customer.or(own);
-            let owed = Owed { key: key.clone(), held: face.is_some() };
+            let owed = Owed { key: key.clone(), held: customer || own };
             removals::note(tx, &owed)?;
-            carried.erased = true;
-            carried.removed.push((owed, face));
+            carried.removed.push(owed);
             Ok(())
         }
         Command::Drop { face_id, as_of } => {
-            carried.erased |= customers::take(tx, face_id)?.is_some();
+            customers::delete(tx, face_id)?;
             match standing.epoch {
                 Some(epoch) => dropped::remember(tx, face_id, epoch, *as_of),
                 None => Ok(()),
@@ -172,23 +199,17 @@ fn carry_out(
         }
         Command::AdoptEpoch(epoch) => customers::adopt_epoch(tx, *epoch),
         Command::GiveUp(_) => {
-            carried.erased = true;
             customers::clear(tx)?;
             dropped::clear(tx)?;
             provisional::clear(tx)?;
             lease::clear(tx)
         }
-        Command::EndProvisional(face_id, fate) => {
-            provisional::take(tx, face_id)?;
-            // The visit that proposed it holds the face as well, in the other file.
-            carried.erased |= *fate != Fate::Customer;
-            Ok(())
-        }
+        Command::EndProvisional(face_id, _) => provisional::delete(tx, face_id).map(drop),
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),
+        Command::ForgetReceipts(keys) => keys.iter().try_for_each(|key| removals::forget(tx, key)),
         Command::MarkSettled(..)
         | Command::ForgetVisits(_)
         | Command::Unsettle
-        | Command::ForgetReceipts(_)
         | Command::Verified(..)
         | Command::Say(_)
         | Command::ReadAgain => Ok(()),

@@ -50,14 +50,20 @@ pub(super) fn put(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Deletes a row and answers with the face it held.
-pub(super) fn take(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
-    let face = tx
+/// The face of a row; `None` when there is no such row, or it is damaged.
+pub(super) fn face_of(db: &Connection, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
+    let face = db
         .prepare_cached("SELECT space, embedding FROM customers WHERE face_id = ?1")?
         .query_row([face_id.as_str()], face)
         .optional()?;
-    tx.prepare_cached("DELETE FROM customers WHERE face_id = ?1")?.execute([face_id.as_str()])?;
     Ok(face.flatten())
+}
+
+/// Deletes a row; tells whether it was there.
+pub(super) fn delete(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<bool> {
+    let deleted =
+        tx.prepare_cached("DELETE FROM customers WHERE face_id = ?1")?.execute([face_id.as_str()])?;
+    Ok(deleted > 0)
 }
 
 /// Reads the face columns; `None` when they are damaged.

@@ -1,6 +1,6 @@
-//! Opening a database file: its settings, its version.
+//! Opening a database file: its settings, its version; and when what is committed to it is on the disk.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Transaction};
 use std::{fs, io, path::Path, time::Duration};
 
 /// Every setting with its reason.
@@ -9,7 +9,7 @@ const SETTINGS: &str = "
     PRAGMA locking_mode = EXCLUSIVE;
     -- One sequential write a commit, and a kill at any moment leaves the last commit.
     PRAGMA journal_mode = WAL;
-    -- An acknowledged change, a visit and a receipt survive a power cut.
+    -- A commit is on the disk when it returns, unless a transaction begins otherwise.
     PRAGMA synchronous = FULL;
     -- What is deleted is overwritten, in its page and in free pages.
     PRAGMA secure_delete = ON;
@@ -18,6 +18,23 @@ const SETTINGS: &str = "
     -- The schema of a tampered file runs nothing.
     PRAGMA trusted_schema = OFF;
 ";
+
+/// An open database file.
+#[derive(Debug)]
+pub(super) struct Database {
+    db: Connection,
+    flush: Flush,
+}
+
+/// When a commit is on the disk. A kill never undoes one, and a power cut leaves a whole database in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// When it returns.
+    AtCommit,
+    /// With the next commit that is, or the next emptying of the log: until then a power cut can undo it, and whatever
+    /// was committed after it.
+    Later,
+}
 
 /// Why a database file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +107,7 @@ pub fn waits_for_disk(error: &rusqlite::Error) -> bool {
 }
 
 /// Opens a file, checks it, and brings it to the newest form: `forms[n]` leads from version n to n + 1.
-pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Connection, OpenError> {
+pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Database, OpenError> {
     let wrong = |error| OpenError::of(file, error);
     let mut db = Connection::open(file).map_err(wrong)?;
     private(file).map_err(|e| wrong(rusqlite::Error::ToSqlConversionFailure(Box::new(e))))?;
@@ -113,13 +130,35 @@ pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Connection, OpenError>
         tx.pragma_update(None, "user_version", version).map_err(wrong)?;
         tx.commit().map_err(wrong)?;
     }
-    Ok(db)
+    Ok(Database { db, flush: Flush::AtCommit })
 }
 
-/// Moves the log into the file and empties it, so that nothing deleted is left in it.
-pub(super) fn empty_log(db: &Connection) -> rusqlite::Result<()> {
-    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 { Ok(()) } else { Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(5), None)) }
+impl Database {
+    /// For reading.
+    pub(super) fn read(&self) -> &Connection {
+        &self.db
+    }
+
+    /// Begins a transaction that is on the disk at that time.
+    pub(super) fn begin(&mut self, flush: Flush) -> rusqlite::Result<Transaction<'_>> {
+        if flush != self.flush {
+            let word = if flush == Flush::AtCommit { "FULL" } else { "NORMAL" };
+            self.db.pragma_update(None, "synchronous", word)?;
+            self.flush = flush;
+        }
+        self.db.transaction()
+    }
+
+    /// Moves the log into the file and empties it, so that nothing deleted is left in it; whatever was committed is on
+    /// the disk then.
+    pub(super) fn empty_log(&self) -> rusqlite::Result<()> {
+        let busy: i64 = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy == 0 {
+            Ok(())
+        } else {
+            Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(5), None))
+        }
+    }
 }
 
 /// Removes a database file and what belongs to it.

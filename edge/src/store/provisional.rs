@@ -52,14 +52,20 @@ pub(super) fn settle(tx: &Transaction<'_>, face_id: &FaceId, at: (Epoch, Seq)) -
         .map(|_| ())
 }
 
-/// Deletes a face and answers with it.
-pub(super) fn take(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
-    let face = tx
+/// A face; `None` when it is not there, or damaged.
+pub(super) fn face_of(db: &Connection, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
+    let face = db
         .prepare_cached("SELECT space, embedding FROM provisional WHERE face_id = ?1")?
         .query_row([face_id.as_str()], customers::face)
         .optional()?;
-    tx.prepare_cached("DELETE FROM provisional WHERE face_id = ?1")?.execute([face_id.as_str()])?;
     Ok(face.flatten())
+}
+
+/// Deletes a face; tells whether it was there.
+pub(super) fn delete(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<bool> {
+    let deleted =
+        tx.prepare_cached("DELETE FROM provisional WHERE face_id = ?1")?.execute([face_id.as_str()])?;
+    Ok(deleted > 0)
 }
 
 pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {

@@ -1,6 +1,8 @@
-//! The table `removals`: removals carried out in this file whose receipt may not be in the outbox yet. Written in the
-//! transaction of the removal, so that no kill between the two files can lose a receipt.
+//! The table `removals`: removals carried out in this file whose receipt the website does not hold. Written in the
+//! transaction of the removal, so that neither a kill between the two files nor a power cut before the outbox is on the
+//! disk can lose a receipt.
 
+use crate::sync::Command;
 use protocol::{Epoch, Seq, message::ReceiptKey};
 use rusqlite::{Connection, Transaction, params};
 
@@ -23,6 +25,13 @@ pub struct Owed {
     pub held: bool,
 }
 
+impl Owed {
+    /// The removal once more, for whatever of it a kill or a power cut has kept from the outbox and from the logs.
+    pub fn again(&self) -> Command {
+        Command::Remove { key: self.key.clone(), merged_into: None }
+    }
+}
+
 pub(super) fn note(tx: &Transaction<'_>, owed: &Owed) -> rusqlite::Result<()> {
     let Owed { key: ReceiptKey { face_id, epoch, seq }, held } = owed;
     tx.prepare_cached("INSERT OR REPLACE INTO removals (face_id, epoch, seq, held) VALUES (?1, ?2, ?3, ?4)")?
@@ -30,8 +39,11 @@ pub(super) fn note(tx: &Transaction<'_>, owed: &Owed) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM removals")?.execute([]).map(|_| ())
+pub(super) fn forget(tx: &Transaction<'_>, key: &ReceiptKey) -> rusqlite::Result<()> {
+    let ReceiptKey { face_id, epoch, seq } = key;
+    tx.prepare_cached("DELETE FROM removals WHERE face_id = ?1 AND epoch = ?2 AND seq = ?3")?
+        .execute(params![face_id.as_str(), epoch.0 as i64, seq.0 as i64])
+        .map(|_| ())
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<Owed>> {

@@ -1,7 +1,7 @@
 //! The table `standing`: how far the edge has verified, and how often it has started. One row.
 
+use super::position;
 use crate::sync::Standing;
-use protocol::{Epoch, Seq, UnixMs};
 use rusqlite::{Connection, Transaction, params};
 
 pub(super) const FORM: &str = "
@@ -71,26 +71,14 @@ pub(super) fn lost_receipts(tx: &Transaction<'_>, receipts: u64) -> rusqlite::Re
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<StandingRow> {
-    db.query_row(
-        "SELECT epoch, floor, issued_at, starts, lost_visits, clock, removal_epoch, removal_seq, lost_receipts
-        FROM standing",
-        [],
-        |row| {
-            Ok(StandingRow {
-                standing: Standing {
-                    epoch: row.get::<_, Option<i64>>(0)?.map(|e| Epoch(e as u64)),
-                    floor: Seq(row.get::<_, i64>(1)? as u64),
-                    issued_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
-                    clock: row.get::<_, Option<i64>>(5)?.map(UnixMs),
-                    removal: row
-                        .get::<_, Option<i64>>(6)?
-                        .zip(row.get::<_, Option<i64>>(7)?)
-                        .map(|(epoch, seq)| (Epoch(epoch as u64), Seq(seq as u64))),
-                },
-                starts: row.get::<_, i64>(3)? as u64,
-                lost_visits: row.get::<_, i64>(4)? as u64,
-                lost_receipts: row.get::<_, i64>(8)? as u64,
-            })
-        },
-    )
+    let sql = "SELECT epoch, floor, issued_at, clock, removal_epoch, removal_seq, starts, lost_visits, lost_receipts
+        FROM standing";
+    db.query_row(sql, [], |row| {
+        Ok(StandingRow {
+            standing: position::standing(row)?,
+            starts: row.get::<_, i64>(6)? as u64,
+            lost_visits: row.get::<_, i64>(7)? as u64,
+            lost_receipts: row.get::<_, i64>(8)? as u64,
+        })
+    })
 }

@@ -56,7 +56,7 @@ fn standing(floor: u64) -> Standing {
 
 fn carry(store: &mut Store, commands: &[Command]) -> Carried {
     let lease = Lease { issued_at: UnixMs(5), lease_s: 60 };
-    store.cache.carry_out(commands, &standing(0), &standing(0), Some((lease, EnrolPolicy::Auto))).unwrap()
+    store.cache.carry_out(commands, &standing(0), Some((lease, EnrolPolicy::Auto))).unwrap()
 }
 
 fn files_hold(folder: &Path, needle: &[u8]) -> Vec<String> {
@@ -80,7 +80,7 @@ fn everything_comes_back_after_a_kill() {
         removed_at: UnixMs(1),
         probe: Probe::Gone,
     };
-    store.outbox.carry_out(&[], std::slice::from_ref(&receipt), &standing(2)).unwrap();
+    store.outbox.carry_out(&[], std::slice::from_ref(&receipt), &standing(2), Cached::Nothing).unwrap();
     let visit = NewVisit {
         key: VisitKey { stream: StreamId(u64::MAX), n: 1 },
         at: UnixMs(7),
@@ -91,7 +91,7 @@ fn everything_comes_back_after_a_kill() {
     assert_eq!(store.outbox.started().unwrap(), 1);
     let lost =
         Receipt { removed_at: UnixMs(0), key: ReceiptKey { seq: Seq(5), ..receipt.key.clone() }, ..receipt };
-    store.outbox.carry_out(&[], std::slice::from_ref(&lost), &standing(2)).unwrap();
+    store.outbox.carry_out(&[], std::slice::from_ref(&lost), &standing(2), Cached::Nothing).unwrap();
     store.outbox.lose_receipts(&[lost.key]).unwrap();
     drop(store);
 
@@ -144,14 +144,12 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
         Command::EndProvisional(face("own"), Fate::Nobody),
         Command::Drop { face_id: face("dropped"), as_of: Seq(92) },
     ];
+    let asked: Vec<Embedding> =
+        store.cache.to_be_removed(&commands).unwrap().into_iter().map(|held| held.embedding).collect();
+    assert_eq!(asked, [embedding(1)], "the probe gets the very vector");
     let carried = carry(&mut store, &commands);
-    assert_eq!(
-        carried.removed[0].1.as_ref().map(|(_, e)| e),
-        Some(&embedding(1)),
-        "the probe gets the very vector"
-    );
-    assert!(carried.erased);
-    store.outbox.carry_out(&commands, &[], &standing(1)).unwrap();
+    assert!(carried.erased && carried.removed[0].held);
+    store.outbox.carry_out(&commands, &[], &standing(1), Cached::Nothing).unwrap();
     store.cache.empty_log().unwrap();
     store.outbox.empty_log().unwrap();
     for salt in 1..=3 {
@@ -167,11 +165,37 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
 }
 
 #[test]
+fn standing_and_owed_receipts_outlive_what_a_power_cut_takes_from_the_outbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    store.outbox.carry_out(&[], &[], &standing(1), Cached::Nothing).unwrap();
+    let files = ["outbox.db", "outbox.db-wal"].map(|name| folder.path().join(name));
+    let flushed = files.clone().map(|file| fs::read(file).unwrap());
+    let carried = store.cache.carry_out(&[put("ada", 4, 1), remove("bob", 5)], &standing(5), None).unwrap();
+    assert_eq!((carried.cached, carried.removed.len()), (Cached::WithStanding, 1));
+    let owed = carried.removed[0].key.clone();
+    let receipt = Receipt { key: owed.clone(), removed_at: UnixMs(1), probe: Probe::NeverHeld };
+    store.outbox.carry_out(&[], &[receipt], &standing(5), carried.cached).unwrap();
+    drop(store);
+    files.iter().zip(flushed).for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
+    let (mut store, opened) = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(
+        (opened.loaded.standing, opened.loaded.receipts.len(), opened.owed.len()),
+        (standing(5), 0, 1)
+    );
+    let stored = [Command::ForgetReceipts(vec![owed])];
+    assert_eq!(store.cache.carry_out(&stored, &standing(5), None).unwrap().cached, Cached::Nothing);
+    drop(store);
+    let (_, opened) = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(opened.owed, [], "the website holds it");
+}
+
+#[test]
 fn a_damaged_cache_is_given_up_and_the_outbox_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
     carry(&mut store, &[put("ada", 1, 1)]);
-    store.outbox.carry_out(&[], &[], &standing(1)).unwrap();
+    store.outbox.carry_out(&[], &[], &standing(1), Cached::Nothing).unwrap();
     drop(store);
     let file = folder.path().join("cache.db");
     let mut bytes = fs::read(&file).unwrap();
@@ -210,13 +234,13 @@ fn what_is_given_up_leaves_the_cache_and_its_diagnosis_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
     carry(&mut store, &[put("ada", 1, 1), put("bob", 2, 2), remove("bob", 3)]);
-    store.outbox.carry_out(&[], &[], &standing(3)).unwrap();
+    store.outbox.carry_out(&[], &[], &standing(3), Cached::Nothing).unwrap();
     let faces = vec![face("ada"), face("bob")];
     let diagnosis = Diagnosis { at: UnixMs(9), epoch: EPOCH, as_of: Seq(3), rows: 70, faces };
     let give_up = [Command::GiveUp(diagnosis.clone())];
-    let carried = store.cache.carry_out(&give_up, &standing(3), &standing(3), None).unwrap();
+    let carried = store.cache.carry_out(&give_up, &standing(3), None).unwrap();
     assert!(carried.erased);
-    store.outbox.carry_out(&give_up, &[], &standing(3)).unwrap();
+    store.outbox.carry_out(&give_up, &[], &standing(3), Cached::Nothing).unwrap();
     store.cache.empty_log().unwrap();
     assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
     drop(store);
@@ -232,7 +256,7 @@ fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none()
     let log = || fs::metadata(folder.path().join("outbox.db-wal")).map_or(0, |log| log.len());
     store.outbox.empty_log().unwrap();
     // Only the standing is new: nothing in the log can be a face.
-    store.outbox.carry_out(&[remove("bob", 1)], &[], &standing(1)).unwrap();
+    store.outbox.carry_out(&[remove("bob", 1)], &[], &standing(1), Cached::Nothing).unwrap();
     store.outbox.empty_log().unwrap();
     assert!(log() > 0);
     let key = VisitKey { stream: StreamId(1), n: 1 };
@@ -242,8 +266,8 @@ fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none()
     store.outbox.empty_log().unwrap();
     assert_eq!(log(), 0);
     // The visit goes by itself, and only then the customer.
-    store.outbox.carry_out(&[Command::ForgetVisits(vec![key])], &[], &standing(1)).unwrap();
-    store.outbox.carry_out(&[remove("ada", 2)], &[], &standing(2)).unwrap();
+    store.outbox.carry_out(&[Command::ForgetVisits(vec![key])], &[], &standing(1), Cached::Nothing).unwrap();
+    store.outbox.carry_out(&[remove("ada", 2)], &[], &standing(2), Cached::Nothing).unwrap();
     assert!(!files_hold(folder.path(), embedding(1).as_bytes()).is_empty(), "the search can see it");
     store.outbox.empty_log().unwrap();
     assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());

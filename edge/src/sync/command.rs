@@ -77,6 +77,47 @@ pub enum Command {
     GiveUp(Diagnosis),
 }
 
+impl Command {
+    /// Whether the cache has to be written for it.
+    pub fn concerns_cache(&self) -> bool {
+        match self {
+            Self::Put(_)
+            | Self::Remove { .. }
+            | Self::Drop { .. }
+            | Self::AdoptEpoch(_)
+            | Self::GiveUp(_)
+            | Self::EndProvisional(..)
+            | Self::SettleProvisional(..)
+            | Self::ForgetReceipts(_) => true,
+            Self::MarkSettled(..)
+            | Self::ForgetVisits(_)
+            | Self::Unsettle
+            | Self::Verified(..)
+            | Self::Say(_)
+            | Self::ReadAgain => false,
+        }
+    }
+
+    /// Whether it takes a face out of a file: out of the cache, or out of the outbox, where the visit that proposed the
+    /// face holds it too.
+    pub fn erases(&self) -> bool {
+        match self {
+            Self::Remove { .. } | Self::Drop { .. } | Self::GiveUp(_) => true,
+            Self::EndProvisional(_, fate) => *fate != Fate::Customer,
+            Self::Put(_)
+            | Self::AdoptEpoch(_)
+            | Self::SettleProvisional(..)
+            | Self::MarkSettled(..)
+            | Self::ForgetVisits(_)
+            | Self::Unsettle
+            | Self::ForgetReceipts(_)
+            | Self::Verified(..)
+            | Self::Say(_)
+            | Self::ReadAgain => false,
+        }
+    }
+}
+
 /// A row to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {

@@ -1,7 +1,10 @@
 //! The rules together: one event in, commands out.
 
 mod repairing;
+mod telling;
 mod visiting;
+
+pub use telling::Teller;
 
 use super::{
     command::{Command, Event, Fate, Put},

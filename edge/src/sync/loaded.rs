@@ -30,6 +30,23 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// What the outbox (`self`), which a power cut may have set back, and the cache know together: the later of each. An
+    /// epoch begins with the outbox: what it means for the visits there has not been done before.
+    #[must_use]
+    pub fn and(self, cache: Standing) -> Standing {
+        if self.epoch != cache.epoch {
+            return self;
+        }
+        let of_epoch = |standing: &Standing| standing.removal.filter(|(epoch, _)| Some(*epoch) == self.epoch);
+        Standing {
+            epoch: self.epoch,
+            floor: self.floor.max(cache.floor),
+            issued_at: self.issued_at.max(cache.issued_at),
+            clock: self.clock.max(cache.clock),
+            removal: of_epoch(&self).max(of_epoch(&cache)).or(self.removal).or(cache.removal),
+        }
+    }
+
     /// No moment of this start is before it.
     pub fn earliest(&self) -> Option<UnixMs> {
         self.issued_at.max(self.clock)
@@ -80,6 +97,34 @@ mod tests {
     use super::*;
     use crate::sync::VisitKey;
     use protocol::StreamId;
+
+    #[test]
+    fn of_two_files_the_later_word_counts_and_of_two_epochs_that_of_the_outbox() {
+        let standing = |epoch, floor, issued_at, removal| Standing {
+            epoch: Some(Epoch(epoch)),
+            floor: Seq(floor),
+            issued_at: Some(UnixMs(issued_at)),
+            clock: Some(UnixMs(issued_at)),
+            removal,
+        };
+        let (third, ninth) = (Some((Epoch(7), Seq(3))), Some((Epoch(7), Seq(9))));
+        for (one, other, expected) in [
+            (standing(7, 5, 50, third), standing(7, 6, 60, ninth), standing(7, 6, 60, ninth)),
+            (standing(7, 6, 50, third), standing(7, 5, 60, None), standing(7, 6, 60, third)),
+            (
+                standing(7, 5, 60, Some((Epoch(9), Seq(99)))),
+                standing(7, 5, 60, third),
+                standing(7, 5, 60, third),
+            ),
+        ] {
+            assert_eq!((one.and(other), other.and(one)), (expected, expected));
+        }
+        let known = standing(7, 5, 50, third);
+        for other in [Standing::default(), standing(8, 1, 60, None), standing(8, 9, 40, third)] {
+            assert_eq!(known.and(other), known);
+            assert_eq!(other.and(known), other);
+        }
+    }
 
     #[test]
     fn a_face_that_only_a_visit_knows_is_provisional_too() {

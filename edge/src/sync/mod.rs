@@ -23,7 +23,7 @@ mod reporting;
 mod rows;
 mod talk;
 
-pub use self::core::Core;
+pub use self::core::{Core, Teller};
 pub use command::{Command, Event, Fate, Put};
 pub use grace::{Grace, Rightness};
 pub use history::{History, Total};

@@ -85,6 +85,11 @@ impl Outbox {
         Self { stream, next_n: 1, next_order, waiting, settled, in_flight, waiting_max: WAITING_MAX }
     }
 
+    /// At most so many visits wait from now on, instead of [`WAITING_MAX`].
+    pub fn bound(&mut self, waiting_max: usize) {
+        self.waiting_max = waiting_max;
+    }
+
     /// How many visits are not settled.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

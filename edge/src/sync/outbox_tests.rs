@@ -69,7 +69,8 @@ fn settled_visits_wait_for_a_backup_or_for_a_new_epoch() {
 
 #[test]
 fn the_oldest_without_identity_is_lost_first_and_a_gap_does_not_hold_the_others_up() {
-    let mut outbox = Outbox { waiting_max: 3, ..outbox() };
+    let mut outbox = outbox();
+    outbox.bound(3);
     outbox.add(Weight::Known);
     outbox.add(Weight::Anonymous);
     outbox.add(Weight::New("ada".parse().unwrap()));

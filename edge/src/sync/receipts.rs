@@ -1,6 +1,7 @@
 //! Receipts of removals that the website has not said it holds.
 
 use protocol::message::{PAGE_ITEMS, Receipt, ReceiptKey};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 /// How many pages a report has at most; what is left follows when these are stored.
 const PAGES_MAX: usize = 8;
@@ -10,48 +11,70 @@ const WAITING_MAX: usize = 100_000;
 /// Waiting receipts, oldest first. They leave when the website has stored them, so no kill can lose one, or when too
 /// many wait. What a lost one would have proved, the edge's next verified report proves as well.
 #[derive(Debug, Clone, Default)]
-pub struct Receipts(Vec<Receipt>);
+pub struct Receipts {
+    waiting: BTreeMap<u64, Receipt>,
+    places: HashMap<ReceiptKey, u64>,
+    next_place: u64,
+}
 
 impl Receipts {
-    /// As they were stored.
+    /// As they were stored, oldest first.
     pub fn load(receipts: Vec<Receipt>) -> Self {
-        Self(receipts)
+        let mut loaded = Self::default();
+        receipts.into_iter().for_each(|receipt| loaded.add(receipt));
+        loaded
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.waiting.len()
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
     }
 
     /// One more; of the same removal the first is kept.
     pub fn add(&mut self, receipt: Receipt) {
-        if !self.0.iter().any(|waiting| waiting.key == receipt.key) {
-            self.0.push(receipt);
+        if let Entry::Vacant(place) = self.places.entry(receipt.key.clone()) {
+            place.insert(self.next_place);
+            self.waiting.insert(self.next_place, receipt);
+            self.next_place += 1;
         }
     }
 
     /// The website holds these; answers with those that waited. A receipt is exactly its face, epoch and seq.
     pub fn stored(&mut self, keys: &[ReceiptKey]) -> Vec<ReceiptKey> {
-        self.0.extract_if(.., |waiting| keys.contains(&waiting.key)).map(|receipt| receipt.key).collect()
+        let mut stored = Vec::new();
+        for key in keys {
+            if let Some((key, place)) = self.places.remove_entry(key) {
+                self.waiting.remove(&place);
+                stored.push(key);
+            }
+        }
+        stored
     }
 
     /// Lets go of the oldest beyond those that may wait, and answers with them.
     pub fn shed(&mut self) -> Vec<ReceiptKey> {
-        let excess = self.0.len().saturating_sub(WAITING_MAX);
-        self.0.drain(..excess).map(|receipt| receipt.key).collect()
+        let mut lost = Vec::new();
+        while self.waiting.len() > WAITING_MAX
+            && let Some((_, Receipt { key, .. })) = self.waiting.pop_first()
+        {
+            self.places.remove(&key);
+            lost.push(key);
+        }
+        lost
     }
 
     /// The receipts for a report, in pages; at least one page, which may be empty.
     pub fn pages(&self) -> Vec<Vec<Receipt>> {
-        if self.0.is_empty() {
-            return vec![Vec::new()];
+        let told: Vec<Receipt> = self.waiting.values().take(PAGE_ITEMS * PAGES_MAX).cloned().collect();
+        if told.is_empty() {
+            return vec![told];
         }
-        self.0.chunks(PAGE_ITEMS).take(PAGES_MAX).map(<[Receipt]>::to_vec).collect()
+        told.chunks(PAGE_ITEMS).map(<[Receipt]>::to_vec).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod clips;
+mod data;
 mod golden;
 mod people;
 mod proof;

@@ -1,15 +1,13 @@
 //! What the tests run on: the runtime, the folder of real faces, eyes.
 
+pub use crate::data::faces;
+use crate::data::root;
 use edge::face::onnx::Runtime;
 use edge::face::runtime::Surroundings;
 use edge::face::{Eyes, EyesConfig, Point, Rect, Unproven};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 /// The project's own model folder: manifests and the toy embedder.
 pub fn own_models() -> PathBuf {
@@ -26,20 +24,6 @@ pub fn library() -> PathBuf {
 
 pub fn runtime() -> Runtime {
     Runtime::load(&library()).unwrap()
-}
-
-/// The folder of real faces, or a word that the test skipped.
-pub fn faces() -> Option<PathBuf> {
-    let folder =
-        env::var_os("REGULARS_FACE_DATA").map_or_else(|| root().join("../shared/face"), PathBuf::from);
-    if folder.join("golden.json").exists() {
-        return Some(folder);
-    }
-    println!(
-        "skipped, because {} has no real faces (REGULARS_FACE_DATA names another folder)",
-        folder.display()
-    );
-    None
 }
 
 pub fn eyes(models: &Path) -> anyhow::Result<Eyes> {

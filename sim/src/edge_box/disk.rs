@@ -1,7 +1,8 @@
-//! What an edge has on disk: two files, each changed by whole transactions.
+//! What an edge has on disk: two files, each changed by whole transactions. A kill undoes none of them; a power cut undoes
+//! those of the outbox since it was flushed, and an erasure in the cache before its log was emptied.
 
 use edge::{
-    store::{NewVisit, Owed, OwnFace},
+    store::{Cached, HeldFace, NewVisit, Owed, OwnFace},
     sync::{Command, Entry, Fate, Lease, Loaded, Put, Row, Standing, Weight},
 };
 use protocol::{
@@ -17,6 +18,10 @@ pub struct Disk {
     pub cache: Cache,
     /// `outbox.db`.
     pub outbox: Outbox,
+    /// The outbox as a power cut leaves it.
+    pub flushed: Outbox,
+    /// The cache as a power cut leaves it, while its log has not been emptied.
+    pub before_erasure: Option<Cache>,
 }
 
 /// What the website can say again.
@@ -30,8 +35,19 @@ pub struct Cache {
     pub own: BTreeMap<FaceId, OwnFace>,
     /// The lease.
     pub lease: Option<(Lease, EnrolPolicy)>,
-    /// Removals whose receipt may not be in the outbox.
+    /// Removals whose receipt the website does not hold.
     pub removals: Vec<Owed>,
+    /// The standing that belongs to the rows.
+    pub position: Standing,
+}
+
+/// What became of commands in the cache.
+#[derive(Debug)]
+pub struct Carried {
+    /// Removals.
+    pub removed: Vec<Owed>,
+    /// Whether the cache has the standing.
+    pub cached: Cached,
 }
 
 /// What only this edge knows.
@@ -47,33 +63,45 @@ pub struct Outbox {
     pub starts: u64,
 }
 
-/// A removal carried out, and the face it took.
-pub type Removed = (Owed, Option<(SpaceId, Embedding)>);
-
 impl Cache {
+    /// The faces that these commands remove, as they stand in this file.
+    pub fn to_be_removed(&self, commands: &[Command]) -> Vec<HeldFace> {
+        let held = |command: &Command| {
+            let Command::Remove { key, .. } = command else { return vec![] };
+            let row =
+                self.rows.get(&key.face_id).map(|(_, _, customer)| (&customer.space, &customer.embedding));
+            let own = self.own.get(&key.face_id).map(|own| (&own.space, &own.embedding));
+            let face = |(space, embedding): (&SpaceId, &Embedding)| HeldFace {
+                face_id: key.face_id.clone(),
+                space: space.clone(),
+                embedding: embedding.clone(),
+            };
+            row.into_iter().chain(own).map(face).collect()
+        };
+        commands.iter().flat_map(held).collect()
+    }
+
     /// One transaction: what concerns this file, in order.
     pub fn carry_out(
         &mut self,
         commands: &[Command],
         standing: &Standing,
-        durable: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
-    ) -> Vec<Removed> {
+    ) -> Vec<Owed> {
         let mut removed = Vec::new();
-        self.removals.clear();
         for command in commands {
             self.one(command, standing, &mut removed);
         }
-        if durable.epoch == standing.epoch && durable.epoch.is_some() {
-            self.dropped.retain(|_, (epoch, seq)| Some(*epoch) == durable.epoch && *seq > durable.floor);
-        }
+        let Standing { epoch: ours, floor, .. } = *standing;
+        self.dropped.retain(|_, (epoch, seq)| ours.is_none() || (Some(*epoch) == ours && *seq > floor));
+        self.position = *standing;
         if lease.is_some() {
             self.lease = lease;
         }
         removed
     }
 
-    fn one(&mut self, command: &Command, standing: &Standing, removed: &mut Vec<Removed>) {
+    fn one(&mut self, command: &Command, standing: &Standing, removed: &mut Vec<Owed>) {
         match command {
             Command::Put(put) => {
                 let Put { face_id, epoch, seq, hash: _, customer } = &**put;
@@ -81,13 +109,13 @@ impl Cache {
                 self.rows.insert(face_id.clone(), (*epoch, *seq, customer.clone()));
             }
             Command::Remove { key, merged_into: _ } => {
-                let row = self.rows.remove(&key.face_id).map(|(_, _, c)| (c.space, c.embedding));
-                let own = self.own.remove(&key.face_id).map(|own| (own.space, own.embedding));
+                let row = self.rows.remove(&key.face_id).is_some();
+                let own = self.own.remove(&key.face_id).is_some();
                 self.dropped.insert(key.face_id.clone(), (key.epoch, key.seq));
-                let face = row.or(own);
-                let owed = Owed { key: key.clone(), held: face.is_some() };
+                let owed = Owed { key: key.clone(), held: row || own };
+                self.removals.retain(|other| other.key != owed.key);
                 self.removals.push(owed.clone());
-                removed.push((owed, face));
+                removed.push(owed);
             }
             Command::Drop { face_id, as_of } => {
                 self.rows.remove(face_id);
@@ -102,13 +130,13 @@ impl Cache {
                     own.rule.settled = Some(*at);
                 }
             }
+            Command::ForgetReceipts(keys) => self.removals.retain(|owed| !keys.contains(&owed.key)),
             Command::GiveUp(_) => {
                 *self = Self { removals: std::mem::take(&mut self.removals), ..Self::default() }
             }
             Command::MarkSettled(..)
             | Command::ForgetVisits(_)
             | Command::Unsettle
-            | Command::ForgetReceipts(_)
             | Command::Verified(..)
             | Command::Say(_)
             | Command::ReadAgain => {}
@@ -127,7 +155,7 @@ impl Cache {
 
 impl Outbox {
     /// One transaction: what concerns this file, with the receipts and the standing that result.
-    pub fn carry_out(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
+    fn carry_out(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
         for command in commands {
             match command {
                 Command::MarkSettled(keys, at) => {
@@ -138,7 +166,8 @@ impl Outbox {
                 Command::Unsettle => self.visits.iter_mut().for_each(|(_, settled)| *settled = None),
                 Command::ForgetReceipts(keys) => self.receipts.retain(|receipt| !keys.contains(&receipt.key)),
                 Command::Remove { key, .. } => self.scrub(&key.face_id),
-                Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => self.scrub(face_id),
+                Command::Drop { face_id, .. }
+                | Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => self.scrub(face_id),
                 _ => {}
             }
         }
@@ -160,6 +189,61 @@ impl Outbox {
 }
 
 impl Disk {
+    /// Carries out what concerns the cache. It is durable, unless a face was erased: then it is once the log is empty.
+    pub fn carry_out_in_cache(
+        &mut self,
+        commands: &[Command],
+        standing: &Standing,
+        lease: Option<(Lease, EnrolPolicy)>,
+    ) -> Carried {
+        let renewed = lease.is_some() && lease != self.cache.lease;
+        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
+        if !renewed && concerned.peek().is_none() {
+            return Carried { removed: vec![], cached: Cached::Nothing };
+        }
+        if standing.epoch != self.outbox.standing.epoch {
+            self.flush();
+        }
+        let lasts = renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_)));
+        let cached = if lasts { Cached::WithStanding } else { Cached::Nothing };
+        self.before_erasure = commands.iter().any(Command::erases).then(|| self.cache.clone());
+        Carried { removed: self.cache.carry_out(commands, standing, lease), cached }
+    }
+
+    /// Carries out what concerns the outbox. It is durable once that is flushed, which it is where a face was erased, an
+    /// epoch begins, or the cache does not have the standing.
+    pub fn carry_out_in_outbox(
+        &mut self,
+        commands: &[Command],
+        new: &[Receipt],
+        standing: &Standing,
+        cached: Cached,
+    ) {
+        let begins = standing.epoch != self.outbox.standing.epoch;
+        self.outbox.carry_out(commands, new, standing);
+        if begins || cached == Cached::Nothing || commands.iter().any(Command::erases) {
+            self.flush();
+        }
+    }
+
+    /// The standing as both files tell it.
+    pub fn standing(&self) -> Standing {
+        self.outbox.standing.and(self.cache.position)
+    }
+
+    /// Everything in the outbox is durable.
+    pub fn flush(&mut self) {
+        self.flushed = self.outbox.clone();
+    }
+
+    /// What the power takes with it goes.
+    pub fn lose_power(&mut self) {
+        self.outbox = self.flushed.clone();
+        if let Some(cache) = self.before_erasure.take() {
+            self.cache = cache;
+        }
+    }
+
     /// What a core starts from.
     pub fn load(&self) -> Loaded {
         let weight = |seen: &Seen| match seen {
@@ -173,7 +257,7 @@ impl Disk {
             settled_at: *settled,
         };
         Loaded {
-            standing: self.outbox.standing,
+            standing: self.standing(),
             rows: self.cache.hashed().collect(),
             dropped: self.cache.dropped.clone(),
             lease: self.cache.lease,

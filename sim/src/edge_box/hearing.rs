@@ -67,7 +67,9 @@ impl EdgeBox {
         if self.rules.lack(Rule::Floor) && below {
             self.commit(at, &mut || true, &mut Did::default());
             let below = Seq(change.seq.0.saturating_sub(1));
-            self.disk.outbox.standing.floor = self.disk.outbox.standing.floor.min(below);
+            for standing in [&mut self.disk.outbox.standing, &mut self.disk.cache.position] {
+                standing.floor = standing.floor.min(below);
+            }
             self.reload(at);
         } else if self.rules.lack(Rule::SeqGuard) && ours && !below {
             self.commit(at, &mut || true, &mut Did::default());
@@ -86,6 +88,7 @@ impl EdgeBox {
         // Only what the rule is about is to be forgotten: the numbers of visits are not.
         daemon.stream = StreamId(daemon.stream.0.wrapping_add(1));
         daemon.core = Core::load(loaded, daemon.stream, now);
+        daemon.core.bound_visits(self.visits_max);
         daemon.core.apply(Event::SessionBegan, now, &mut vec![]);
     }
 
@@ -117,14 +120,14 @@ impl EdgeBox {
     /// Without counting only completed rounds, three questions without a verified answer are enough.
     pub(super) fn give_up_uncounted(&mut self, at: i64, did: &mut Did) {
         let why = Diagnosis { at: self.system(at), epoch: Epoch(0), as_of: Seq(0), rows: 0, faces: vec![] };
-        let standing = self.disk.outbox.standing;
+        let standing = self.disk.standing();
         let give_up = [edge::sync::Command::GiveUp(why)];
-        self.disk.cache.carry_out(&give_up, &standing, &standing, None);
+        self.disk.cache.carry_out(&give_up, &standing, None);
         did.gave_up = true;
         if let Some(daemon) = &mut self.daemon {
             daemon.rounds = 0;
-            daemon.live.clear();
-            daemon.live.renew(None);
+            daemon.memory.live.clear();
+            daemon.memory.live.renew(None);
         }
         self.reload(at);
     }

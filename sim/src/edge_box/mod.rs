@@ -1,6 +1,7 @@
 //! An edge: the real core, gallery, clock and stays over a disk in memory. The order of effects is that of the real
 //! daemon, and it can be killed between any two of them.
 
+pub mod daemon;
 pub mod disk;
 mod hearing;
 mod seeing;
@@ -10,26 +11,16 @@ pub use seeing::Saw;
 use crate::{
     dice::Dice,
     letter::Up,
-    people::{self, DIMENSIONS},
     rules::{Rule, Rules},
 };
-use disk::{Disk, Removed};
-use edge::{
-    Space, Thresholds,
-    clock::WallClock,
-    live::Live,
-    presence::Presence,
-    store::Owed,
-    sync::{Command, Core, Event, Fate, Now, Ran},
-};
+use daemon::Daemon;
+use disk::{Carried, Disk};
+use edge::sync::{Command, Event, Fate, Ran, Standing};
 use protocol::{
     Epoch, FaceId, Nonce, Seq, StreamId, UnixMs,
-    message::{Applied, Probe, Receipt, Report, Start, Visit},
+    message::{Receipt, Report, Start, Visit},
 };
 use std::collections::BTreeMap;
-
-/// A stay ends so long after the last sighting.
-const AWAY_MS: i64 = 20_000;
 
 /// One box in the store.
 #[derive(Debug)]
@@ -42,6 +33,8 @@ pub struct EdgeBox {
     pub model: usize,
     /// What survives a kill.
     pub disk: Disk,
+    /// How many visits wait in it at most.
+    pub visits_max: usize,
     /// How wrong its system's clock is.
     pub clock_off_ms: i64,
     /// The daemon, while it runs.
@@ -57,28 +50,6 @@ pub struct EdgeBox {
     rules: Rules,
 }
 
-/// What runs.
-#[derive(Debug)]
-pub struct Daemon {
-    /// The rules.
-    pub core: Core,
-    /// Whom it recognises.
-    pub live: Live,
-    /// This start.
-    pub start: Start,
-    /// Letters taken in and not acknowledged.
-    pub unacknowledged: Vec<u64>,
-    /// Whether a commit is on its way.
-    pub commit_due: bool,
-    clock: WallClock,
-    started_at: i64,
-    stream: StreamId,
-    presence: Presence,
-    ruled: Vec<Command>,
-    asked_round: Option<protocol::Round>,
-    rounds: u32,
-}
-
 /// What an edge did in one step.
 #[derive(Debug, Default)]
 pub struct Did {
@@ -88,6 +59,8 @@ pub struct Did {
     pub says: Vec<Up>,
     /// Sightings written to the outbox.
     pub counted: Vec<i64>,
+    /// Sightings that had to go because too many waited.
+    pub lost: Vec<i64>,
     /// What was wrong with it.
     pub wrong: Vec<String>,
     /// The power went.
@@ -98,15 +71,25 @@ pub struct Did {
     pub changed: bool,
 }
 
+/// How a daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// By itself: what it has committed stays.
+    Process,
+    /// With the machine: what it has not flushed goes.
+    Power,
+}
+
 impl EdgeBox {
     /// A box that has joined and never started.
-    pub fn new(index: usize, model: usize, rules: Rules) -> Self {
+    pub fn new(index: usize, model: usize, visits_max: usize, rules: Rules) -> Self {
         let (disk, nonces, dead, highest) = Default::default();
         Self {
             index,
             generation: 0,
             model,
             disk,
+            visits_max,
             clock_off_ms: 0,
             daemon: None,
             life: 0,
@@ -121,48 +104,25 @@ impl EdgeBox {
     pub fn start(&mut self, at: i64, dice: &mut Dice) {
         self.life += 1;
         self.disk.outbox.starts += 1;
+        self.disk.flush();
         let nonce = Nonce(dice.number());
         self.nonces.push(nonce);
         let fresh = StreamId(dice.number());
         let stream = if self.rules.lack(Rule::StreamPerStart) { StreamId(1) } else { fresh };
-        let thresholds = Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };
-        let space = Space { id: people::space(self.model), dimension: DIMENSIONS[self.model], thresholds };
-        let mut clock = WallClock::start(self.disk.outbox.standing.earliest(), self.system(at));
-        let now = Now { wall: clock.at(self.system(at), Ran(0)), ran: Ran(0) };
-        let mut daemon = Daemon {
-            core: Core::load(self.disk.load(), stream, now),
-            live: Live::new(space),
-            start: Start { count: self.disk.outbox.starts, nonce },
-            unacknowledged: vec![],
-            commit_due: false,
-            clock,
-            started_at: at,
-            stream,
-            presence: Presence::new(AWAY_MS, 0.55),
-            ruled: vec![],
-            asked_round: None,
-            rounds: 0,
-        };
-        for (face_id, (_, _, customer)) in &self.disk.cache.rows {
-            daemon.live.put(face_id, customer);
-        }
-        for (face_id, own) in &self.disk.cache.own {
-            daemon.live.put_own(face_id, &own.space, &own.embedding);
-        }
-        daemon.live.renew(daemon.core.lease().map(|(lease, _)| lease));
-        // Receipts that a kill has kept back.
-        let owed = self.disk.cache.removals.clone();
-        let receipts: Vec<Receipt> =
-            owed.into_iter().map(|owed| daemon.late_receipt(owed, now.wall)).collect();
-        let standing = daemon.core.standing();
-        self.disk.outbox.carry_out(&[], &receipts, &standing);
-        receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
+        let (start, system) = (Start { count: self.disk.outbox.starts, nonce }, self.system(at));
+        let mut daemon = Daemon::start(&mut self.disk, self.model, start, stream, at, system);
+        daemon.core.bound_visits(self.visits_max);
         self.daemon = Some(daemon);
     }
 
-    /// The power goes: whatever was not committed is gone. Answers with the letters that were not acknowledged.
-    pub fn kill(&mut self) -> Vec<u64> {
+    /// The daemon is killed, or the power goes: whatever was not committed is gone, or not on the disk. Answers with the
+    /// letters that were not acknowledged.
+    pub fn kill(&mut self, how: Kill) -> Vec<u64> {
         self.life += 1;
+        match how {
+            Kill::Process => self.disk.before_erasure = None,
+            Kill::Power => self.disk.lose_power(),
+        }
         self.daemon.take().map(|daemon| daemon.unacknowledged).unwrap_or_default()
     }
 
@@ -208,26 +168,36 @@ impl EdgeBox {
         let commands = std::mem::take(&mut daemon.ruled);
         let standing = daemon.core.standing();
         did.changed |= !commands.is_empty();
-        let renewed = daemon.core.lease().map(|(lease, _)| lease) != daemon.live.lease();
+        let renewed = daemon.core.lease().map(|(lease, _)| lease) != daemon.memory.live.lease();
         if renewed || !commands.is_empty() || standing != self.disk.outbox.standing {
             let lease = daemon.core.lease();
             if !power() {
                 did.killed = true;
                 return;
             }
-            let durable = self.disk.outbox.standing;
-            let removed = self.disk.cache.carry_out(&commands, &standing, &durable, lease);
+            let asked = self.disk.cache.to_be_removed(&commands);
+            let Carried { removed, cached } = self.disk.carry_out_in_cache(&commands, &standing, lease);
+            if self.rules.lack(Rule::DurableFloor) {
+                self.disk.cache.position = Standing::default();
+            }
             daemon.learn(&commands);
+            if !power() {
+                did.killed = true;
+                return;
+            }
+            self.disk.before_erasure = None;
             observe(&mut self.highest, &commands, did);
             if !power() {
                 did.killed = true;
                 return;
             }
             let now = daemon.now(system, at).wall;
-            let receipts: Vec<Receipt> = removed.iter().map(|removed| daemon.probe(removed, now)).collect();
-            self.disk.outbox.carry_out(&commands, &receipts, &standing);
+            let found = daemon.memory.live.still_found(&asked);
+            let receipts: Vec<Receipt> =
+                removed.into_iter().map(|owed| daemon.memory.receipt(owed, &found, now)).collect();
+            self.disk.carry_out_in_outbox(&commands, &receipts, &standing, cached);
             receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
-            daemon.live.renew(lease.map(|(lease, _)| lease));
+            daemon.memory.live.renew(lease.map(|(lease, _)| lease));
         }
         if !power() {
             did.killed = true;
@@ -252,6 +222,13 @@ impl EdgeBox {
         }
     }
 
+    /// Nothing else is to be done: what was stored becomes durable.
+    pub fn flush(&mut self) {
+        if self.daemon.is_some() {
+            self.disk.flush();
+        }
+    }
+
     /// Says what is due: a report, and visits.
     pub fn speak(&mut self, at: i64, did: &mut Did) {
         let system = self.system(at);
@@ -273,109 +250,6 @@ impl EdgeBox {
                 basis: visit.basis,
             }));
         }
-    }
-}
-
-impl Daemon {
-    /// Now, by both clocks.
-    pub fn now(&mut self, system: UnixMs, at: i64) -> Now {
-        let ran = Ran(at - self.started_at);
-        Now { wall: self.clock.at(system, ran), ran }
-    }
-
-    fn forget_at_once(&mut self, ruled: &[Command]) {
-        for command in ruled {
-            match command {
-                Command::Remove { key, merged_into } => {
-                    self.live.remove(&key.face_id);
-                    match merged_into {
-                        Some(into) => self.presence.merged(&key.face_id, into),
-                        None => self.presence.forget(&key.face_id),
-                    }
-                }
-                Command::Drop { face_id, .. } => {
-                    self.live.remove(face_id);
-                    self.presence.forget(face_id);
-                }
-                Command::GiveUp(_) => self.live.clear(),
-                Command::EndProvisional(face_id, Fate::Customer) => self.presence.confirmed(face_id),
-                Command::EndProvisional(face_id, Fate::Declined) => {
-                    self.live.remove(face_id);
-                    self.presence.declined(face_id);
-                }
-                Command::EndProvisional(face_id, Fate::Nobody) => {
-                    self.live.remove(face_id);
-                    self.presence.forget(face_id);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn learn(&self, commands: &[Command]) {
-        for command in commands {
-            if let Command::Put(put) = command
-                && self
-                    .core
-                    .rows()
-                    .get(&put.face_id)
-                    .is_some_and(|row| (row.seq, row.epoch) == (put.seq, put.epoch))
-            {
-                self.live.put(&put.face_id, &put.customer);
-            }
-        }
-    }
-
-    fn probe(&self, (owed, face): &Removed, removed_at: UnixMs) -> Receipt {
-        let probe = self.live.probe(&owed.key.face_id, face.as_ref());
-        Receipt { key: owed.key.clone(), removed_at, probe }
-    }
-
-    fn late_receipt(&self, owed: Owed, removed_at: UnixMs) -> Receipt {
-        let probe = match (self.live.contains(&owed.key.face_id), owed.held) {
-            (true, _) => Probe::StillFound,
-            (false, true) => Probe::Gone,
-            (false, false) => Probe::NeverHeld,
-        };
-        Receipt { key: owed.key, removed_at, probe }
-    }
-
-    fn boast(&mut self, now: Now, did: &mut Did) {
-        let removals: Vec<_> = self
-            .ruled
-            .iter()
-            .filter_map(
-                |command| if let Command::Remove { key, .. } = command { Some(key.clone()) } else { None },
-            )
-            .collect();
-        for key in removals {
-            self.core.receipt(Receipt { key, removed_at: now.wall, probe: Probe::Gone });
-        }
-        if self.core.report(now) {
-            did.says.extend(self.reports(now));
-        }
-        did.acknowledged.append(&mut self.unacknowledged);
-    }
-
-    /// What it would report.
-    pub fn reports(&self, now: Now) -> Vec<Up> {
-        let Some(epoch) = self.core.standing().epoch else { return vec![] };
-        let page = |receipts| Applied {
-            epoch,
-            verified: self.core.rows().floor(),
-            digest: self.core.rows().total().digest,
-            count: self.core.rows().total().count,
-            state: self.core.state(now),
-            start: self.start,
-            space: self.live.space().id.clone(),
-            at: UnixMs(now.ran.0),
-            lease_until: self.core.lease().map_or(UnixMs(0), |(lease, _)| lease.until()),
-            queued: self.core.outbox().waiting() as u64,
-            refused: 0,
-            repairs: self.core.repairs().counts(),
-            receipts,
-        };
-        self.core.receipts().pages().into_iter().map(|receipts| Up::Applied(page(receipts))).collect()
     }
 }
 

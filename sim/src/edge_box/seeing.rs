@@ -48,7 +48,7 @@ impl EdgeBox {
         let Some(vector) = FaceVector::from_output(&people::seen(person, self.model)) else {
             return Saw::Nobody;
         };
-        let answer = daemon.live.decide(vector.as_slice(), Grade::Enrol, now.wall);
+        let answer = daemon.memory.live.decide(vector.as_slice(), Grade::Enrol, now.wall);
         let (Ok(Answer::Decided(verdict)), Some((lease, enrol)), Some(epoch)) =
             (answer, daemon.core.lease(), daemon.core.standing().epoch)
         else {
@@ -59,22 +59,22 @@ impl EdgeBox {
         let time = UnixMs(at);
         match (verdict, enrol) {
             (Verdict { decision: Decision::Known, who: Some(who), .. }, _) => {
-                if daemon.presence.seen(&who.face_id, time) == Arrival::Arrives {
+                if daemon.memory.presence.seen(&who.face_id, time) == Arrival::Arrives {
                     let seen = Seen::Known { face_id: who.face_id.clone(), similarity: Similarity(9_900) };
                     self.count(seen, Weight::Known, basis, sighting, at, did);
                 }
                 Saw::Known(who.face_id)
             }
             (Verdict { decision: Decision::New, .. }, EnrolPolicy::Off) => {
-                if daemon.presence.stranger_seen(vector.as_slice(), time) == Arrival::Arrives {
+                if daemon.memory.presence.stranger_seen(vector.as_slice(), time) == Arrival::Arrives {
                     self.count(Seen::Anonymous, Weight::Anonymous, basis, sighting, at, did);
                 }
                 Saw::Nobody
             }
             (Verdict { decision: Decision::New, .. }, _) => {
-                if !daemon.presence.stranger_stays(vector.as_slice(), time) {
+                if !daemon.memory.presence.stranger_stays(vector.as_slice(), time) {
                     let face_id = people.mint(person);
-                    daemon.presence.minted(&face_id, vector.as_slice(), time);
+                    daemon.memory.presence.minted(&face_id, vector.as_slice(), time);
                     self.mint(face_id, &vector, basis, sighting, at, power, did);
                 }
                 Saw::Nobody
@@ -107,7 +107,7 @@ impl EdgeBox {
         let rule = Provisional { basis: (basis.epoch, basis.verified), settled: None };
         let own = OwnFace { rule, space, embedding };
         if let Some(daemon) = &self.daemon {
-            daemon.live.put_own(&face_id, &own.space, &own.embedding);
+            daemon.memory.live.put_own(&face_id, &own.space, &own.embedding);
         }
         self.disk.cache.own.insert(face_id, own);
     }
@@ -123,8 +123,10 @@ impl EdgeBox {
             )
             .flatten()
             .collect();
-        self.disk.outbox.visits.retain(|(visit, _)| !lost.contains(&visit.key));
+        let goes = self.disk.outbox.visits.extract_if(.., |(visit, _)| lost.contains(&visit.key));
+        did.lost.extend(goes.map(|(visit, _)| visit.at.0));
         self.disk.outbox.visits.push((NewVisit { key, at: UnixMs(sighting), seen, basis }, None));
+        self.disk.flush();
         did.counted.push(sighting);
         did.changed = true;
         daemon.forget_at_once(&commands);

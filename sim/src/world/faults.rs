@@ -2,7 +2,7 @@
 
 use super::{EDGES, Event, World};
 use crate::{
-    edge_box::EdgeBox,
+    edge_box::{EdgeBox, Kill},
     letter::{Down, Up},
 };
 use edge::sync::Event as Heard;
@@ -61,7 +61,8 @@ impl World {
             return;
         }
         self.tell(|| format!("edge {edge} is killed"));
-        self.boxes[edge].kill();
+        let how = self.dice.pick(&[Kill::Process, Kill::Power]);
+        self.boxes[edge].kill(how);
         self.broker.sessions[edge].connection = None;
         let off = self.dice.between(1_000, 10_000);
         self.plan(off, Event::Start { edge });

@@ -77,6 +77,9 @@ impl Core {
         for bucket in &buckets {
             let dropped = self.rows.drop_unlisted(bucket, as_of);
             self.repairs.note(dropped.iter().cloned());
+            for face_id in &dropped {
+                self.outbox.scrub(face_id);
+            }
             out.extend(dropped.into_iter().map(|face_id| Command::Drop { face_id, as_of }));
             lacking.extend(self.rows.lacking(bucket));
         }

@@ -9,6 +9,11 @@ use crate::sync::{
 use protocol::{Epoch, FaceId, Seq, message::Settled};
 
 impl Core {
+    /// At most so many visits wait from now on, instead of [`WAITING_MAX`](crate::sync::WAITING_MAX).
+    pub fn bound_visits(&mut self, waiting_max: usize) {
+        self.outbox.bound(waiting_max);
+    }
+
     /// Takes in a visit; a new face becomes provisional. Answers with the visit's number. A face whose proposal is
     /// lost because too many visits wait ends.
     pub fn visit(&mut self, weight: Weight, basis: (Epoch, Seq), out: &mut Vec<Command>) -> VisitKey {
