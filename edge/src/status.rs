@@ -155,7 +155,8 @@ fn span(seconds: i64) -> String {
     match seconds {
         ..=119 => format!("{seconds} seconds"),
         120..=7_199 => format!("{} minutes", seconds / 60),
-        7_200..=172_799 => format!("{} hours", seconds / 3_600),
+        // The usual lease of 72 hours is told in hours to its end: "2 days" would be a third less.
+        7_200..=345_599 => format!("{} hours", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

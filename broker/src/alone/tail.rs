@@ -5,7 +5,7 @@ use super::decode::Shown;
 use super::passwd;
 use crate::tls::{TlsError, trust};
 use anyhow::{Context, bail};
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS, TlsConfiguration, Transport};
+use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, QoS, TlsConfiguration, Transport};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -121,9 +121,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     client.try_subscribe(&*args.filter, QoS::AtLeastOnce).context("the filter cannot be sent")?;
     let granting = async {
         loop {
-            match events.poll().await.with_context(|| format!("the broker at {place} cannot be used"))? {
-                Event::Incoming(Incoming::SubAck(answer)) => return anyhow::Ok(answer),
-                _ => continue,
+            match events.poll().await {
+                Ok(Event::Incoming(Incoming::SubAck(answer))) => return anyhow::Ok(answer),
+                Ok(_) => {}
+                Err(ConnectionError::ConnectionRefused(_)) => bail!(
+                    "the broker at {place} refused the login: give --username and --password-stdin of somebody it knows"
+                ),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("the broker at {place} cannot be used"));
+                }
             }
         }
     };

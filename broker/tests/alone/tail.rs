@@ -58,7 +58,7 @@ fn what_cannot_be_watched_is_said() {
     let url = format!("mqtt://{}", broker.mqtt);
     for (name, password, expected) in [
         ("eve", PASSWORD, "the broker refused store/#: log in as somebody who may read it"),
-        ("eve", "wrong", "cannot be used"),
+        ("eve", "wrong", "refused the login: give --username and --password-stdin"),
     ] {
         let arguments = ["tail", "store/#", "--url", &url, "--username", name, "--password-stdin"];
         let output = run(&arguments, password);

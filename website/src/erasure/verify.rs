@@ -116,6 +116,7 @@ fn sentence(statement: &Statement, key: &PublicKey) -> String {
     let until = moment(statement.recognised_until);
     let state = match (open.len(), outstanding, all) {
         (0, _, 0) => "no edge could hold the face".to_owned(),
+        (0, _, 1) => format!("the one edge that could hold the face cannot recognise it{by_word}"),
         (0, ..) => format!("none of the {all} edges that could hold the face can recognise it{by_word}"),
         (open, outstanding, all) if open == outstanding => format!(
             "{open} of {all} edges have not proved it, and recognise nobody after {until} without doing so{by_word}"
