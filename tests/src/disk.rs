@@ -1,4 +1,4 @@
-//! A small disk of its own, that a test can fill or take the writing away from.
+//! Disks that do what disks do on bad days. Where this user may not mount one, the test says so and passes.
 
 use std::{
     fs,
@@ -8,33 +8,66 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A file system in memory, unmounted when dropped.
-pub struct Disk(TempDir);
+/// A small disk of its own, unmounted when dropped.
+pub struct Disk {
+    folder: TempDir,
+    /// The file that a disk with a file system of its own lies in.
+    image: Option<PathBuf>,
+}
+
+fn done(program: &str, words: &[&str], path: &Path) -> bool {
+    Command::new(program).args(words).arg(path).output().is_ok_and(|output| output.status.success())
+}
 
 impl Disk {
-    /// Mounts one of so many MB; says so where that is not allowed.
-    pub fn mount(mb: usize) -> Option<Self> {
+    /// One of so many MB in memory.
+    pub fn small(mb: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let size = format!("size={mb}m");
-        let words = ["-t", "tmpfs", "-o", &size, "tmpfs"];
-        let mounted = Command::new("mount").args(words).arg(folder.path()).output().unwrap();
-        if !mounted.status.success() {
+        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"], folder.path()) {
             println!("skipped, because this user may not mount a small disk");
             return None;
         }
-        Some(Self(folder))
+        Some(Self { folder, image: None })
     }
 
-    /// A folder on it.
-    pub fn folder(&self) -> PathBuf {
-        let folder = self.0.path().join("state");
-        fs::create_dir_all(&folder).unwrap();
-        folder
+    /// One with a file system that turns read-only when it finds itself damaged, as those of most boxes do.
+    pub fn careful() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().with_extension("image");
+        fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        let disk = Self { folder, image: Some(image.clone()) };
+        if !done("mkfs.ext4", &["-q", "-F"], &image) || !disk.mount_image() || disk.alarm_bell().is_none() {
+            println!("skipped, because this user may not mount a file system of its own");
+            return None;
+        }
+        Some(disk)
+    }
+
+    fn mount_image(&self) -> bool {
+        let Some(image) = &self.image else { return false };
+        let words = ["-o", "loop,errors=remount-ro", image.to_str().unwrap()];
+        done("mount", &words, self.folder.path())
+    }
+
+    /// The file by which the kernel is told that the file system is damaged.
+    fn alarm_bell(&self) -> Option<PathBuf> {
+        let mounts = fs::read_to_string("/proc/mounts").ok()?;
+        let here = format!(" {} ", self.folder.path().display());
+        let device = mounts.lines().find(|line| line.contains(&here))?.split(' ').next()?;
+        let bell = Path::new("/sys/fs/ext4").join(Path::new(device).file_name()?).join("trigger_fs_error");
+        bell.exists().then_some(bell)
+    }
+
+    /// Somewhere for a program's files.
+    pub fn state(&self) -> PathBuf {
+        let state = self.folder.path().join("state");
+        fs::create_dir_all(&state).unwrap();
+        state
     }
 
     /// Leaves no byte free.
     pub fn fill(&self) {
-        let mut ballast = fs::File::create(self.ballast()).unwrap();
+        let mut ballast = fs::File::create(self.folder.path().join("ballast")).unwrap();
         for size in [64 * 1024, 4096, 1] {
             while ballast.write_all(&vec![7; size]).is_ok() {}
         }
@@ -42,28 +75,35 @@ impl Disk {
 
     /// Takes away what filled it.
     pub fn make_room(&self) {
-        fs::remove_file(self.ballast()).unwrap();
+        fs::remove_file(self.folder.path().join("ballast")).unwrap();
     }
 
-    /// Lets it be read only, or written again. Nobody may have a file of it open for writing.
+    /// Mounts it anew, `ro` or `rw`, while nobody has a file open.
     #[track_caller]
     pub fn remount(&self, how: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(self.path()).status();
-        assert!(done.unwrap().success(), "remount {how}");
+        assert!(done("mount", &["-o", &format!("remount,{how}")], self.folder.path()), "remount {how}");
     }
 
-    fn path(&self) -> &Path {
-        self.0.path()
+    /// It turns read-only under whoever has its files open.
+    pub fn turn_read_only(&self) {
+        fs::write(self.alarm_bell().unwrap(), "a test").unwrap();
     }
 
-    fn ballast(&self) -> PathBuf {
-        self.path().join("ballast")
+    /// Somebody checks it and mounts it again, while nobody has a file open.
+    pub fn mend(&self) {
+        let folder = self.folder.path();
+        assert!(done("umount", &[], folder), "nobody has its files open");
+        // Its exit code says that it has mended something.
+        let _ = done("e2fsck", &["-f", "-y"], self.image.as_deref().unwrap());
+        assert!(self.mount_image(), "the mended disk can be mounted");
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Somebody may still be using it: it goes when they do.
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+        done("umount", &["-l"], self.folder.path());
+        if let Some(image) = &self.image {
+            let _ = fs::remove_file(image);
+        }
     }
 }

@@ -11,8 +11,8 @@ fn edge_in(state: &Path) -> Scene {
 
 #[test]
 fn a_removal_wins_over_a_full_disk_and_what_cannot_be_counted_is_counted_as_such() {
-    let Some(disk) = Disk::mount(2) else { return };
-    let mut scene = edge_in(&disk.folder());
+    let Some(disk) = Disk::small(2) else { return };
+    let mut scene = edge_in(&disk.state());
     disk.fill();
     until("it says that it cannot store", 30, || {
         scene.show(0);
@@ -63,11 +63,11 @@ fn a_removal_wins_over_a_full_disk_and_what_cannot_be_counted_is_counted_as_such
 
 #[test]
 fn a_folder_that_cannot_be_written_is_refused_in_a_sentence() {
-    let Some(disk) = Disk::mount(2) else { return };
-    let mut scene = edge_in(&disk.folder());
+    let Some(disk) = Disk::small(2) else { return };
+    let mut scene = edge_in(&disk.state());
     scene.edge.kill();
     disk.remount("ro");
-    let state = disk.folder();
+    let state = disk.state();
     let models = blind_models();
     let words = ["run", "--state", state.to_str().unwrap(), "--models", models.path().to_str().unwrap()];
     let refused = run("edge", words);

@@ -43,9 +43,9 @@ fn removal_is_proved(scene: &Scene, n: u64) {
 
 #[test]
 fn what_a_full_disk_cannot_keep_is_not_acknowledged_and_all_goes_on_when_there_is_room() {
-    let Some(disk) = Disk::mount(16) else { return };
+    let Some(disk) = Disk::small(16) else { return };
     let state = tempfile::tempdir().unwrap();
-    let mut scene = website_in(&disk.folder(), state.path());
+    let mut scene = website_in(&disk.state(), state.path());
     let (path, to_go) = (scene.path(0), scene.path(1));
     let mut kept = name_at(&scene, &path);
     disk.fill();
@@ -99,9 +99,9 @@ fn what_a_full_disk_cannot_keep_is_not_acknowledged_and_all_goes_on_when_there_i
 
 #[test]
 fn a_folder_that_cannot_be_written_is_refused_in_a_sentence() {
-    let Some(disk) = Disk::mount(16) else { return };
+    let Some(disk) = Disk::small(16) else { return };
     let state = tempfile::tempdir().unwrap();
-    let mut scene = website_in(&disk.folder(), state.path());
+    let mut scene = website_in(&disk.state(), state.path());
     scene.site.kill();
     disk.remount("ro");
     let (code, said) = scene.site.is_refused();
@@ -112,6 +112,35 @@ fn a_folder_that_cannot_be_written_is_refused_in_a_sentence() {
     scene.site.resume();
     scene.in_step();
     removal_is_proved(&scene, 3);
+}
+
+#[test]
+fn a_disk_that_turns_read_only_under_it_is_told_and_nothing_that_was_acknowledged_is_lost() {
+    let Some(disk) = Disk::careful() else { return };
+    let state = tempfile::tempdir().unwrap();
+    let mut scene = website_in(&disk.state(), state.path());
+    let (path, to_go) = (scene.path(0), scene.path(1));
+    assert_eq!(rename(&scene, &path, "Ada").status, 200);
+    scene.in_step();
+    disk.turn_read_only();
+    for refused in [rename(&scene, &path, "Grace"), scene.site.call("DELETE", &to_go, &Value::Null)] {
+        assert!(refused.status >= 500 && refused.body["error"].is_string(), "{refused:?}");
+    }
+    assert_eq!((name_at(&scene, &path), scene.knows(1)), ("Ada".into(), Some(true)));
+    scene.show(2);
+    until("the website says that it cannot store a visit", 20, || match scene.site.said() {
+        said if said.contains("what edges sent could not be stored") => Ok(()),
+        said => Err(said),
+    });
+    assert_eq!(scene.status().visits_waiting, 1, "the edge keeps what is not settled");
+    assert!(!scene.site.has_died() && scene.site.said().lines().count() < 12, "{}", scene.site.said());
+    scene.site.kill();
+    disk.mend();
+    scene.site.resume();
+    scene.in_step();
+    every_visit_is_counted(&scene);
+    assert_eq!(name_at(&scene, &path), "Ada");
+    removal_is_proved(&scene, 1);
 }
 
 /// A website with an edge, both stopped by force after everything was acknowledged; somebody has been removed.
