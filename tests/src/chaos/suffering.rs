@@ -17,6 +17,8 @@ const DEATH: Duration = Duration::from_millis(1_500);
 /// The same where only a repair leads to it: an edge asks for one when nothing has come for two seconds.
 const DEATH_BY_REPAIR: Duration = Duration::from_secs(6);
 const REPAIR: &str = "website_repair_before_answered";
+/// Points that a round passes once for certain, and perhaps never again: whoever is to die there dies the first time.
+const PASSED_ONCE: [&str; 3] = [REPAIR, "website_removed_before_ledger", "edge_log_emptied"];
 /// How often it is looked whether a program has died.
 const LOOK: Duration = Duration::from_millis(20);
 /// Sightings at each edge around a restart of the broker, one after the other.
@@ -27,7 +29,10 @@ const CUT_WITHIN: usize = 3_000;
 impl Stage {
     /// Begins the trouble and does things meanwhile; tells whether it came.
     pub(super) fn suffer(&mut self, trouble: Trouble, victim: usize, random: &mut Random) -> bool {
-        let passes = random.below(2);
+        let passes = match trouble {
+            Trouble::EdgeDies(point) | Trouble::WebsiteDies(point) if PASSED_ONCE.contains(&point) => 0,
+            _ => random.below(2),
+        };
         self.begin(trouble, victim, passes);
         let strikes = 3 + random.below(ACTIONS / 2);
         for action in 0..ACTIONS {
@@ -50,7 +55,6 @@ impl Stage {
                 std::fs::remove_file(self.doors[victim].edge.state().join("cache.db")).unwrap();
             }
             self.kill_website();
-            let passes = if point == REPAIR { 0 } else { passes };
             self.site.resume_to_die(&format!("{point}:{passes}"));
         }
         match trouble {
