@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     connections::{Peer, Plain, name_peer},
-    door, encryption, epochs, https, ingest, mqtt_api,
+    db, door, encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random,
     serving::Serving,
@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the tasks may take to end.
 const STOP: Duration = Duration::from_secs(5);
+/// How often it is looked whether there is room on the disk again; nothing tells.
+const ROOM: Duration = Duration::from_secs(5);
 
 /// A running website with its broker.
 pub struct Website {
@@ -49,12 +51,11 @@ pub struct Website {
 pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Website> {
     let app = App::open(settings).await?;
     let serving = Serving::begin(&app.settings.data)?;
+    app.db.check().await?;
     epochs::compare(&app).await?;
     let tls = encryption::open(&app.settings)?;
     let listener = listen(&app.settings).await?;
-    let mut tx = app.db.write().await?;
-    edges::all_offline(&mut tx).await?;
-    tx.commit().await?;
+    all_offline(&app, &stop).await?;
     let people = door::people(&app).await?;
 
     let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
@@ -119,6 +120,32 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks, _serving: serving })
+}
+
+/// Stores that no edge is connected, the first thing that is written at every start. A disk without room is waited for:
+/// starting again and again would not make any.
+async fn all_offline(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        match try_all_offline(app).await {
+            Err(error) if db::is_full(&error) => {
+                tracing::error!(
+                    "the disk of the website's database is full: it starts when there is room on it"
+                );
+                let stopped = stop.run_until_cancelled(tokio::time::sleep(ROOM)).await.is_none();
+                ensure!(
+                    !stopped,
+                    "the website was stopped before there was room on the disk of its database"
+                );
+            }
+            done => return done.context("the database could not be written"),
+        }
+    }
+}
+
+async fn try_all_offline(app: &App) -> sqlx::Result<()> {
+    let mut tx = app.db.write().await?;
+    edges::all_offline(&mut tx).await?;
+    tx.commit().await
 }
 
 async fn own_broker(app: &Arc<App>, tls: Option<&Tls>, secret: &str) -> anyhow::Result<Broker> {

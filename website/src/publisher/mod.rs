@@ -9,6 +9,7 @@ mod place;
 use crate::{
     app::App,
     clock,
+    complaint::Complaint,
     db::Tx,
     marks,
     session::{Connection, Link},
@@ -81,6 +82,7 @@ pub(crate) async fn run(
         connected: false,
         progress_at: Instant::now(),
     };
+    let mut complaint = Complaint::default();
     loop {
         let event = tokio::select! {
             biased;
@@ -92,7 +94,9 @@ pub(crate) async fn run(
             _ = tick.tick() => Event::Tick,
         };
         if let Err(error) = publisher.apply(event).await {
-            tracing::error!(%error, "the publisher could not read or store; it tries again");
+            if complaint.is_due(std::time::Instant::now()) {
+                tracing::error!(%error, "the publisher could not read or store; it tries again");
+            }
             // What was read or stored is not known: the tables tell.
             publisher.forget();
         }
