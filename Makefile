@@ -11,7 +11,8 @@ demo:
 test: needs
 	@scripts/test
 
-# Whole programs under faults: killed, cut, restarted, and everything compared afterwards. SEED=7 replays a seed,
+# Whole programs under faults: killed, cut, restarted, and everything compared afterwards; then how long it took them
+# to converge, and what a change, a repair and a first start take on the wire. SEED=7 replays a seed,
 # ON=Sqlite or ON=Postgres one database.
 chaos: needs
 	@ROUNDS="$(or $(ROUNDS),200)" SEED="$(SEED)" ON="$(ON)" scripts/chaos

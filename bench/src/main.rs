@@ -15,6 +15,7 @@ use arena::Arena;
 use clap::{Parser, Subcommand};
 use figure::Figure;
 use report::Conditions;
+use row::Row;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -96,29 +97,32 @@ fn brokers(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()
 
 async fn measure(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()> {
     let arena = Arena::open(samples)?;
-    let conditions = Conditions::of_broker(samples);
-    conditions.print();
-    let mut rows = Vec::new();
-    for figure in figures {
-        let measured =
-            figure.measure(&arena).await.with_context(|| format!("{figure:?} was not measured"))?;
-        measured.iter().for_each(report::print);
-        rows.extend(measured);
-    }
-    json.map_or(Ok(()), |path| report::write(path, &conditions, &rows))
+    let measured = figures.iter().map(|figure| (format!("{figure:?}"), figure.measure(&arena)));
+    tell(&Conditions::of_broker(samples), measured, json).await
 }
 
 async fn together(figures: &[sync::Figure], samples: usize, json: Option<&Path>) -> Result<()> {
-    let conditions = Conditions::of_sync(samples);
+    let measured = figures.iter().map(|figure| (format!("{figure:?}"), figure.measure(samples)));
+    tell(&Conditions::of_sync(samples), measured, json).await
+}
+
+/// Measures one figure after the other, prints each when it is there, and writes all of them to `json`.
+async fn tell<M>(
+    conditions: &Conditions,
+    figures: impl Iterator<Item = (String, M)>,
+    json: Option<&Path>,
+) -> Result<()>
+where
+    M: Future<Output = Result<Vec<Row>>>,
+{
     conditions.print();
     let mut rows = Vec::new();
-    for figure in figures {
-        let measured =
-            figure.measure(samples).await.with_context(|| format!("{figure:?} was not measured"))?;
+    for (name, measuring) in figures {
+        let measured = measuring.await.with_context(|| format!("{name} was not measured"))?;
         measured.iter().for_each(report::print);
         rows.extend(measured);
     }
-    json.map_or(Ok(()), |path| report::write(path, &conditions, &rows))
+    json.map_or(Ok(()), |path| report::write(path, conditions, &rows))
 }
 
 /// Ten thousand connections are ten thousand files, here and in the broker's process.

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How often it is tried whether Mosquitto listens; it does not say so.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Why there is nothing beside our figures.
 pub const MISSING: &str = "skipped, because mosquitto is not installed: apt-get install mosquitto";
 
@@ -62,7 +65,7 @@ pub async fn start(program: &Path, folder: &Path, paper: &Paper) -> Result<(Proc
         if process.0.try_wait()?.is_some() || Instant::now() > soon {
             bail!("mosquitto did not start: {}", std::fs::read_to_string(&log).unwrap_or_default().trim());
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(LOOK).await;
     }
     Ok((process, [plain, tls]))
 }

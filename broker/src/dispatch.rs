@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 /// Messages after which other tasks get a turn.
 const TURN: u32 = 64;
+/// How often it is looked whether a sign of life has come out: a probe must cost the lanes nothing when all is well.
 const PROBE_POLL: Duration = Duration::from_millis(20);
 
 /// How the router is probed.

@@ -110,9 +110,7 @@ async fn greet<S: AsyncRead + Unpin>(
     let asked = Instant::now();
     let given_id = hello.credentials.client_id.clone();
     let principal = log_in(hello.credentials, door).await.map_err(away)?;
-    if let Principal::Edge { edge, .. } = &principal
-        && edge.as_str() != given_id
-    {
+    if matches!(&principal, Principal::Edge { edge, .. } if edge.as_str() != given_id) {
         return Err(away(Refusal::ClientId));
     }
     let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
@@ -123,16 +121,11 @@ async fn greet<S: AsyncRead + Unpin>(
         hello.will.map(|will| allowed(will, &principal, caller.peer, door)).transpose().map_err(away)?;
     let expiry = session_expiry(hello.session_expiry_s, &door.limits);
     let keep_alive = keep_alive(hello.keep_alive_s, dialect, &door.limits);
-    let quota = door.limits.quota(&principal);
-    let told_s = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     let mut welcome = Welcome {
-        session_present: false,
-        session_expiry_s: Some(told_s(expiry)).filter(|told| *told != hello.session_expiry_s),
-        receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
-        packet_bytes: u32::try_from(quota.packet_bytes).unwrap_or(u32::MAX),
-        alias_max: door.limits.topic_aliases,
+        session_expiry_s: Some(whole_s(expiry)).filter(|told| *told != hello.session_expiry_s),
         client_id: assigned.clone(),
         keep_alive_s: u16::try_from(keep_alive.as_secs()).ok().filter(|told| *told != hello.keep_alive_s),
+        ..welcome(&principal, &door.limits)
     };
     if !fits(&welcome, dialect) {
         return Err(turned_away(dialect, Refusal::Fault(Fault::Answer), door));
@@ -159,6 +152,24 @@ async fn greet<S: AsyncRead + Unpin>(
     welcome.session_present = entered.present;
     let silence_max = keep_alive.mul_f32(1.5);
     Ok(Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input })
+}
+
+/// What everybody like this client is told.
+fn welcome(principal: &Principal, limits: &Limits) -> Welcome {
+    let quota = limits.quota(principal);
+    Welcome {
+        session_present: false,
+        session_expiry_s: None,
+        receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
+        packet_bytes: u32::try_from(quota.packet_bytes).unwrap_or(u32::MAX),
+        alias_max: limits.topic_aliases,
+        client_id: None,
+        keep_alive_s: None,
+    }
+}
+
+fn whole_s(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 async fn read_hello<S: AsyncRead + Unpin>(

@@ -138,6 +138,7 @@ async fn all_verified(app: &App, location: &LocationId, posts: &[Post]) -> Resul
             "the edges of {location} did not come to seq {} within a minute",
             newest.seq
         );
+        // No notice tells that nothing is waiting any more: the edges are asked.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Our programs as a person starts them.
 
+use crate::until;
 use std::{
     env,
     ffi::OsStr,
@@ -62,6 +63,7 @@ pub struct Program {
     child: Child,
     lines: Mutex<mpsc::Receiver<String>>,
     said: Arc<Mutex<String>>,
+    listening: Option<thread::JoinHandle<()>>,
     to_die: bool,
 }
 
@@ -90,13 +92,14 @@ impl Program {
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let mut stderr = child.stderr.take().unwrap();
         let keep = Arc::clone(&said);
-        thread::spawn(move || {
+        let listening = thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = stderr.read(&mut bytes) {
                 keep.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
-        Self { name: name.to_owned(), child, lines: Mutex::new(lines), said, to_die: crash_at.is_some() }
+        let (name, lines, to_die) = (name.to_owned(), Mutex::new(lines), crash_at.is_some());
+        Self { name, child, lines, said, listening: Some(listening), to_die }
     }
 
     /// Waits for a line on its standard output that `pick` makes something of.
@@ -143,18 +146,17 @@ impl Program {
     pub fn stop(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        for _ in 0..1000 {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        panic!("{} does not stop; it said: {}", self.name, self.said());
+        self.end_within(20).0
     }
 
-    /// Waits for its end and gives its exit code.
-    pub fn end(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap_or(-1)
+    /// Waits at most so many seconds for its end, and gives its exit code and everything it said to people.
+    #[track_caller]
+    pub fn end_within(&mut self, seconds: u64) -> (i32, String) {
+        let status = until(&format!("{} ends", self.name), seconds, || {
+            self.child.try_wait().unwrap().ok_or_else(|| format!("it said: {}", self.said()))
+        });
+        self.listening.take().into_iter().for_each(|listening| listening.join().unwrap());
+        (status.code().unwrap_or(-1), self.said())
     }
 }
 

@@ -2,7 +2,12 @@
 
 use crate::{Program, run, until};
 use serde_json::{Value, json};
-use std::{env, net::SocketAddr, path::Path, process::Command};
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 use tempfile::TempDir;
 
 /// Which database the website keeps its truth in.
@@ -17,7 +22,9 @@ pub enum Database {
 /// A running website with its broker inside.
 pub struct Website {
     program: Option<Program>,
-    data: TempDir,
+    data: PathBuf,
+    // Goes with the website, unless the folder is the test's own.
+    _folder: Option<TempDir>,
     database_url: Option<String>,
     extra: Vec<String>,
     /// Where it serves pages and the API.
@@ -58,9 +65,21 @@ impl Website {
 
     /// Starts one whose pages are at `http`.
     pub fn start_at(http: SocketAddr, database: Database, extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_owned();
+        Self { _folder: Some(folder), ..Self::open(data, http, database, extra) }
+    }
+
+    /// Starts one on SQLite that keeps everything in a folder of the test's.
+    pub fn start_in(data: &Path, extra: &[&str]) -> Self {
+        Self::open(data.to_owned(), "127.0.0.1:0".parse().unwrap(), Database::Sqlite, extra)
+    }
+
+    fn open(data: PathBuf, http: SocketAddr, database: Database, extra: &[&str]) -> Self {
         let mut website = Self {
             program: None,
-            data: tempfile::tempdir().unwrap(),
+            data,
+            _folder: None,
             database_url: (database == Database::Postgres).then(fresh_postgres),
             extra: extra.iter().map(|&s| s.to_owned()).collect(),
             http,
@@ -74,12 +93,22 @@ impl Website {
 
     /// Starts it again on the addresses and the data it had.
     pub fn resume(&mut self) {
-        let program = Program::start("website", self.arguments());
-        (self.http, self.mqtt) = program.line(|line| {
+        self.begin();
+        self.is_up();
+    }
+
+    /// Starts it again without waiting.
+    pub fn begin(&mut self) {
+        self.program = Some(Program::start("website", self.arguments()));
+    }
+
+    /// Waits until it says where it listens, and is ready.
+    #[track_caller]
+    pub fn is_up(&mut self) {
+        (self.http, self.mqtt) = self.program.as_ref().unwrap().line(|line| {
             let address = |scheme: &str| line.split(scheme).nth(1)?.split_whitespace().next()?.parse().ok();
             Some((address("http://")?, address("mqtt://").or_else(|| address("mqtts://"))?))
         });
-        self.program = Some(program);
         until("the website is ready", 30, || match self.call("GET", "/readyz", &Value::Null) {
             Answer { status: 200, .. } => Ok(()),
             answer => Err(format!("{answer:?}")),
@@ -94,6 +123,17 @@ impl Website {
             _ if self.program.as_mut().unwrap().has_ended() => Ok(()),
             answer => Err(format!("{answer:?}")),
         });
+    }
+
+    /// Starts it again where it must not come up, and gives its exit code and what it said to people.
+    #[track_caller]
+    pub fn is_refused(&self) -> (i32, String) {
+        Program::start("website", self.arguments()).end_within(30)
+    }
+
+    /// What it said to people since it was started.
+    pub fn said(&self) -> String {
+        self.program.as_ref().map(Program::said).unwrap_or_default()
     }
 
     /// Whether it was started to die at a crash point.
@@ -127,7 +167,7 @@ impl Website {
     }
 
     fn where_the_data_is(&self) -> Vec<String> {
-        let mut arguments = vec!["--data".to_owned(), self.data.path().display().to_string()];
+        let mut arguments = vec!["--data".to_owned(), self.data.display().to_string()];
         if let Some(url) = &self.database_url {
             arguments.extend(["--database-url".to_owned(), url.clone()]);
         }
@@ -148,7 +188,7 @@ impl Website {
 
     /// Its folder of data.
     pub fn data(&self) -> &Path {
-        self.data.path()
+        &self.data
     }
 
     /// Runs one of its commands on the same data and gives what it printed.

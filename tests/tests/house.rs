@@ -42,8 +42,9 @@ fn no_file_is_past_400_lines_and_none_is_named_after_nothing() {
 }
 
 /// Which of our crates each of our crates may use, tests included.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("crash_point", &[]),
+    ("fault_proxy", &[]),
     ("protocol", &[]),
     ("gallery", &["protocol"]),
     ("broker", &["protocol"]),
@@ -51,8 +52,8 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("edge", &["crash_point", "protocol", "gallery"]),
     ("demo", &["protocol", "gallery", "broker", "website", "edge"]),
     ("sim", &["protocol", "gallery", "website", "edge"]),
-    ("tests", &["protocol", "gallery", "broker", "website", "edge", "demo"]),
-    ("bench", &["protocol", "gallery", "broker", "website", "edge"]),
+    ("tests", &["fault_proxy", "protocol", "gallery", "broker", "website", "edge", "demo"]),
+    ("bench", &["fault_proxy", "protocol", "gallery", "broker", "website", "edge"]),
 ];
 
 #[test]

@@ -1,14 +1,14 @@
 //! A visit made while offline is counted once, whatever happens to the messages about it.
 #![allow(clippy::unwrap_used)]
 
-use tests::{Database, EdgeBox, Weather, Website, Wire, face_data, until};
+use tests::{Database, EdgeBox, Fault, FaultProxy, Website, face_data, until};
 
 fn counted_once(database: Database) {
     let Some(data) = face_data() else { return };
     if !database.available() {
         return;
     }
-    let wire = Wire::lay();
+    let wire = FaultProxy::lay(0);
     let public = wire.address.to_string();
     let site = Website::start_with(database, &["--mqtt-public", &public]);
     wire.to(site.mqtt);
@@ -25,7 +25,7 @@ fn counted_once(database: Database) {
     });
     edge.kill();
 
-    wire.turn(Weather::Cut);
+    wire.turn(Fault::Cut);
     edge.watch(&data.source(folder.path(), &["Family1-Dad1.jpg"]));
     until("the visit is in the outbox", 30, || match status(&edge) {
         status if status["visits_waiting"] == 1 => Ok(()),
@@ -34,14 +34,14 @@ fn counted_once(database: Database) {
     assert_eq!(visits(), 0);
 
     // From now on the website gets the visit and stores it, but the edge never hears that it is settled.
-    wire.turn(Weather::CutBefore(b"/inbox".to_vec()));
+    wire.turn(Fault::CutBefore(b"/inbox"));
     until("three connections were cut before the settling arrived", 60, || match wire.cuts() {
         3.. => Ok(()),
         n => Err(format!("{n} cuts")),
     });
     assert_eq!((visits(), &status(&edge)["visits_waiting"]), (1, &1.into()));
     edge.kill();
-    wire.turn(Weather::Fair);
+    wire.turn(Fault::Fair);
     edge.start();
     until("the visit is settled", 60, || match status(&edge) {
         status if status["visits_waiting"] == 0 => Ok(()),

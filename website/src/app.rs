@@ -1,6 +1,9 @@
 //! What every part of the website shares.
 
-use crate::{counters::Counters, db::Db, edges::Throttle, ledger::Ledger, settings::Settings, site_key};
+use crate::{
+    counters::Counters, db::Db, edges::Throttle, ledger::Ledger, marks::NewestMark, settings::Settings,
+    site_key,
+};
 use anyhow::Context;
 use protocol::SigningKey;
 use std::{
@@ -21,6 +24,8 @@ pub struct App {
     pub key: SigningKey,
     /// Removals, outside the database.
     pub ledger: Ledger,
+    /// The date of the newest mark that was written beside the database.
+    pub newest_mark: NewestMark,
     /// Nudges the publisher: a change is committed. Only a hint, the table is the truth.
     pub changed: Notify,
     /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
@@ -59,6 +64,7 @@ impl App {
             settings,
             db,
             key,
+            newest_mark: NewestMark::default(),
             changed: Notify::new(),
             revoked: Notify::new(),
             // The website may have been killed between a removal and this.

@@ -1,11 +1,11 @@
 //! The command line. Everything but `serve` works on the same database beside a running website.
 
 use crate::{
+    access::Access,
     app::App,
     changes::Actor,
     edges,
     locations::{self, NewLocation},
-    random,
     settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     upkeep::Upkeep,
@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use protocol::{EdgeId, LocationId, message::EnrolPolicy};
 use std::{
-    io::{IsTerminal, Read, Write},
+    io::{IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -52,15 +52,8 @@ enum Command {
     /// Edges: the boxes in the stores.
     #[command(subcommand)]
     Edge(EdgeCommand),
-    /// People who may read view/ over MQTT.
-    #[command(subcommand)]
-    MqttUser(MqttUserCommand),
-    /// Programs that may use the HTTP API.
-    #[command(subcommand)]
-    Token(TokenCommand),
-    /// People at the pages.
-    #[command(subcommand)]
-    Admin(AdminCommand),
+    #[command(flatten)]
+    Access(Access),
     #[command(flatten)]
     Upkeep(Upkeep),
 }
@@ -167,34 +160,6 @@ enum EdgeCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-enum MqttUserCommand {
-    /// Add a person, or give one a new password: the one on stdin, or without one there a new one, printed once.
-    Add {
-        /// The login name.
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Make a bearer token. It is printed once and stored hashed.
-    Create {
-        /// What it is for; the change log names it.
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdminCommand {
-    /// Print a link that signs one browser in: once, within 24 hours.
-    Link {
-        /// The website's address as that browser reaches it.
-        #[arg(long, env = "REGULARS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-        url: String,
-    },
-}
-
 impl Cli {
     /// Does what the command line says.
     ///
@@ -206,15 +171,8 @@ impl Cli {
             Command::Serve(args) => serve(args.into_settings(settings)?).await,
             Command::Location(command) => location(&*App::open(settings).await?, command).await,
             Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
-            Command::MqttUser(command) => mqtt_user(&*App::open(settings).await?, command).await,
-            Command::Token(TokenCommand::Create { name }) => {
-                say(&web::token::create(&App::open(settings).await?.db, &name).await?)
-            }
+            Command::Access(access) => access.run(settings).await,
             Command::Upkeep(upkeep) => upkeep.run(settings).await,
-            Command::Admin(AdminCommand::Link { url }) => {
-                let path = web::login::new_link(&App::open(settings).await?.db).await?;
-                say(&format!("{}{path}", url.trim_end_matches('/')))
-            }
         }
     }
 }
@@ -329,23 +287,6 @@ async fn edge(app: &App, command: EdgeCommand) -> anyhow::Result<()> {
             edges::revoke(app, &location, &edge, &Actor::command_line()).await?;
             say(&format!("revoked edge {edge}"))
         }
-    }
-}
-
-async fn mqtt_user(app: &App, command: MqttUserCommand) -> anyhow::Result<()> {
-    let MqttUserCommand::Add { name } = command;
-    let stdin = std::io::stdin();
-    let mut given = String::new();
-    if !stdin.is_terminal() {
-        stdin.lock().take(4096).read_to_string(&mut given).context("the password on stdin is not text")?;
-    }
-    match given.trim_end_matches(['\r', '\n']) {
-        "" => {
-            let password = random::token();
-            crate::add_mqtt_user(app, &name, &password).await?;
-            say(&password)
-        }
-        password => Ok(crate::add_mqtt_user(app, &name, password).await?),
     }
 }
 

@@ -3,23 +3,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// Counts since the start of the program.
         #[derive(Debug, Default)]
         pub struct Counters {
-            $($(#[$doc])* pub $name: Count,)*
-        }
-
-        /// [`Counters`] at one moment.
-        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-        pub struct Counted {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])* pub $name: Count,)*
         }
 
         impl Counters {
-            /// The counts now.
-            pub fn now(&self) -> Counted {
-                Counted { $($name: self.$name.get(),)* }
+            /// Each counter's name, what it counts, and the count.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc)*).trim(), self.$name.get()),)*].into_iter()
             }
         }
     };

@@ -3,14 +3,16 @@
 //! Architecture invariant: SQL stands only in the modules of [`crate::tables`], each named after its table.
 //! Every statement runs inside a [`Tx`], and [`on!`] expands its body once for each driver.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use sqlx::{
     ConnectOptions, Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, str::FromStr, time::Duration};
+
+const UNMIGRATED: &str = "the tables could not be brought up to date";
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -88,7 +90,8 @@ impl Db {
                 "migration {version} of the database is not the one this program was made with: \
                  run the program that created the database"
             ),
-            Err(error) => Err(error).context("the tables could not be brought up to date"),
+            Err(MigrateError::Execute(error)) => Err(unusable(error, || UNMIGRATED.to_owned())),
+            Err(error) => Err(error).context(UNMIGRATED),
         }
     }
 
@@ -124,7 +127,8 @@ impl Db {
     /// When the database cannot be reached, or another program has held its lock for too long.
     pub async fn write(&self) -> sqlx::Result<Tx> {
         Ok(match self {
-            Db::Pg(pool) => Tx::Pg(pool.begin().await?),
+            // Whoever waits for a row's lock then reads what was committed meanwhile, whatever the server's default is.
+            Db::Pg(pool) => Tx::Pg(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?),
             Db::Lite { w, .. } => Tx::Lite(w.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -142,6 +146,20 @@ impl Db {
                 let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(w).await?;
                 Ok(if busy == 0 { Scrubbed::All } else { Scrubbed::ReaderInTheWay })
             }
+        }
+    }
+
+    /// Looks whether the structure of SQLite's file is whole; reads all of it. PostgreSQL looks after its own.
+    ///
+    /// # Errors
+    /// When it is not; the sentence says what to do.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        let Db::Lite { r, .. } = self else { return Ok(()) };
+        let found: sqlx::Result<String> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(r).await;
+        match found {
+            Ok(found) if found == "ok" => Ok(()),
+            Ok(found) => Err(damaged(&found.split_whitespace().collect::<Vec<_>>().join(" "))),
+            Err(error) => Err(unusable(error, || "the database file cannot be read".to_owned())),
         }
     }
 
@@ -167,6 +185,40 @@ impl Tx {
             Tx::Pg(tx) => tx.commit().await,
             Tx::Lite(tx) => tx.commit().await,
         }
+    }
+}
+
+/// Whether the database had no room: SQLite's SQLITE_FULL, PostgreSQL's SQLSTATE 53100.
+pub(crate) fn is_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    sqlite_code(error) == Some(13) || code.is_some_and(|code| code == "53100")
+}
+
+/// Whether SQLite found its file broken: SQLITE_CORRUPT or SQLITE_NOTADB.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    matches!(sqlite_code(error), Some(11 | 26))
+}
+
+/// SQLite's primary result code, the low byte of the extended one.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let error = error.as_database_error()?;
+    error.try_downcast_ref::<SqliteError>()?;
+    error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// What to say of a file that is no database any more, or not a whole one.
+fn damaged(what: &str) -> anyhow::Error {
+    anyhow!(
+        "the database file is damaged ({what}): check the disk, then move the file away and put a backup in its place \
+         with website restore"
+    )
+}
+
+/// Says what to do when the file is damaged, otherwise what was tried.
+fn unusable(error: sqlx::Error, tried: impl FnOnce() -> String) -> anyhow::Error {
+    match error.as_database_error().filter(|_| is_damaged(&error)) {
+        Some(broken) => damaged(broken.message()),
+        None => anyhow!(error).context(tried()),
     }
 }
 
@@ -200,11 +252,23 @@ async fn sqlite(path: &Path) -> anyhow::Result<Db> {
         // An erased vector's bytes are overwritten in the file, not only unlinked.
         .pragma("secure_delete", "ON");
     // A file is never out of reach as a server can be: nobody has to ask whether it still answers.
-    let pool = SqlitePoolOptions::new().test_before_acquire(false);
+    let pool = SqlitePoolOptions::new().test_before_acquire(false).after_release(|connection, _| {
+        Box::pin(async move {
+            // A full disk makes SQLite roll back by itself, behind the driver's back, which from then on takes the
+            // connection for one inside a transaction and can begin no other: such a one is not used again. What is
+            // still to be rolled back is done before the ping is answered.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
     let w = pool.clone().max_connections(1).connect_with(options.clone()).await;
-    let w = w.with_context(|| format!("the database file {} cannot be opened", path.display()))?;
+    let w = w.map_err(|error| {
+        unusable(error, || format!("the database file {} cannot be opened", path.display()))
+    })?;
     // A reader that tried to write would wait for the writer and deadlock with it: it gets an error instead.
     let r = pool.max_connections(4).connect_with(options.pragma("query_only", "ON")).await;
-    let r = r.with_context(|| format!("the database file {} cannot be read", path.display()))?;
+    let r = r.map_err(|error| {
+        unusable(error, || format!("the database file {} cannot be read", path.display()))
+    })?;
     Ok(Db::Lite { w, r })
 }

@@ -1,18 +1,23 @@
-//! The erasure ledger: a file in the data folder, outside the database, that names every removal and every revoked
-//! edge. A backup of the database cannot bring a removed person back or let a revoked edge in again, because whatever
-//! only the ledger knows is done again.
+//! The erasure ledger: a file in the data folder, outside the database, that names every removal, every revoked edge and
+//! every credential that was taken back. A backup of the database cannot bring a removed person back, nor let in whoever
+//! was shut out, because whatever only the ledger knows is done again.
 //!
 //! One line a removal, JSON: `{"location","face_id","also","epoch","seq","at"}`; `also` lists every face that was
 //! ever merged into that one, `epoch` is 16 hexadecimal digits, `at` milliseconds since 1970. One line a revocation:
-//! `{"location","edge","revoked_at"}`. Nothing personal. It is only ever appended to. A line is written after the
-//! removal or revocation is committed and before it is answered as done; where that fails it stands, the answer says
-//! so, and it is tried again every minute.
+//! `{"location","edge","revoked_at"}`. One line a credential: `{"credential","withdrawn_at"}`, the first the SHA-256 of
+//! what the database kept of it, 64 hexadecimal digits. Nothing personal and no secret. It is only ever appended to. A
+//! line is written after the deed is committed and before it is answered as done; where that fails the deed stands, the
+//! answer says so, and the line is tried again every minute.
 
 use crate::{
     app::App,
     db::Db,
-    decide::{erasure::Erasure, revocation::Revocation},
-    tables::{edges, erasures},
+    decide::{
+        erasure::Erasure,
+        revocation::Revocation,
+        withdrawal::{Fingerprint, Withdrawal},
+    },
+    tables::{edges, erasures, withdrawals},
 };
 use anyhow::Context;
 use protocol::{EdgeId, Epoch, FaceId, LocationId, Seq, UnixMs};
@@ -25,7 +30,7 @@ use std::{
 };
 use tokio::{sync::Mutex, task::spawn_blocking};
 
-/// Removals, and revocations, written in one go.
+/// Removals, revocations and withdrawals, of each so many written in one go.
 const BATCH: u32 = 1_000;
 
 /// The ledger of one data folder.
@@ -42,11 +47,13 @@ pub struct Written {
     pub erasures: Vec<Erasure>,
     /// The edges that were revoked, oldest first.
     pub revocations: Vec<Revocation>,
+    /// The credentials that were taken back, oldest first.
+    pub withdrawals: Vec<Withdrawal>,
     /// Lines that cannot be read. The last one of a crash is not among them: it was never answered as done.
     pub damaged: usize,
 }
 
-/// Why a removal or a revocation is not in the ledger.
+/// Why something is not in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The file.
@@ -67,6 +74,7 @@ pub enum LedgerError {
 enum Line {
     Removed { location: LocationId, face_id: FaceId, also: Vec<FaceId>, epoch: String, seq: Seq, at: UnixMs },
     Revoked { location: LocationId, edge: EdgeId, revoked_at: UnixMs },
+    Withdrawn { credential: String, withdrawn_at: UnixMs },
 }
 
 impl Ledger {
@@ -88,10 +96,10 @@ impl Ledger {
         Ok(parse(&text.await.context("the erasure ledger was not read")??))
     }
 
-    /// Writes down every removal and revocation that is not in the ledger yet; when this returns they are durable.
+    /// Writes down whatever is not in the ledger yet; when this returns it is durable.
     ///
     /// # Errors
-    /// When the file cannot be written. Nothing is lost by that: they stand, and the next call writes them.
+    /// When the file cannot be written. Nothing is lost by that: what was done stands, and the next call writes it.
     pub async fn write_down(&self, db: &Db) -> Result<(), LedgerError> {
         let _turn = self.writing.lock().await;
         loop {
@@ -99,11 +107,13 @@ impl Ledger {
             let removed = erasures::unwritten(&mut tx, BATCH).await?;
             let removed: Vec<Erasure> = removed.into_iter().map(|recorded| recorded.erasure).collect();
             let revoked = edges::unwritten_revocations(&mut tx, BATCH).await?;
+            let withdrawn = withdrawals::unwritten(&mut tx, BATCH).await?;
             drop(tx);
-            if removed.is_empty() && revoked.is_empty() {
+            let lines = lines(&removed, &revoked, &withdrawn);
+            if lines.is_empty() {
                 return Ok(());
             }
-            let (path, lines) = (self.path.clone(), lines(&removed, &revoked));
+            let path = self.path.clone();
             let appended = spawn_blocking(move || append(&path, &lines)).await;
             let appended = appended.unwrap_or_else(|_| Err(std::io::Error::other("the writer was stopped")));
             appended.map_err(|error| LedgerError::File { path: self.path.display().to_string(), error })?;
@@ -114,6 +124,9 @@ impl Ledger {
             for revocation in &revoked {
                 edges::set_revocation_written(&mut tx, &revocation.edge).await?;
             }
+            for withdrawal in &withdrawn {
+                withdrawals::set_written(&mut tx, withdrawal).await?;
+            }
             tx.commit().await?;
         }
     }
@@ -122,11 +135,11 @@ impl Ledger {
 /// Tries again what could not be written; says so once a minute while it cannot.
 pub(crate) async fn catch_up(app: &App) {
     if let Err(error) = app.ledger.write_down(&app.db).await {
-        tracing::error!(%error, "removals or revocations are not in the erasure ledger: a backup restored now would undo them");
+        tracing::error!(%error, "something is not in the erasure ledger: a backup restored now would undo it");
     }
 }
 
-fn lines(removed: &[Erasure], revoked: &[Revocation]) -> Vec<u8> {
+fn lines(removed: &[Erasure], revoked: &[Revocation], withdrawn: &[Withdrawal]) -> Vec<u8> {
     let removed = removed.iter().cloned().map(|Erasure { location, face_id, also, epoch, seq, at }| {
         Line::Removed { location, face_id, also, epoch: epoch.to_string(), seq, at }
     });
@@ -135,8 +148,12 @@ fn lines(removed: &[Erasure], revoked: &[Revocation]) -> Vec<u8> {
         edge,
         revoked_at: at,
     });
+    let withdrawn = withdrawn.iter().map(|Withdrawal { credential, at }| Line::Withdrawn {
+        credential: hex::encode(credential.0),
+        withdrawn_at: *at,
+    });
     let line = |line: Line| serde_json::json!(line).to_string() + "\n";
-    removed.chain(revoked).map(line).collect::<String>().into_bytes()
+    removed.chain(revoked).chain(withdrawn).map(line).collect::<String>().into_bytes()
 }
 
 fn parse(text: &[u8]) -> Written {
@@ -161,6 +178,11 @@ impl Written {
             }
             Line::Revoked { location, edge, revoked_at: at } => {
                 self.revocations.push(Revocation { location, edge, at });
+            }
+            Line::Withdrawn { credential, withdrawn_at: at } => {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(&credential, &mut bytes).ok()?;
+                self.withdrawals.push(Withdrawal { credential: Fingerprint(bytes), at });
             }
         }
         Some(())
@@ -204,20 +226,26 @@ mod tests {
         Revocation { location: "berlin".parse().unwrap(), edge: edge.parse().unwrap(), at: UnixMs(5) }
     }
 
+    fn withdrawn(n: u8) -> Withdrawal {
+        Withdrawal { credential: Fingerprint([n; 32]), at: UnixMs(6) }
+    }
+
     #[test]
     fn what_was_written_is_read_again_whatever_a_crash_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        append(&path, &lines(&[some("a")], &[revoked("till")])).unwrap();
+        append(&path, &lines(&[some("a")], &[revoked("till")], &[withdrawn(1)])).unwrap();
         // A crash in the middle of a line, then another removal.
-        let cut = &lines(&[some("b")], &[])[..20];
+        let cut = &lines(&[some("b")], &[], &[])[..20];
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(cut).unwrap();
         assert_eq!(parse(&fs::read(&path).unwrap()).damaged, 0, "it was never answered as done");
-        append(&path, &lines(&[some("c"), some("d")], &[revoked("door")])).unwrap();
+        append(&path, &lines(&[some("c"), some("d")], &[revoked("door")], &[withdrawn(0xab)])).unwrap();
         let written = parse(&fs::read(&path).unwrap());
         assert_eq!(written.erasures, [some("a"), some("c"), some("d")]);
         assert_eq!(written.revocations, [revoked("till"), revoked("door")]);
+        assert_eq!(written.withdrawals, [withdrawn(1), withdrawn(0xab)]);
         assert_eq!(written.damaged, 1);
+        assert_eq!(parse(b"{\"credential\":\"ab\",\"withdrawn_at\":6}\n").damaged, 1, "half a hash");
         assert_eq!(parse(b"").erasures, []);
     }
 }

@@ -1,5 +1,6 @@
 //! The source of truth for a fleet of stores: who the regular customers are, and that every edge knows.
 
+mod access;
 pub mod app;
 pub mod backup;
 mod certificate;
@@ -7,10 +8,13 @@ pub mod changes;
 pub mod cli;
 pub mod clock;
 mod column;
+mod complaint;
 mod connections;
 pub mod counters;
+mod credentials;
 pub mod db;
 pub mod decide;
+mod door;
 pub mod edges;
 pub mod encryption;
 pub mod epochs;
@@ -20,7 +24,7 @@ mod https;
 mod ingest;
 pub mod ledger;
 pub mod locations;
-mod marks;
+pub mod marks;
 mod mqtt_api;
 mod mqtt_login;
 mod mqtt_url;
@@ -30,6 +34,7 @@ mod serving;
 mod session;
 pub mod settings;
 mod site_key;
+mod soundness;
 mod start;
 mod sweep;
 pub mod tables;
@@ -40,6 +45,6 @@ pub mod web;
 mod wire;
 
 pub use app::App;
-pub use mqtt_login::{MqttUserError, add_mqtt_user};
+pub use mqtt_login::{MqttUserError, add_mqtt_user, mqtt_users, remove_mqtt_user};
 pub use settings::Settings;
 pub use start::{Website, start};

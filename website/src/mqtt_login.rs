@@ -1,6 +1,6 @@
 //! Who may connect to the broker: the website itself, edges by their token, people by their password.
 
-use crate::{app::App, clock, edges, session, tables};
+use crate::{app::App, clock, credentials, edges, ledger::LedgerError, session, tables};
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
 use broker::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 use protocol::EdgeId;
@@ -61,9 +61,8 @@ impl Logins {
 
     /// The edges that were shut out within this time.
     pub(crate) async fn revoked(&self, within_ms: i64) -> sqlx::Result<Vec<EdgeId>> {
-        let mut tx = self.app.db.read().await?;
-        let mut edges = tables::edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
-        edges.extend(tables::edges::shut_out(&mut tx).await?);
+        let since = clock::now().plus_ms(-within_ms);
+        let edges = tables::edges::barred(&mut self.app.db.read().await?, since).await?;
         Ok(edges.into_iter().map(|(_, edge)| edge).collect())
     }
 
@@ -123,15 +122,24 @@ pub enum MqttUserError {
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash,
+    /// No such person.
+    #[error("nobody of that name may read over MQTT: `website mqtt-user list` names who may")]
+    Unknown,
+    /// It is done, but not in the erasure ledger.
+    #[error(
+        "it is done, but not written to the erasure ledger, so that a backup restored now would make the old password \
+         good again: {0}; mend that, the website tries again every minute"
+    )]
+    NotInLedger(LedgerError),
     /// The database did not do it.
     #[error("the database did not store it: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// Lets a person read `view/` over MQTT, or gives that person a new password.
+/// Lets a person read `view/` over MQTT, or gives that person a new password; the old one is void for good.
 ///
 /// # Errors
-/// When the name or the password is refused.
+/// When the name or the password is refused; when it is done and the erasure ledger cannot be written.
 pub async fn add_mqtt_user(app: &App, name: &str, password: &str) -> Result<(), MqttUserError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);
     if name.is_empty() || name.len() > 64 || name == session::NAME || !name.chars().all(fits) {
@@ -141,7 +149,35 @@ pub async fn add_mqtt_user(app: &App, name: &str, password: &str) -> Result<(), 
         return Err(MqttUserError::ShortPassword);
     }
     let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| MqttUserError::Hash)?;
+    let now = clock::now();
     let mut tx = app.db.write().await?;
-    tables::mqtt_users::upsert(&mut tx, name, &hash.to_string(), clock::now()).await?;
-    Ok(tx.commit().await?)
+    if let Some(old) = tables::mqtt_users::password_hash(&mut tx, name).await? {
+        credentials::withdraw(&mut tx, old.as_bytes(), now).await?;
+    }
+    tables::mqtt_users::upsert(&mut tx, name, &hash.to_string(), now).await?;
+    tx.commit().await?;
+    app.ledger.write_down(&app.db).await.map_err(MqttUserError::NotInLedger)
+}
+
+/// The login names of everybody who may read `view/` over MQTT.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn mqtt_users(app: &App) -> sqlx::Result<Vec<String>> {
+    let people = tables::mqtt_users::all(&mut app.db.read().await?).await?;
+    Ok(people.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Takes a person's login away: whoever is connected with it is disconnected within seconds, and no restored backup
+/// makes the password good again.
+///
+/// # Errors
+/// When there is no such person; when it is done and the erasure ledger cannot be written.
+pub async fn remove_mqtt_user(app: &App, name: &str) -> Result<(), MqttUserError> {
+    let now = clock::now();
+    let mut tx = app.db.write().await?;
+    let hash = tables::mqtt_users::delete(&mut tx, name).await?.ok_or(MqttUserError::Unknown)?;
+    credentials::withdraw(&mut tx, hash.as_bytes(), now).await?;
+    tx.commit().await?;
+    app.ledger.write_down(&app.db).await.map_err(MqttUserError::NotInLedger)
 }

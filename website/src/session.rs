@@ -6,7 +6,7 @@
 use protocol::{Topic, filters};
 use rumqttc::{
     AckMode, AsyncClient, ClientError, ConnectionError, Event, EventLoop, Incoming, ManualAck, MqttOptions,
-    PublishNotice, PublishOptions, QoS, SubscribeFilter, Transport,
+    PublishNotice, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use std::{
     sync::{
@@ -40,7 +40,8 @@ const BACK_OFF_MS: (u64, u64) = (50, 5_000);
 pub(crate) enum Connection {
     /// It is up, and the broker remembers this session, the retained messages with it.
     Resumed,
-    /// It is up, and the broker knows nothing.
+    /// It is up, and the broker knew nothing. What edges send from now on arrives: whatever is published upon this tells
+    /// them that somebody listens.
     New,
     /// It is down.
     Lost,
@@ -134,18 +135,30 @@ pub(crate) async fn run(
     connected: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
-    let mut back_off_ms = BACK_OFF_MS.0;
+    let (mut back_off_ms, mut subscription) = (BACK_OFF_MS.0, Subscription::default());
     while let Some(next) = next(&mut events, &link, &stop).await {
-        match next {
+        let up = match next {
             Next::Event(Event::Incoming(Incoming::ConnAck(answer))) => {
-                back_off_ms = BACK_OFF_MS.0;
                 link.connection.fetch_add(1, Ordering::AcqRel);
-                if !answer.session_present {
+                let up = subscription.welcomed(answer.session_present);
+                if up.is_none() {
                     subscribe(&link);
                 }
-                let connection = if answer.session_present { Connection::Resumed } else { Connection::New };
-                let _ = connections.send(connection);
-                connected.send_replace(true);
+                up
+            }
+            Next::Event(Event::Incoming(Incoming::SubAck(answer))) => {
+                if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    tracing::error!(
+                        "the broker refuses a subscription: give the website's user its rights there"
+                    );
+                    // Without its own subscription the website is deaf; a sweep can wait.
+                    if !subscription.stands {
+                        link.give_up();
+                    }
+                    None
+                } else {
+                    subscription.granted()
+                }
             }
             Next::Event(Event::Incoming(Incoming::Publish(publish))) => {
                 let ack = link.client.prepare_ack(&publish);
@@ -154,8 +167,9 @@ pub(crate) async fn run(
                 // The broker's window towards us bounds this queue.
                 let (payload, retained) = (publish.payload.into(), publish.retain);
                 let _ = arrivals.send(Arrival { topic, payload, retained, ack, connection });
+                None
             }
-            Next::Event(_) => {}
+            Next::Event(_) => None,
             Next::Lost(reason) => {
                 connected.send_replace(false);
                 let _ = connections.send(Connection::Lost);
@@ -164,11 +178,44 @@ pub(crate) async fn run(
                 let wait = sleep(Duration::from_millis(back_off_ms + jitter));
                 stop.run_until_cancelled(wait).await;
                 back_off_ms = (back_off_ms * 2).min(BACK_OFF_MS.1);
+                None
             }
+        };
+        if let Some(connection) = up {
+            back_off_ms = BACK_OFF_MS.0;
+            let _ = connections.send(connection);
+            connected.send_replace(true);
         }
     }
     let _ = link.client.try_disconnect_now();
     let _ = timeout(Duration::from_secs(1), async { while events.poll().await.is_ok() {} }).await;
+}
+
+/// What is known of our subscription. A connection can be lost before it stands, and the broker remember the next time
+/// a session that hears nothing: only what it has granted to this process counts.
+#[derive(Default)]
+struct Subscription {
+    stands: bool,
+    /// The broker has forgotten us, and nobody has been told yet.
+    forgotten: bool,
+}
+
+impl Subscription {
+    /// The broker has welcomed us. Nothing when it must first be asked for what we want to hear.
+    fn welcomed(&mut self, session_present: bool) -> Option<Connection> {
+        if !session_present {
+            *self = Subscription { stands: false, forgotten: true };
+        }
+        self.stands.then_some(Connection::Resumed)
+    }
+
+    /// The broker has granted what we asked for. Nothing when that was told already.
+    fn granted(&mut self) -> Option<Connection> {
+        let connection = if self.forgotten { Connection::New } else { Connection::Resumed };
+        let told = self.stands;
+        *self = Subscription { stands: true, forgotten: false };
+        (!told).then_some(connection)
+    }
 }
 
 enum Next {
@@ -205,6 +252,19 @@ mod tests {
     use super::*;
     use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal};
     use protocol::{EdgeId, LocationId};
+
+    #[test]
+    fn a_session_that_was_lost_before_its_subscription_stood_is_subscribed_again_and_told_as_new() {
+        use Connection::{New, Resumed};
+        let mut subscription = Subscription::default();
+        // A broker that stands apart may remember a process before this one.
+        assert_eq!((subscription.welcomed(true), subscription.granted()), (None, Some(Resumed)));
+        assert_eq!(subscription.welcomed(true), Some(Resumed));
+        // It was restarted, and the connection lost before the subscription stood.
+        assert_eq!(subscription.welcomed(false), None);
+        assert_eq!((subscription.welcomed(true), subscription.granted()), (None, Some(New)));
+        assert_eq!((subscription.granted(), subscription.welcomed(true)), (None, Some(Resumed)));
+    }
 
     /// Lets the website in, and everybody else as one edge.
     struct ByName;
@@ -244,13 +304,9 @@ mod tests {
         let (location, id) = door();
         let visits = Topic::Visits(location.clone(), id.clone()).to_string();
         let up = async |n: u8| edge.publish(&visits, vec![n], PublishOptions::at_least_once()).await.unwrap();
-        // A first visit shows that the subscription stands; one that was published before it did is nobody's.
-        let first = loop {
-            up(0).await;
-            if let Ok(arrival) = timeout(Duration::from_millis(200), arrivals.recv()).await {
-                break arrival.unwrap();
-            }
-        };
+        // The subscription stands: the very first visit arrives.
+        up(0).await;
+        let first = arrivals.recv().await.unwrap();
         link.ack(&first);
 
         let inbox = Topic::Inbox(location, id);

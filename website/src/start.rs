@@ -2,9 +2,8 @@
 
 use crate::{
     app::App,
-    clock,
     connections::{Peer, Plain, name_peer},
-    encryption, epochs, https, ingest, mqtt_api,
+    db, door, encryption, epochs, https, ingest, mqtt_api,
     mqtt_login::Logins,
     publisher, random,
     serving::Serving,
@@ -16,7 +15,7 @@ use crate::{
 };
 use anyhow::{Context, bail, ensure};
 use axum::middleware;
-use broker::{Broker, Carrier, Encryption, Limits, Listener, Principal, Tls};
+use broker::{Broker, Carrier, Encryption, Limits, Listener, Tls};
 use rumqttc::Transport;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -28,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the tasks may take to end.
 const STOP: Duration = Duration::from_secs(5);
+/// How often it is looked whether there is room on the disk again; nothing tells.
+const ROOM: Duration = Duration::from_secs(5);
 
 /// A running website with its broker.
 pub struct Website {
@@ -50,12 +51,12 @@ pub struct Website {
 pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Website> {
     let app = App::open(settings).await?;
     let serving = Serving::begin(&app.settings.data)?;
+    app.db.check().await?;
     epochs::compare(&app).await?;
     let tls = encryption::open(&app.settings)?;
     let listener = listen(&app.settings).await?;
-    let mut tx = app.db.write().await?;
-    edges::all_offline(&mut tx).await?;
-    tx.commit().await?;
+    all_offline(&app, &stop).await?;
+    let people = door::people(&app).await?;
 
     let (mqtt, broker, (link, events)) = match &app.settings.mqtt_broker {
         Some(url) => (apart(url, app.settings.plaintext).await?, None, {
@@ -114,11 +115,37 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         Ok(())
     });
     if let Some(broker) = broker {
-        tasks.spawn(door(Arc::clone(&app), broker, stop.clone()));
+        tasks.spawn(door::run(Arc::clone(&app), broker, people, stop.clone()));
     }
     tasks.spawn(encryption::keep(Arc::clone(&app), tls.clone(), stop.clone()));
     tasks.spawn(pages(Arc::clone(&app), listener, tls, stop.clone()));
     Ok(Website { http, mqtt, app, stop, tasks, _serving: serving })
+}
+
+/// Stores that no edge is connected, the first thing that is written at every start. A disk without room is waited for:
+/// starting again and again would not make any.
+async fn all_offline(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        match try_all_offline(app).await {
+            Err(error) if db::is_full(&error) => {
+                tracing::error!(
+                    "the disk of the website's database is full: it starts when there is room on it"
+                );
+                let stopped = stop.run_until_cancelled(tokio::time::sleep(ROOM)).await.is_none();
+                ensure!(
+                    !stopped,
+                    "the website was stopped before there was room on the disk of its database"
+                );
+            }
+            done => return done.context("the database could not be written"),
+        }
+    }
+}
+
+async fn try_all_offline(app: &App) -> sqlx::Result<()> {
+    let mut tx = app.db.write().await?;
+    edges::all_offline(&mut tx).await?;
+    tx.commit().await
 }
 
 async fn own_broker(app: &Arc<App>, tls: Option<&Tls>, secret: &str) -> anyhow::Result<Broker> {
@@ -237,34 +264,4 @@ async fn pages(
         served = serving => served.context("the pages could not be served any longer"),
         () = ending => Ok(()),
     }
-}
-
-/// Keeps the broker: closes the sessions of edges that are revoked or shut out, and says so when the broker itself has died.
-async fn door(app: Arc<App>, broker: Broker, stop: CancellationToken) -> anyhow::Result<()> {
-    /// A login that was being checked when its edge was revoked may be let in just after the first kick.
-    const KICK_AGAIN_MS: i64 = 30_000;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            failure = broker.failed() => bail!(failure),
-            () = app.revoked.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-        match revoked(&app, KICK_AGAIN_MS).await {
-            Ok(edges) => edges
-                .into_iter()
-                .for_each(|(location, edge)| broker.kick(&Principal::Edge { location, edge })),
-            Err(error) => tracing::error!(%error, "revoked edges could not be read; it is tried again"),
-        }
-    }
-    // The publisher's last words need the broker a moment longer than itself.
-    broker.stop().await;
-    Ok(())
-}
-
-async fn revoked(app: &App, within_ms: i64) -> sqlx::Result<Vec<(protocol::LocationId, protocol::EdgeId)>> {
-    let mut tx = app.db.read().await?;
-    let mut gone = edges::revoked_since(&mut tx, clock::now().plus_ms(-within_ms)).await?;
-    gone.extend(edges::shut_out(&mut tx).await?);
-    Ok(gone)
 }

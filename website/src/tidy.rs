@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     changes::{self, Actor},
-    clock, ledger, marks,
+    clock, ledger, marks, soundness,
     tables::{
         change_log, dead_letters, edge_progress, edges, join_codes, locations, receipt_pages, receipts,
         review_queue,
@@ -29,6 +29,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut minute = interval(MINUTE);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut minutes = 0;
+    stop.run_until_cancelled(soundness::look(&app)).await;
     while stop.run_until_cancelled(minute.tick()).await.is_some() {
         ledger::catch_up(&app).await;
         changes::scrub_again(&app).await;

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+/// Before the clock starts: connections, queues and caches are as they stay.
 const WARM_UP: Duration = Duration::from_millis(300);
+/// What is counted in this time is the measurement.
 const MEASURED: Duration = Duration::from_secs(2);
 /// Messages without a PUBACK, and messages that not every subscriber has.
 const AHEAD: u64 = 500;

@@ -1,20 +1,14 @@
 //! 10 rows of 100,000 whose content has changed on the edge's disk.
 
-use super::{counting::Counting, edge_box::EdgeBox, people, stage::Stage};
+use super::{edge_box::EdgeBox, metered::Metered, people, stage::Stage};
 use crate::arena::Name;
 use crate::row::{Row, Want};
 use anyhow::{Context as _, Result, ensure};
-use edge::Identity;
 use sqlx::{Connection as _, SqliteConnection};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 const CUSTOMERS: usize = 100_000;
 const DAMAGED: usize = 10;
-/// Nothing has gone through for so long: nothing is on its way.
-const QUIET: Duration = Duration::from_millis(700);
 
 /// From the edge's question until its rows were found right, and everything on the wire from the question to the
 /// last acknowledgement. Before it the edge waits until its session has brought nothing for two seconds.
@@ -24,10 +18,7 @@ pub async fn measure(samples: usize) -> Result<Vec<Row>> {
     let stage = Stage::set().await?;
     let location = stage.location("damaged").await?;
     let state = stage.join(&location, "door").await?;
-    let counting = Counting::begin(stage.website.mqtt).await?;
-    let mut identity = Identity::load(&state)?;
-    identity.port = counting.address.port();
-    identity.store(&state)?;
+    let metered = Metered::lay(stage.website.mqtt, &state)?;
     let seq = stage.enrol(&location, 0..CUSTOMERS).await?;
     stage.published(&location).await?;
     let mut edge = EdgeBox::start(&state)?;
@@ -37,30 +28,18 @@ pub async fn measure(samples: usize) -> Result<Vec<Row>> {
         damage(&state, sample * DAMAGED).await?;
         let mut edge = EdgeBox::start(&state)?;
         edge.says("connected").await?;
-        let before = quiet(&counting).await;
+        let before = metered.quiet().await?;
         let (asked, _) = edge.says("repairs").await?;
         let (_, rows) = edge.says("wants").await?;
         ensure!(rows == DAMAGED.to_string(), "{rows} rows were asked for, not {DAMAGED}");
         let (verified, _) = edge.says("right").await?;
         took.add(Name::Ours, (verified - asked).as_secs_f64() * 1e3);
-        let bytes = quiet(&counting).await - before;
+        let bytes = metered.quiet().await? - before;
         wire.add(Name::Ours, bytes as f64 / 1024.0);
         edge.stop().await?;
     }
     stage.website.stop().await;
     Ok(vec![took, wire])
-}
-
-/// Waits until nothing goes through, and tells how many bytes have.
-async fn quiet(counting: &Counting) -> u64 {
-    let (mut bytes, mut since) = (counting.bytes(), Instant::now());
-    while since.elapsed() < QUIET {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if counting.bytes() != bytes {
-            (bytes, since) = (counting.bytes(), Instant::now());
-        }
-    }
-    bytes
 }
 
 /// Gives rows another name, as no program of ours would.

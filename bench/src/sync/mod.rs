@@ -2,13 +2,14 @@
 
 mod beside;
 mod change_rate;
-mod counting;
 mod curve;
 mod damaged;
 mod edge_box;
 mod first_start;
 mod gallery;
+mod metered;
 mod missed;
+mod on_wire;
 mod people;
 mod postgres;
 mod removal;
@@ -31,6 +32,8 @@ pub enum Figure {
     FirstStart,
     /// What it takes to repair 10 rows of 100,000.
     Damaged,
+    /// What a change and a first start take on the wire.
+    OnWire,
     /// What one change costs with 100 to 100,000 customers.
     Curve,
     /// How many changes a second the website makes.
@@ -41,11 +44,12 @@ pub enum Figure {
 
 impl Figure {
     /// All of them, in the order of a report.
-    pub const ALL: [Figure; 7] = [
+    pub const ALL: [Figure; 8] = [
         Figure::Removal,
         Figure::Missed,
         Figure::FirstStart,
         Figure::Damaged,
+        Figure::OnWire,
         Figure::Curve,
         Figure::ChangeRate,
         Figure::Gallery,
@@ -58,6 +62,7 @@ impl Figure {
             Figure::Missed => missed::measure(samples).await,
             Figure::FirstStart => first_start::measure(samples).await,
             Figure::Damaged => damaged::measure(samples).await,
+            Figure::OnWire => on_wire::measure(samples).await,
             Figure::Curve => curve::measure(samples).await,
             Figure::ChangeRate => change_rate::measure(samples).await,
             Figure::Gallery => gallery::measure(samples),

@@ -22,6 +22,8 @@ use website::{
 
 /// Longer than anything takes that is measured here.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a table is asked for what nobody is told of; nothing is measured meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 /// Rows of one transaction when a location is filled.
 const FILLING: usize = 10_000;
 
@@ -108,7 +110,7 @@ impl Stage {
             if location.published == location.totals.seq {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK).await;
         }
         bail!("the broker has not acknowledged every customer of {at}")
     }

@@ -45,57 +45,10 @@ impl Service {
         change(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn answer(&self, stream: &TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream);
-        let (mut head, mut length, mut proof) = (String::new(), 0, String::new());
-        reader.read_line(&mut head).ok()?;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim().split_once(": ") else { break };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().ok()?,
-                "authorization" => proof = value.to_owned(),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        let question: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let (status, answer) = self.table(|table| {
-            if !question.is_null() {
-                table.asked.push(question.clone());
-            }
-            let text = |name: &str| question[name].as_str().unwrap_or_default().to_owned();
-            if table.gone {
-                return ("503 Service Unavailable", json!({}));
-            }
-            if proof != format!("Bearer {SECRET}") {
-                return ("401 Unauthorized", json!({}));
-            }
-            if head.starts_with("GET /revoked ") {
-                return ("200 OK", json!({ "revoked": table.revoked }));
-            }
-            if head.starts_with("POST /auth ") {
-                let known = table
-                    .logins
-                    .iter()
-                    .find(|login| (login.0, login.1) == (&text("username"), &text("password")));
-                let result = if known.is_some() { "allow" } else { "deny" };
-                return (
-                    "200 OK",
-                    json!({ "result": result, "is_superuser": known.is_some_and(|login| login.2) }),
-                );
-            }
-            let wanted = (text("username"), text("action"), text("topic"));
-            let known = table
-                .rights
-                .iter()
-                .any(|right| (right.0, right.1, right.2) == (&wanted.0, &wanted.1, &wanted.2));
-            ("200 OK", json!({ "result": if known { "allow" } else { "ignore" } }))
-        });
+    fn answer(&self, mut stream: &TcpStream) -> Option<()> {
+        let (head, proof, question) = read_request(stream)?;
+        let (status, answer) = self.table(|table| table.answer(&head, &proof, &question));
         let body = answer.to_string();
-        let mut stream = stream;
         write!(
             stream,
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -103,4 +56,55 @@ impl Service {
         )
         .ok()
     }
+}
+
+impl Table {
+    /// Status and body.
+    fn answer(&mut self, head: &str, proof: &str, question: &Value) -> (&'static str, Value) {
+        if !question.is_null() {
+            self.asked.push(question.clone());
+        }
+        if self.gone {
+            return ("503 Service Unavailable", json!({}));
+        }
+        if proof != format!("Bearer {SECRET}") {
+            return ("401 Unauthorized", json!({}));
+        }
+        if head.starts_with("GET /revoked ") {
+            return ("200 OK", json!({ "revoked": self.revoked }));
+        }
+        let text = |name: &str| question[name].as_str().unwrap_or_default();
+        if head.starts_with("POST /auth ") {
+            let wanted = (text("username"), text("password"));
+            let known = self.logins.iter().find(|login| (login.0, login.1) == wanted);
+            let result = if known.is_some() { "allow" } else { "deny" };
+            return (
+                "200 OK",
+                json!({ "result": result, "is_superuser": known.is_some_and(|login| login.2) }),
+            );
+        }
+        let wanted = (text("username"), text("action"), text("topic"));
+        let known = self.rights.contains(&wanted);
+        ("200 OK", json!({ "result": if known { "allow" } else { "ignore" } }))
+    }
+}
+
+/// The first line, what proves the asker, and the question; null where there is none.
+fn read_request(stream: &TcpStream) -> Option<(String, String, Value)> {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length, mut proof) = (String::new(), 0, String::new());
+    reader.read_line(&mut head).ok()?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "authorization" => proof = value.to_owned(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, proof, serde_json::from_slice(&body).unwrap_or_default()))
 }

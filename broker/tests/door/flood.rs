@@ -31,11 +31,13 @@ async fn half_open_connections_keep_nobody_waiting_and_go() {
     let (mut reader, mut writer) = slow.split();
     let dripping = async {
         let bytes = Hello { client_id: &"x".repeat(120), ..Hello::of("ann") }.bytes();
+        // Slow enough for the last byte to come after the deadline.
+        let mut drip = tokio::time::interval(Duration::from_millis(100));
         for byte in bytes {
+            drip.tick().await;
             if writer.write_all(&[byte]).await.is_err() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         std::future::pending::<()>().await;
     };

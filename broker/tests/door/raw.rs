@@ -126,6 +126,23 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.expect("nothing came in time")
 }
 
+/// The next packet of either protocol: its first byte and its body; `None` when the broker has closed.
+pub async fn read_packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let first = within(stream.read_u8()).await.ok()?;
+    let (mut length, mut shift) = (0, 0);
+    loop {
+        let byte = within(stream.read_u8()).await.ok()?;
+        length |= usize::from(byte & 127) << shift;
+        shift += 7;
+        if byte < 128 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    within(stream.read_exact(&mut body)).await.ok()?;
+    Some((first, body))
+}
+
 impl Raw {
     pub async fn clean(broker: &Broker, name: &str) -> Raw {
         Hello::of(name).enter(broker).await
@@ -141,19 +158,7 @@ impl Raw {
 
     /// The next packet: its first byte and its body; `None` when the broker has closed.
     pub async fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
-        let first = within(self.stream.read_u8()).await.ok()?;
-        let (mut length, mut shift) = (0, 0);
-        loop {
-            let byte = within(self.stream.read_u8()).await.ok()?;
-            length |= usize::from(byte & 127) << shift;
-            shift += 7;
-            if byte < 128 {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        within(self.stream.read_exact(&mut body)).await.ok()?;
-        Some((first, body))
+        read_packet(&mut self.stream).await
     }
 
     /// The next packet, which must be a PUBLISH; not acknowledged yet.

@@ -53,6 +53,12 @@ pub async fn start() -> Broker {
     start_with(Limits::default()).await
 }
 
+/// Lets a second and a bit go by, the shortest time that MQTT 5.0 can name. Whatever ends with it tells nobody, and tests
+/// ask what is there afterwards, so that there is nothing else to wait for.
+pub async fn a_second_is_over() {
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+}
+
 /// Polls until it is so, or fails the test.
 pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let soon = tokio::time::Instant::now() + DEADLINE;

@@ -190,7 +190,7 @@ impl Site {
             row.report = None;
         }
         if let Some((epoch, applied)) = believes {
-            row.report = Some(stored(&report, epoch, applied, now));
+            row.report = Some(edge_reports::Report::of(&report, epoch, applied, now));
         }
         let receipts: Vec<_> =
             report.receipts.iter().map(|receipt| (receipt.key.clone(), receipt.probe)).collect();
@@ -238,19 +238,4 @@ fn cut_small(pages: &mut Vec<Roster>) {
     let count = cut.len() as u32;
     let page = |(page, buckets)| Roster { page, pages: count, buckets, ..first.clone() };
     pages.extend((0..).zip(cut).map(page));
-}
-
-fn stored(report: &Applied, epoch: Epoch, applied: Seq, now: UnixMs) -> edge_reports::Report {
-    edge_reports::Report {
-        epoch,
-        applied,
-        digest: report.digest,
-        count: report.count,
-        state: report.state,
-        reported_at: report.at,
-        received_at: now,
-        lease_until: report.lease_until,
-        queued: report.queued,
-        refused: report.refused,
-    }
 }

@@ -48,11 +48,14 @@ impl fmt::Display for Figures {
         )?;
         writeln!(f, "{:<48} {:>6} {:>8} {:>8} {:>8}", "time to converge, ms", "rounds", "p50", "p95", "max")?;
         for (trouble, took) in &self.by_trouble {
-            let mut took: Vec<u128> = took.iter().map(Duration::as_millis).collect();
-            took.sort_unstable();
-            let at = |percent: usize| took[(took.len() * percent).div_ceil(100).max(1) - 1];
-            writeln!(f, "{trouble:<48} {:>6} {:>8} {:>8} {:>8}", took.len(), at(50), at(95), at(100))?;
+            line(f, trouble, took.clone())?;
         }
-        Ok(())
+        line(f, "all of them", self.by_trouble.values().flatten().copied().collect())
     }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, mut took: Vec<Duration>) -> fmt::Result {
+    took.sort_unstable();
+    let at = |percent: usize| took[(took.len() * percent).div_ceil(100).max(1) - 1].as_millis();
+    writeln!(f, "{name:<48} {:>6} {:>8} {:>8} {:>8}", took.len(), at(50), at(95), at(100))
 }

@@ -13,8 +13,7 @@ use crate::{
     changes::Actor,
     clock,
     db::Db,
-    epochs::{self, Why},
-    ledger::Ledger,
+    epochs::{self, Beside, Why},
     serving::Serving,
     settings::Settings,
     site_key,
@@ -103,9 +102,8 @@ async fn write_part(app: &App, part: &Path) -> anyhow::Result<Done> {
     Ok(Done { rows, begun_at, newer: None })
 }
 
-/// Puts a backup in the place of whatever the database holds. A new epoch begins, removals and revocations that only
-/// the erasure ledger knows are made again, all in one transaction: whatever fails, nothing has happened. The website must not
-/// be running.
+/// Puts a backup in the place of whatever the database holds. A new epoch begins, and whatever only the erasure ledger
+/// knows is done again, all in one transaction: whatever fails, nothing has happened. The website must not be running.
 ///
 /// # Errors
 /// When the file is no whole backup of this website, or the website runs.
@@ -125,12 +123,12 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
         ),
     }
     let _serving = Serving::begin(&settings.data)?;
-    let written = Ledger::at(&settings.data).read().await?;
-    if written.damaged > 0 {
+    let beside = Beside::read(&settings.data).await?;
+    if beside.ledger.damaged > 0 {
         bail!(
             "{}: {} lines of the erasure ledger cannot be read, and whoever they name would come back: mend them first",
             refused(),
-            written.damaged
+            beside.ledger.damaged
         );
     }
     let app = App::open(settings.clone()).await?;
@@ -143,7 +141,7 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
     locations::set_rounds(&mut tx, round + 1).await?;
     locations::set_backed_up(&mut tx, header.begun_at).await?;
     audit::insert(&mut tx, &entry("backup.restore")).await?;
-    let tx = epochs::begin_all(tx, &written, Why::Restored, &Actor::command_line()).await?;
+    let tx = epochs::begin_all(tx, &beside, Why::Restored, &Actor::command_line()).await?;
     tx.commit().await.with_context(refused)?;
     epochs::told(&app).await;
     app.db.close().await;

@@ -34,6 +34,8 @@ pub struct Held {
     /// The moment of every change made here, taken after the lock: later seqs are not earlier.
     pub now: UnixMs,
     before: Seq,
+    /// What was changed here; it is written with the counters.
+    log: Vec<change_log::Entry>,
 }
 
 /// A live row about to be added.
@@ -59,7 +61,7 @@ impl Held {
         let found = locations::lock(&mut tx, location).await?;
         let location = found.ok_or_else(|| ChangeError::UnknownLocation(location.clone()))?;
         let before = location.totals.seq;
-        Ok(Held { tx, location, now: clock::now(), before })
+        Ok(Held { tx, location, now: clock::now(), before, log: Vec::new() })
     }
 
     /// The row of `face_id`, which must be live.
@@ -82,23 +84,7 @@ impl Held {
         let row_hash = self.location.digest_key.hash(face_id, seq, &content);
         let live = Live { content, row_hash, points: 0, visits, last_seen_at, duplicate_of };
         customers::insert_live(&mut self.tx, &self.location.id, face_id, seq, &live, self.now).await?;
-        self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by).await
-    }
-
-    /// Gives a live row new content.
-    pub async fn rewrite(
-        &mut self,
-        row: &Customer,
-        content: &Content,
-        verb: Verb,
-        by: &Actor,
-    ) -> Result<Seq, ChangeError> {
-        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
-        let seq = self.location.totals.seq.next();
-        let new = self.location.digest_key.hash(&row.face_id, seq, content);
-        customers::set_content(&mut self.tx, &self.location.id, &row.face_id, seq, content, new, self.now)
-            .await?;
-        self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by).await
+        Ok(self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by))
     }
 
     /// Begins a new history: the counters go on in it, digest and count are those of the rows as they are.
@@ -139,9 +125,9 @@ impl Held {
     pub async fn withdraw(&mut self, face_id: &FaceId, by: &Actor) -> Result<Seq, ChangeError> {
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
         review_queue::delete(&mut self.tx, &id, face_id).await?;
-        customers::insert_removed(&mut self.tx, &id, face_id, seq, self.now).await?;
+        customers::insert_tombstone(&mut self.tx, &id, face_id, seq, None, self.now).await?;
         visits::anonymise(&mut self.tx, &id, face_id).await?;
-        let seq = self.took(Effect::RemovedUnborn, face_id, Verb::Removed, by).await?;
+        let seq = self.took(Effect::RemovedUnborn, face_id, Verb::Removed, by);
         self.record(face_id, by).await?;
         Ok(seq)
     }
@@ -171,14 +157,15 @@ impl Held {
         customers::bury(&mut self.tx, &self.location.id, &row.face_id, seq, None, self.now).await?;
         visits::anonymise(&mut self.tx, &self.location.id, &row.face_id).await?;
         consents::delete(&mut self.tx, &self.location.id, &row.face_id).await?;
-        let seq = self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by).await?;
+        let seq = self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by);
         self.record(&row.face_id, by).await?;
         Ok(seq)
     }
 
-    /// Turns a live row into another one: points and visits go over, and name and flag where the winner has none.
+    /// Turns a live row into another one, as the last thing done here, and makes everything durable: points and visits
+    /// go over, and name and flag where the winner has none.
     pub async fn merge(
-        &mut self,
+        mut self,
         loser: &Customer,
         winner: &Customer,
         by: &Actor,
@@ -198,9 +185,13 @@ impl Held {
         if kept.duplicate_of.as_ref() == Some(&loser.face_id) {
             customers::clear_duplicate(&mut self.tx, &id, &winner.face_id).await?;
         }
-        let seq = self.took(Effect::Merged { old: lost.row_hash }, &loser.face_id, Verb::Merged, by).await?;
+        let seq = self.took(Effect::Merged { old: lost.row_hash }, &loser.face_id, Verb::Merged, by);
         let content = inherited(&kept.content, &lost.content);
-        if content == kept.content { Ok(seq) } else { self.rewrite(winner, &content, Verb::Edited, by).await }
+        if content != kept.content {
+            return self.rewrite(winner, &content, Verb::Edited, by).await;
+        }
+        self.commit().await?;
+        Ok(seq)
     }
 
     /// Marks a face that was never live as another one.
@@ -211,10 +202,10 @@ impl Held {
         by: &Actor,
     ) -> Result<Seq, ChangeError> {
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
-        customers::insert_merged(&mut self.tx, &id, face_id, seq, winner, self.now).await?;
+        customers::insert_tombstone(&mut self.tx, &id, face_id, seq, Some(winner), self.now).await?;
         merges::insert(&mut self.tx, &id, face_id, winner, seq, self.now).await?;
         visits::reassign(&mut self.tx, &id, face_id, winner).await?;
-        self.took(Effect::MergedUnborn, face_id, Verb::Merged, by).await
+        Ok(self.took(Effect::MergedUnborn, face_id, Verb::Merged, by))
     }
 
     /// Notes in the audit what is no change of a row.
@@ -230,24 +221,12 @@ impl Held {
         Ok(audit::insert(&mut self.tx, &entry).await?)
     }
 
-    async fn took(
-        &mut self,
-        effect: Effect,
-        face_id: &FaceId,
-        verb: Verb,
-        by: &Actor,
-    ) -> Result<Seq, ChangeError> {
+    fn took(&mut self, effect: Effect, face_id: &FaceId, verb: Verb, by: &Actor) -> Seq {
         self.location.totals = self.location.totals.after(effect);
-        let entry = change_log::Entry {
-            seq: self.location.totals.seq,
-            epoch: self.location.totals.epoch,
-            face_id: face_id.clone(),
-            verb,
-            actor: by.to_string(),
-            at: self.now,
-        };
-        change_log::insert(&mut self.tx, &self.location.id, &entry).await?;
-        Ok(entry.seq)
+        let (seq, epoch) = (self.location.totals.seq, self.location.totals.epoch);
+        let (face_id, actor) = (face_id.clone(), by.to_string());
+        self.log.push(change_log::Entry { seq, epoch, face_id, verb, actor, at: self.now });
+        seq
     }
 
     /// Makes everything done here durable, the counters with it.
@@ -255,13 +234,50 @@ impl Held {
         Ok(self.finish().await?.commit().await?)
     }
 
-    /// Stores the counters and gives the transaction back.
+    /// Stores the counters and the log, and gives the transaction back.
     pub(crate) async fn finish(mut self) -> Result<Tx, ChangeError> {
-        if self.location.totals.seq > self.before {
-            let issued_at = next_issued_at(self.now, self.location.issued_at);
-            locations::set_totals(&mut self.tx, &self.location.id, &self.location.totals, issued_at).await?;
+        let (id, totals, issued_at) = (&self.location.id, &self.location.totals, self.issued_at());
+        match self.log.split_last() {
+            Some((newest, others)) => {
+                for entry in others {
+                    change_log::insert(&mut self.tx, id, entry).await?;
+                }
+                change_log::insert_with_totals(&mut self.tx, id, newest, totals, issued_at).await?;
+            }
+            // A new history takes a seq without changing anybody.
+            None if totals.seq > self.before => {
+                locations::set_totals(&mut self.tx, id, totals, issued_at).await?;
+            }
+            None => {}
         }
         Ok(self.tx)
+    }
+
+    /// Gives a live row new content, as the last thing done here, and makes everything durable.
+    pub async fn rewrite(
+        mut self,
+        row: &Customer,
+        content: &Content,
+        verb: Verb,
+        by: &Actor,
+    ) -> Result<Seq, ChangeError> {
+        let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
+        let new = self.location.digest_key.hash(&row.face_id, self.location.totals.seq.next(), content);
+        let seq = self.took(Effect::Replaced { old: live.row_hash, new }, &row.face_id, verb, by);
+        let (id, totals, issued_at) = (&self.location.id, &self.location.totals, self.issued_at());
+        if let Some((newest, others)) = self.log.split_last() {
+            for entry in others {
+                change_log::insert(&mut self.tx, id, entry).await?;
+            }
+            let rewritten = (content, new);
+            change_log::insert_with_rewrite(&mut self.tx, id, newest, rewritten, totals, issued_at).await?;
+        }
+        self.tx.commit().await?;
+        Ok(seq)
+    }
+
+    fn issued_at(&self) -> UnixMs {
+        next_issued_at(self.now, self.location.issued_at)
     }
 }
 

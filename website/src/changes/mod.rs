@@ -140,8 +140,9 @@ pub async fn edit(
         (true, false) => Verb::Flagged,
         (false, false) => Verb::Edited,
     };
+    let at = held.now;
     let seq = held.rewrite(&row, &content, verb, by).await?;
-    committed(app, held, seq).await.map(Some)
+    Ok(Some(on_its_way(app, seq, at)))
 }
 
 /// Adds to a customer's points (a negative number takes away; they do not fall below zero) and tells the new
@@ -201,9 +202,10 @@ pub async fn merge(
     }
     let mut held = Held::begin(&app.db, location).await?;
     let (lost, kept) = (held.live(loser).await?, held.live(winner).await?);
-    let seq = held.merge(&lost, &kept, by).await?;
     held.note("customer.merge", loser.as_str(), by).await?;
-    let changed = committed(app, held, seq).await?;
+    let at = held.now;
+    let seq = held.merge(&lost, &kept, by).await?;
+    let changed = on_its_way(app, seq, at);
     scrub(app).await;
     Ok(changed)
 }
@@ -319,7 +321,12 @@ pub(crate) async fn scrub_again(app: &App) {
 async fn committed(app: &App, held: Held, seq: Seq) -> Result<Changed, ChangeError> {
     let at = held.now;
     held.commit().await?;
+    Ok(on_its_way(app, seq, at))
+}
+
+/// A change is committed: the publisher is nudged.
+fn on_its_way(app: &App, seq: Seq, at: UnixMs) -> Changed {
     crash_point::reach("website_changed_before_published");
     app.changed.notify_one();
-    Ok(Changed { seq, at })
+    Changed { seq, at }
 }

@@ -13,11 +13,11 @@ pub struct Held {
     pub start: Start,
     /// Its newest report's position, in that start.
     pub position: Option<(Epoch, Seq)>,
-    /// Whether the start that reports now was seen before.
-    pub start_seen: bool,
     /// When its newest report was made, in that start, by its clock.
     pub reported_at: Option<UnixMs>,
-    /// When the newest start was first heard of, by our clock.
+    /// Whether the start that reports now was seen before. Of the newest start itself nobody asks.
+    pub start_seen: bool,
+    /// When the newest start was first heard of, by our clock. While it is that start that reports, nobody asks.
     pub start_since: Option<UnixMs>,
 }
 
@@ -98,31 +98,15 @@ pub fn judge(held: &Held, report: &Applied, epoch: Epoch, now: UnixMs) -> Verdic
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{
-        Digest, Nonce,
-        message::{RepairCounts, SyncState},
-    };
+    use crate::decide::sample;
+    use protocol::Nonce;
 
     fn start(count: u64, nonce: u64) -> Start {
         Start { count, nonce: Nonce(nonce) }
     }
 
     fn report(start: Start, epoch: u64, verified: u64) -> Applied {
-        Applied {
-            epoch: Epoch(epoch),
-            verified: Seq(verified),
-            digest: Digest::EMPTY,
-            count: 0,
-            state: SyncState::Verified,
-            start,
-            space: "m".parse().unwrap(),
-            at: UnixMs(0),
-            lease_until: UnixMs(0),
-            queued: 0,
-            refused: 0,
-            repairs: RepairCounts::default(),
-            receipts: Vec::new(),
-        }
+        Applied { start, ..sample::report(epoch, verified) }
     }
 
     #[test]

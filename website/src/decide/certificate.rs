@@ -48,8 +48,8 @@ pub enum Proof {
     LeaseOver,
     /// It signed that it still finds the face.
     StillFound,
-    /// Its word does not count: two boxes have its identity, one is an image of the past, it made things up, or it
-    /// recognised somebody it had confirmed as removed.
+    /// Its word does not count: two boxes have its identity, one is an image of the past or has joined anew since, it
+    /// made things up, or it recognised somebody it had confirmed as removed.
     Doubtful,
 }
 
@@ -69,7 +69,7 @@ impl Proof {
 pub fn proof(facts: &Facts, removal: &Removal, now: UnixMs) -> Proof {
     match (facts.receipt, facts.alarm) {
         (Some(Probe::StillFound), _) | (_, Alarm::StillFound) => return Proof::StillFound,
-        (_, Alarm::Clone | Alarm::OldImage | Alarm::Ahead | Alarm::StaleHit)
+        (_, Alarm::Clone | Alarm::OldImage | Alarm::Ahead | Alarm::Rejoined | Alarm::StaleHit)
             if facts.revoked_at.is_none() =>
         {
             return Proof::Doubtful;
@@ -123,6 +123,7 @@ mod tests {
             (alarmed(Alarm::Clone), 500, Proof::Doubtful),
             (alarmed(Alarm::OldImage), 5_000, Proof::Doubtful),
             (alarmed(Alarm::Ahead), 500, Proof::Doubtful),
+            (alarmed(Alarm::Rejoined), 500, Proof::Doubtful),
             (alarmed(Alarm::StaleHit), 500, Proof::Doubtful),
             (alarmed(Alarm::StillFound), 500, Proof::StillFound),
             (Facts { revoked_at: Some(UnixMs(300)), ..alarmed(Alarm::Clone) }, 500, Proof::Removed),

@@ -49,42 +49,24 @@ pub struct Mark {
     pub epoch: Epoch,
     /// Its seq.
     pub seq: Seq,
+    /// The date of its newest head; 0 where it was not written down.
+    pub issued_at: UnixMs,
 }
 
-/// Whether the database stands behind the mark: in another history, or at an earlier seq of the same. A mark is
-/// written after the commit and never before it.
-pub fn is_behind(mark: Mark, totals: &Totals) -> bool {
-    mark.epoch != totals.epoch || mark.seq > totals.seq
+/// Whether the database stands behind the mark: in another history, at an earlier seq of the same, or at an earlier
+/// date of its newest head (`issued_at`), which never goes back. A mark is written after the commit and never before it.
+pub fn is_behind(mark: Mark, totals: &Totals, issued_at: UnixMs) -> bool {
+    mark.epoch != totals.epoch || mark.seq > totals.seq || mark.issued_at > issued_at
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{
-        Digest, Nonce, UnixMs,
-        message::{RepairCounts, Start, SyncState},
-    };
+    use crate::decide::sample::report;
+    use protocol::Digest;
 
     const TOTALS: Totals =
         Totals { epoch: Epoch(7), seq: Seq(50), count: 3, digest: Digest::EMPTY, last_removal: Seq(40) };
-
-    fn report(epoch: u64, verified: u64) -> Applied {
-        Applied {
-            epoch: Epoch(epoch),
-            verified: Seq(verified),
-            digest: Digest::EMPTY,
-            count: 0,
-            state: SyncState::Verified,
-            start: Start { count: 1, nonce: Nonce(1) },
-            space: "m".parse().unwrap(),
-            at: UnixMs(0),
-            lease_until: UnixMs(0),
-            queued: 0,
-            refused: 0,
-            repairs: RepairCounts::default(),
-            receipts: Vec::new(),
-        }
-    }
 
     #[test]
     fn only_a_seq_above_ours_in_our_own_history_proves_a_restore() {
@@ -113,8 +95,17 @@ mod tests {
 
     #[test]
     fn a_mark_is_behind_only_when_the_database_is() {
-        for (epoch, seq, behind) in [(7, 50, false), (7, 49, false), (7, 51, true), (6, 10, true)] {
-            assert_eq!(is_behind(Mark { epoch: Epoch(epoch), seq: Seq(seq) }, &TOTALS), behind);
+        for (epoch, seq, issued_at, behind) in [
+            (7, 50, 900, false),
+            (7, 49, 800, false),
+            (7, 49, 0, false),
+            (7, 51, 900, true),
+            (6, 10, 900, true),
+            // Nobody was changed since the backup, but visits may have come.
+            (7, 50, 901, true),
+        ] {
+            let mark = Mark { epoch: Epoch(epoch), seq: Seq(seq), issued_at: UnixMs(issued_at) };
+            assert_eq!(is_behind(mark, &TOTALS, UnixMs(900)), behind, "{mark:?}");
         }
     }
 

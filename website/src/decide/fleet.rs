@@ -54,6 +54,9 @@ impl fmt::Display for Standing {
             Standing::Alarmed(Alarm::Ahead) => {
                 f.write_str("shut out: reports changes that were never made, join again")
             }
+            Standing::Alarmed(Alarm::Rejoined) => {
+                f.write_str("shut out: it has joined anew since the restored backup was made, join again")
+            }
             Standing::Alarmed(Alarm::StaleHit) => {
                 f.write_str("recognised somebody it had confirmed as removed")
             }
@@ -102,7 +105,10 @@ pub fn standing(edge: &Edge, report: Option<&Report>, totals: &Totals, spaces: &
 mod tests {
     use super::*;
     use crate::tables::edges::{Joined, Presence};
-    use protocol::{Digest, Epoch, Nonce, RowHash, Seq, SigningKey, UnixMs, message::Start};
+    use protocol::{
+        Digest, Epoch, Nonce, RowHash, Seq, SigningKey, UnixMs,
+        message::{RepairCounts, Start},
+    };
 
     fn edge() -> Edge {
         Edge {
@@ -140,6 +146,7 @@ mod tests {
             lease_until: UnixMs(0),
             queued: 0,
             refused: 0,
+            repairs: RepairCounts::default(),
         }
     }
 

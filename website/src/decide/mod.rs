@@ -13,7 +13,10 @@ pub mod issue;
 pub mod progress;
 pub mod repair;
 pub mod revocation;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod settle;
 pub mod tombstone;
 pub mod totals;
 pub mod visit;
+pub mod withdrawal;

@@ -3,7 +3,7 @@
 use super::hash;
 use crate::{
     app::App,
-    clock, encryption, random,
+    clock, credentials, encryption, ledger, random,
     tables::{audit, edge_reports, edge_starts, edges, join_codes, locations, spaces},
 };
 use protocol::{DigestKey, EdgeId, LocationId, MAX_DIMENSION, PublicKey, SpaceId, UnixMs};
@@ -123,6 +123,10 @@ async fn consume(
     if !join_codes::delete(&mut tx, &id).await? {
         return Err(JoinError::UnknownCode);
     }
+    // The box that this one replaces never logs in again, whatever backup is restored.
+    if let Some(replaced) = edges::token_hash(&mut tx, &id).await? {
+        credentials::withdraw(&mut tx, &replaced, now).await?;
+    }
     let token = random::token();
     let joined = edges::Joined { at: now, public_key: request.public_key, space: space.id.clone() };
     edges::set_joined(&mut tx, &id, &joined, &hash(&token)).await?;
@@ -137,6 +141,8 @@ async fn consume(
     };
     audit::insert(&mut tx, &entry).await?;
     tx.commit().await?;
+    // The box has joined in any case.
+    ledger::catch_up(app).await;
     let ca = encryption::mqtt_authority(&app.settings).filter(|_| mqtt.tls);
     Ok(Joined {
         edge: id,

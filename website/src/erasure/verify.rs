@@ -135,11 +135,11 @@ fn moment(at: UnixMs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::erasure::Receipt;
+    use crate::{decide::sample, erasure::Receipt};
     use protocol::{
-        Digest, Epoch, Nonce, Seq, SigningKey,
+        Epoch, Seq, SigningKey,
         codec::Message,
-        message::{self, Applied, ReceiptKey, RepairCounts, Report, SignedApplied, Start, SyncState},
+        message::{self, Applied, ReceiptKey, Report, SignedApplied},
     };
 
     fn report(probe: Probe, key: &SigningKey) -> String {
@@ -148,21 +148,7 @@ mod tests {
             removed_at: UnixMs(1_100),
             probe,
         };
-        let applied = Applied {
-            epoch: Epoch(7),
-            verified: Seq(6),
-            digest: Digest::EMPTY,
-            count: 0,
-            state: SyncState::Verified,
-            start: Start { count: 1, nonce: Nonce(1) },
-            space: "m".parse().unwrap(),
-            at: UnixMs(1_200),
-            lease_until: UnixMs(0),
-            queued: 0,
-            refused: 0,
-            repairs: RepairCounts::default(),
-            receipts: vec![receipt],
-        };
+        let applied = Applied { receipts: vec![receipt], ..sample::report(7, 6) };
         let signed = SignedApplied::sign(applied, &"berlin".parse().unwrap(), &"door".parse().unwrap(), key);
         hex::encode(Report::Applied(Box::new(signed)).encode())
     }

@@ -8,6 +8,7 @@ mod visits;
 
 use crate::{
     app::App,
+    complaint::Complaint,
     faces::Faces,
     session::{Arrival, Link},
 };
@@ -16,7 +17,10 @@ use protocol::{
     codec::Message,
     message::{Inbox, Report, Visit},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +51,7 @@ struct Ingest {
     link: Link,
     faces: Faces,
     kept: mpsc::UnboundedSender<Topic>,
+    complaint: Complaint,
 }
 
 /// Stores what comes in, until `stop`.
@@ -57,7 +62,7 @@ pub(crate) async fn run(
     kept: mpsc::UnboundedSender<Topic>,
     stop: CancellationToken,
 ) {
-    let mut ingest = Ingest { app, link, faces: Faces::default(), kept };
+    let mut ingest = Ingest { app, link, faces: Faces::default(), kept, complaint: Complaint::default() };
     while let Some(Some(batch)) = stop.run_until_cancelled(next(&mut arrivals)).await {
         ingest.apply(batch, &stop).await;
     }
@@ -106,8 +111,10 @@ impl Ingest {
     }
 
     /// Waits before the next attempt; `None` when there is none, because the website stops.
-    async fn pause(&self, error: &sqlx::Error, stop: &CancellationToken) -> Option<()> {
-        tracing::error!(%error, "what edges sent could not be stored; it is tried again");
+    async fn pause(&mut self, error: &sqlx::Error, stop: &CancellationToken) -> Option<()> {
+        if self.complaint.is_due(Instant::now()) {
+            tracing::error!(%error, "what edges sent could not be stored; it is tried again, and they keep it");
+        }
         stop.run_until_cancelled(sleep(BACK_OFF)).await
     }
 

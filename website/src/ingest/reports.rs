@@ -7,6 +7,7 @@ use crate::{
     decide::{
         applied::{self, Held, Moved, StartIs, Verdict},
         epoch,
+        totals::Totals,
     },
     epochs,
     tables::{
@@ -14,10 +15,32 @@ use crate::{
     },
 };
 use protocol::{
-    Epoch, Seq, UnixMs,
+    LocationId, UnixMs,
     codec::Message,
-    message::{Applied, Command, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied},
+    message::{Applied, Command, Inbox, Probe, Receipt, ReceiptsStored, Report, SignedApplied, Start},
 };
+use std::collections::HashMap;
+
+/// What one transaction has taken in.
+#[derive(Default)]
+struct Taken {
+    /// The counters of the locations it was about, read once: whatever a report that is here can speak of was
+    /// committed before it was sent.
+    totals: HashMap<LocationId, Totals>,
+    answers: Vec<(Sender, Inbox)>,
+    /// Reports of more than the website has given out.
+    ahead: Vec<(Sender, Applied)>,
+}
+
+impl Taken {
+    async fn totals(&mut self, tx: &mut Tx, location: &LocationId) -> sqlx::Result<Option<Totals>> {
+        if let Some(known) = self.totals.get(location) {
+            return Ok(Some(*known));
+        }
+        let Some(found) = locations::get(tx, location).await? else { return Ok(None) };
+        Ok(Some(*self.totals.entry(location.clone()).or_insert(found.totals)))
+    }
+}
 
 impl Ingest {
     /// Stores reports and presence in one transaction, then answers. Repairs and wants are answered from a
@@ -27,13 +50,13 @@ impl Ingest {
         reports: &[(Sender, Report)],
         presences: &[(Sender, presence::Said)],
     ) -> sqlx::Result<()> {
-        let (mut answers, mut ahead) = (Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         let signed = reports.iter().any(|(_, report)| matches!(report, Report::Applied(_)));
         if signed || !presences.is_empty() {
             let (mut tx, now) = (self.app.db.write().await?, clock::now());
             for (sender, report) in reports {
                 if let Report::Applied(signed) = report {
-                    answers.extend(self.store_applied(&mut tx, sender, signed, now, &mut ahead).await?);
+                    self.store_applied(&mut tx, sender, signed, now, &mut taken).await?;
                 }
             }
             for (sender, said) in presences {
@@ -42,10 +65,10 @@ impl Ingest {
             tx.commit().await?;
             crash_point::reach("website_report_stored_before_answered");
         }
-        for (sender, answer) in answers {
+        for (sender, answer) in taken.answers {
             self.tell(&sender, &answer);
         }
-        for (sender, report) in ahead {
+        for (sender, report) in taken.ahead {
             let of = (&sender.location, &sender.edge);
             if let Err(error) = epochs::begin_if_behind(&self.app, of, &report).await {
                 tracing::error!("a report that is ahead is not seen to, the next one asks again: {error:#}");
@@ -67,37 +90,29 @@ impl Ingest {
         sender: &Sender,
         signed: &SignedApplied,
         now: UnixMs,
-        ahead: &mut Vec<(Sender, Applied)>,
-    ) -> sqlx::Result<Vec<(Sender, Inbox)>> {
-        let Some((edge, key)) = self.active(tx, sender).await? else { return Ok(Vec::new()) };
+        taken: &mut Taken,
+    ) -> sqlx::Result<()> {
+        let Some((edge, key)) = self.active(tx, sender).await? else { return Ok(()) };
         let Ok(report) = signed.clone().verify(&sender.location, &sender.edge, &key) else {
             self.app.counters.bad_signatures.one();
             tracing::warn!(edge = %sender.edge, "a report with a wrong signature was left alone");
-            return Ok(Vec::new());
+            return Ok(());
         };
-        let Some(location) = locations::get(tx, &sender.location).await? else { return Ok(Vec::new()) };
+        let Some(totals) = taken.totals(tx, &sender.location).await? else { return Ok(()) };
         edges::set_seen(tx, &sender.edge, now, report.at).await?;
-        let position = edge_reports::get(tx, &sender.edge).await?;
-        let held = Held {
-            start: edge.start,
-            position: position.as_ref().map(|position| (position.epoch, position.applied)),
-            reported_at: position.as_ref().map(|position| position.reported_at),
-            start_since: edge_starts::since(tx, &sender.edge, edge.start).await?,
-            start_seen: edge_starts::seen(tx, &sender.edge, report.start).await?,
-        };
-        let epoch = location.totals.epoch;
-        if epoch::has_gone_back(&report, &location.totals) {
+        if epoch::has_gone_back(&report, &totals) {
             // Nothing of this history is to be believed; the edge says it again in the next one.
             self.app.counters.void_reports.one();
-            ahead.push((sender.clone(), report));
-            return Ok(Vec::new());
+            taken.ahead.push((sender.clone(), report));
+            return Ok(());
         }
         let signed = Report::Applied(Box::new(signed.clone())).encode();
+        let (held, epoch) = (held(tx, &edge, report.start).await?, totals.epoch);
         match applied::judge(&held, &report, epoch, now) {
             Verdict::Store { start, applied, moved } => {
                 self.begin(tx, sender, &report, start, now).await?;
-                edge_reports::upsert(tx, &sender.edge, &row(&report, epoch, applied, now)).await?;
-                edge_reports::set_signed(tx, &sender.edge, &signed).await?;
+                let kept = edge_reports::Report::of(&report, epoch, applied, now);
+                edge_reports::upsert(tx, &sender.edge, &kept, &signed).await?;
                 if moved == Moved::On {
                     edge_progress::insert(tx, &sender.edge, epoch, applied, now).await?;
                 }
@@ -113,10 +128,9 @@ impl Ingest {
                 edges::set_alarm(tx, &sender.edge, alarm, now).await?;
                 edge_reports::delete(tx, &sender.edge).await?;
                 self.app.revoked.notify_one();
-                return Ok(Vec::new());
+                return Ok(());
             }
         }
-        let mut answers = Vec::new();
         if !report.receipts.is_empty() {
             let page = receipt_pages::Page { public_key: key, signed };
             let page = receipt_pages::insert(tx, &sender.edge, &page, now).await?;
@@ -124,12 +138,12 @@ impl Ingest {
                 self.store_receipt(tx, sender, receipt, page, now).await?;
             }
             let receipts = report.receipts.iter().map(|receipt| receipt.key.clone()).collect();
-            answers.push((sender.clone(), Inbox::ReceiptsStored(ReceiptsStored { receipts })));
+            taken.answers.push((sender.clone(), Inbox::ReceiptsStored(ReceiptsStored { receipts })));
         }
         if edge.repair_ordered_at.is_some() {
-            answers.push((sender.clone(), Inbox::Command(Command::Repair)));
+            taken.answers.push((sender.clone(), Inbox::Command(Command::Repair)));
         }
-        Ok(answers)
+        Ok(())
     }
 
     async fn begin(
@@ -188,17 +202,22 @@ impl Ingest {
     }
 }
 
-fn row(report: &Applied, epoch: Epoch, applied: Seq, now: UnixMs) -> edge_reports::Report {
-    edge_reports::Report {
-        epoch,
-        applied,
-        digest: report.digest,
-        count: report.count,
-        state: report.state,
-        reported_at: report.at,
-        received_at: now,
-        lease_until: report.lease_until,
-        queued: report.queued,
-        refused: report.refused,
-    }
+/// What is held of an edge whose start `reporting` says something.
+async fn held(tx: &mut Tx, edge: &edges::Edge, reporting: Start) -> sqlx::Result<Held> {
+    let newest = edge_reports::get(tx, &edge.id).await?;
+    // Almost every report is of the start known, and asks for no other.
+    let (start_seen, start_since) = match reporting == edge.start {
+        true => (true, None),
+        false => {
+            let seen = edge_starts::since(tx, &edge.id, reporting).await?.is_some();
+            (seen, edge_starts::since(tx, &edge.id, edge.start).await?)
+        }
+    };
+    Ok(Held {
+        start: edge.start,
+        position: newest.as_ref().map(|report| (report.epoch, report.applied)),
+        reported_at: newest.as_ref().map(|report| report.reported_at),
+        start_seen,
+        start_since,
+    })
 }

@@ -9,13 +9,16 @@ mod place;
 use crate::{
     app::App,
     clock,
+    complaint::Complaint,
     db::Tx,
+    marks,
     session::{Connection, Link},
     tables::{change_log, customers, locations},
     wire,
 };
 use place::{Batch, Place};
-use protocol::{LocationId, Topic, UnixMs, codec::Message};
+use protocol::{LocationId, Seq, Topic, UnixMs, codec::Message};
+use rumqttc::PublishNotice;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -79,6 +82,7 @@ pub(crate) async fn run(
         connected: false,
         progress_at: Instant::now(),
     };
+    let mut complaint = Complaint::default();
     loop {
         let event = tokio::select! {
             biased;
@@ -90,7 +94,9 @@ pub(crate) async fn run(
             _ = tick.tick() => Event::Tick,
         };
         if let Err(error) = publisher.apply(event).await {
-            tracing::error!(%error, "the publisher could not read or store; it tries again");
+            if complaint.is_due(std::time::Instant::now()) {
+                tracing::error!(%error, "the publisher could not read or store; it tries again");
+            }
             // What was read or stored is not known: the tables tell.
             publisher.forget();
         }
@@ -144,7 +150,11 @@ impl Publisher {
             return Ok(());
         }
         let mut tx = self.app.db.read().await?;
-        for location in locations::due(&mut tx).await? {
+        let due = locations::due(&mut tx).await?;
+        if let Some(newest) = due.iter().map(|location| location.issued_at).max() {
+            marks::cover(&self.app, newest).await;
+        }
+        for location in due {
             self.flush(&mut tx, &location).await?;
         }
         Ok(())
@@ -165,44 +175,50 @@ impl Publisher {
                 return Ok(());
             }
             let (sent, announced) = (place.sent, place.announced);
-            let rows = customers::newer_than(tx, &location.id, sent, PAGE).await?;
+            // A heartbeat has a head and nothing else.
+            let rows = match sent < location.totals.seq {
+                true => customers::newer_than(tx, &location.id, sent, PAGE).await?,
+                false => Vec::new(),
+            };
             let last = rows.len() < PAGE as usize;
             let upto = if last { location.totals.seq } else { rows.last().map_or(sent, |row| row.seq) };
-            let mut messages: Vec<(Topic, Vec<u8>)> = Vec::with_capacity(rows.len() * 2 + 2);
-            for row in &rows {
-                let topic = Topic::Customer(location.id.clone(), row.face_id.clone());
-                messages.push((topic, wire::change(location.totals.epoch, row).encode()));
-            }
-            if last {
-                let head = wire::signed_head(location, &self.app.key).encode();
-                messages.push((Topic::Head(location.id.clone()), head));
-            }
-            messages.extend(lines::customers(location, &rows));
-            let news = change_log::between(tx, &location.id, announced.max(sent), upto, LINES_MAX).await?;
-            messages.extend(lines::changes(location, &rows, &news));
-            if last {
-                messages.push(lines::head(location));
-            }
+            let head = last.then(|| wire::signed_head(location, &self.app.key).encode());
+            // What edges wait for goes before anything more is read for people.
+            let Some(mut notices) = self.publish(for_edges(location, &rows, head)) else { return Ok(()) };
+            let news = match announced.max(sent) {
+                told if told < upto => change_log::between(tx, &location.id, told, upto, LINES_MAX).await?,
+                _ => Vec::new(),
+            };
+            let lines = lines::customers(location, &rows).chain(lines::changes(location, &rows, &news));
+            let Some(lines) = self.publish(lines.chain(last.then(|| lines::head(location)))) else {
+                return Ok(());
+            };
+            notices.extend(lines);
             let head = if last { location.issued_at } else { UnixMs(0) };
-            if !self.send(location, messages, upto, head) {
+            if !self.sent(location, notices, upto, head) {
                 return Ok(());
             }
         }
     }
 
-    fn send(
+    /// Hands messages to the session; nothing when it takes no more, and the connection is given up.
+    fn publish(&self, messages: impl IntoIterator<Item = (Topic, Vec<u8>)>) -> Option<Vec<PublishNotice>> {
+        let notices = messages.into_iter().map(|(topic, payload)| self.link.publish(&topic, payload));
+        let notices: Result<Vec<_>, _> = notices.collect();
+        if notices.is_err() {
+            self.link.give_up();
+        }
+        notices.ok()
+    }
+
+    /// Remembers what was handed to the session; tells whether anybody waits for its acknowledgement.
+    fn sent(
         &mut self,
         location: &locations::Location,
-        messages: Vec<(Topic, Vec<u8>)>,
-        upto: protocol::Seq,
+        notices: Vec<PublishNotice>,
+        upto: Seq,
         head: UnixMs,
     ) -> bool {
-        let notices: Result<Vec<_>, _> =
-            messages.into_iter().map(|(topic, payload)| self.link.publish(&topic, payload)).collect();
-        let Ok(notices) = notices else {
-            self.link.give_up();
-            return false;
-        };
         let (count, generation) = (notices.len(), self.generation);
         let batch = Batch {
             location: location.id.clone(),
@@ -273,4 +289,17 @@ impl Publisher {
         self.places.clear();
         self.outstanding = 0;
     }
+}
+
+/// Each row, and the head after the last of them.
+fn for_edges(
+    location: &locations::Location,
+    rows: &[customers::Customer],
+    head: Option<Vec<u8>>,
+) -> impl Iterator<Item = (Topic, Vec<u8>)> {
+    let row = |row: &customers::Customer| {
+        let topic = Topic::Customer(location.id.clone(), row.face_id.clone());
+        (topic, wire::change(location.totals.epoch, row).encode())
+    };
+    rows.iter().map(row).chain(head.map(|head| (Topic::Head(location.id.clone()), head)))
 }

@@ -33,3 +33,16 @@ pub async fn get(tx: &mut Tx, id: &str) -> sqlx::Result<Option<ApiToken>> {
         .bind(id).fetch_optional(conn).await)?;
     Ok(row.map(|(name, hash)| ApiToken { name, hash }))
 }
+
+/// Every token, by name.
+pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<ApiToken>> {
+    let rows: Vec<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
+        "SELECT name, hash FROM api_tokens ORDER BY name").fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(name, hash)| ApiToken { name, hash }).collect())
+}
+
+/// Deletes the token of this name and tells what was stored of it; nothing when there is none.
+pub async fn delete(tx: &mut Tx, name: &str) -> sqlx::Result<Option<Vec<u8>>> {
+    on!(tx, conn => sqlx::query_scalar("DELETE FROM api_tokens WHERE name = $1 RETURNING hash")
+        .bind(name).fetch_optional(conn).await)
+}

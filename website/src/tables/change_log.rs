@@ -1,10 +1,12 @@
 //! What each seq of a location was, without names or content.
 
+use super::locations::update_totals;
 use crate::{
     column,
     db::{Tx, on},
+    decide::totals::Totals,
 };
-use protocol::{Epoch, FaceId, LocationId, Seq, UnixMs};
+use protocol::{Epoch, FaceId, LocationId, RowHash, Seq, UnixMs, message::Customer as Content};
 use std::{fmt, str::FromStr};
 
 /// One change.
@@ -103,7 +105,7 @@ impl TryFrom<Row> for Entry {
     }
 }
 
-/// Adds one change.
+/// Adds a change that others of the same transaction follow.
 pub async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
@@ -114,6 +116,78 @@ pub async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::
         .bind(entry.verb.as_str())
         .bind(entry.actor.as_str())
         .bind(entry.at.0)
+        .execute(conn).await.map(drop))
+}
+
+/// The newest change, at the seq of the counters after it.
+macro_rules! log {
+    () => {
+        "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) \
+         VALUES ($1, $3, $2, $8, $9, $10, $11)"
+    };
+}
+
+/// The content that the newest change gives a live row.
+macro_rules! rewrite {
+    () => {
+        "UPDATE customers SET seq = $3, name = $12, flag = $13, row_hash = $14, changed_at = $11 \
+         WHERE location = $1 AND face_id = $8 AND state = 'live'"
+    };
+}
+
+/// Binds the counters and then the newest change, as the numbers in the texts above say.
+macro_rules! bind {
+    ($query:expr, $location:expr, $entry:expr, $totals:expr, $issued_at:expr) => {
+        $query
+            .bind($location.as_str())
+            .bind($totals.epoch.0 as i64)
+            .bind($totals.seq.0 as i64)
+            .bind($totals.count as i64)
+            .bind($totals.digest.to_bytes().to_vec())
+            .bind($totals.last_removal.0 as i64)
+            .bind($issued_at.0)
+            .bind($entry.face_id.as_str())
+            .bind($entry.verb.as_str())
+            .bind($entry.actor.as_str())
+            .bind($entry.at.0)
+    };
+}
+
+/// Adds the newest change and stores the location's counters after it. Every change does both, so they take one round
+/// to the database.
+pub async fn insert_with_totals(
+    tx: &mut Tx,
+    location: &LocationId,
+    entry: &Entry,
+    totals: &Totals,
+    issued_at: UnixMs,
+) -> sqlx::Result<()> {
+    let sql = match tx {
+        Tx::Pg(_) => concat!("WITH logged AS (", log!(), ") ", update_totals!()),
+        Tx::Lite(_) => concat!(log!(), "; ", update_totals!()),
+    };
+    on!(tx, conn => bind!(sqlx::query(sql), location, entry, totals, issued_at).execute(conn).await.map(drop))
+}
+
+/// The same of a change that gives a live row new content and its hash, which it stores as well.
+pub async fn insert_with_rewrite(
+    tx: &mut Tx,
+    location: &LocationId,
+    entry: &Entry,
+    (content, row_hash): (&Content, RowHash),
+    totals: &Totals,
+    issued_at: UnixMs,
+) -> sqlx::Result<()> {
+    let sql = match tx {
+        Tx::Pg(_) => {
+            concat!("WITH logged AS (", log!(), "), rewritten AS (", rewrite!(), ") ", update_totals!())
+        }
+        Tx::Lite(_) => concat!(log!(), "; ", rewrite!(), "; ", update_totals!()),
+    };
+    on!(tx, conn => bind!(sqlx::query(sql), location, entry, totals, issued_at)
+        .bind(content.name.as_str())
+        .bind(content.flag.as_str())
+        .bind(&row_hash.to_bytes()[..])
         .execute(conn).await.map(drop))
 }
 

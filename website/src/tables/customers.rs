@@ -186,11 +186,14 @@ pub async fn search(
         .fetch_all(conn).await)?)
 }
 
+/// What [`hashes`] asks. It reads an index that holds all of it, and no row: each of those carries a face.
+pub const HASHES: &str =
+    "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id";
+
 /// Every live row's id, seq and hash, by face id.
 pub async fn hashes(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<(FaceId, Seq, RowHash)>> {
-    let rows: Vec<(String, i64, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
-        "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id")
-        .bind(location.as_str()).fetch_all(conn).await)?;
+    let rows: Vec<(String, i64, Vec<u8>)> =
+        on!(tx, conn => sqlx::query_as(HASHES).bind(location.as_str()).fetch_all(conn).await)?;
     rows.into_iter()
         .map(|(face_id, seq, hash)| Ok((column::text(&face_id)?, Seq(seq as u64), column::row_hash(&hash)?)))
         .collect()
@@ -225,57 +228,21 @@ pub async fn insert_live(
         .execute(conn).await.map(drop))
 }
 
-/// Adds the tombstone of a face that was another one from the start.
-pub async fn insert_merged(
+/// Adds the tombstone of a face that has no row: it must never have a live one, or was `merged_into` another one from
+/// the start.
+pub async fn insert_tombstone(
     tx: &mut Tx,
     location: &LocationId,
     face_id: &FaceId,
     seq: Seq,
-    winner: &FaceId,
+    merged_into: Option<&FaceId>,
     now: UnixMs,
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
          removed_at, merged_into) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $5, $5, $5, $4)")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(winner.as_str()).bind(now.0)
-        .execute(conn).await.map(drop))
-}
-
-/// Adds the tombstone of a face that must never have a live row.
-pub async fn insert_removed(
-    tx: &mut Tx,
-    location: &LocationId,
-    face_id: &FaceId,
-    seq: Seq,
-    now: UnixMs,
-) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query(
-        "INSERT INTO customers (location, face_id, seq, state, name, flag, points, visits, created_at, changed_at, \
-         removed_at) VALUES ($1, $2, $3, 'removed', '', 'none', 0, 0, $4, $4, $4)")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).bind(now.0)
-        .execute(conn).await.map(drop))
-}
-
-/// Stores a live row's new content and hash.
-pub async fn set_content(
-    tx: &mut Tx,
-    location: &LocationId,
-    face_id: &FaceId,
-    seq: Seq,
-    content: &Content,
-    row_hash: RowHash,
-    now: UnixMs,
-) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query(
-        "UPDATE customers SET seq = $3, name = $4, flag = $5, row_hash = $6, changed_at = $7 \
-         WHERE location = $1 AND face_id = $2 AND state = 'live'")
-        .bind(location.as_str())
-        .bind(face_id.as_str())
-        .bind(seq.0 as i64)
-        .bind(content.name.as_str())
-        .bind(content.flag.as_str())
-        .bind(&row_hash.to_bytes()[..])
-        .bind(now.0)
+        .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64)
+        .bind(merged_into.map(FaceId::as_str)).bind(now.0)
         .execute(conn).await.map(drop))
 }
 

@@ -4,7 +4,10 @@ use crate::{
     column,
     db::{Tx, on},
 };
-use protocol::{Digest, EdgeId, Epoch, LocationId, Seq, UnixMs, message::SyncState};
+use protocol::{
+    Digest, EdgeId, Epoch, LocationId, Seq, UnixMs,
+    message::{Applied, RepairCounts, SyncState},
+};
 
 /// What an edge said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,27 @@ pub struct Report {
     pub queued: u64,
     /// Messages it could not read since its start.
     pub refused: u64,
+    /// Repairs it has begun since its start.
+    pub repairs: RepairCounts,
+}
+
+impl Report {
+    /// What is kept of a report that came in at `now`, as [`crate::decide::applied`] judged it: `verified` of `epoch`.
+    pub fn of(said: &Applied, epoch: Epoch, verified: Seq, now: UnixMs) -> Report {
+        Report {
+            epoch,
+            applied: verified,
+            digest: said.digest,
+            count: said.count,
+            state: said.state,
+            reported_at: said.at,
+            received_at: now,
+            lease_until: said.lease_until,
+            queued: said.queued,
+            refused: said.refused,
+            repairs: said.repairs,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,6 +68,12 @@ struct Row {
     lease_until: i64,
     queued: i64,
     refused: i64,
+    repairs_first_start: i64,
+    repairs_missed: i64,
+    repairs_digest: i64,
+    repairs_epoch: i64,
+    repairs_quarantine: i64,
+    repairs_asked: i64,
 }
 
 fn state_text(state: SyncState) -> &'static str {
@@ -72,6 +102,14 @@ impl TryFrom<Row> for (EdgeId, Report) {
             lease_until: UnixMs(row.lease_until),
             queued: row.queued as u64,
             refused: row.refused as u64,
+            repairs: RepairCounts {
+                first_start: row.repairs_first_start as u32,
+                missed: row.repairs_missed as u32,
+                digest: row.repairs_digest as u32,
+                epoch: row.repairs_epoch as u32,
+                quarantine: row.repairs_quarantine as u32,
+                asked: row.repairs_asked as u32,
+            },
         };
         Ok((column::text(&row.edge)?, report))
     }
@@ -81,21 +119,29 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT edge, epoch, applied_seq, digest, live, state, reported_at, received_at, lease_until, queued, \
-             refused FROM edge_reports ",
+             refused, repairs_first_start, repairs_missed, repairs_digest, repairs_epoch, repairs_quarantine, \
+             repairs_asked FROM edge_reports ",
             $rest
         )
     };
 }
 
-/// Stores a report in place of the last one.
-pub async fn upsert(tx: &mut Tx, edge: &EdgeId, report: &Report) -> sqlx::Result<()> {
+/// Stores a report in place of the last one; `signed` is what the edge signed, a postcard `Report`.
+pub async fn upsert(tx: &mut Tx, edge: &EdgeId, report: &Report, signed: &[u8]) -> sqlx::Result<()> {
+    let repairs = report.repairs;
     on!(tx, conn => sqlx::query(
         "INSERT INTO edge_reports (edge, epoch, applied_seq, digest, live, state, reported_at, received_at, \
-         lease_until, queued, refused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         lease_until, queued, refused, signed, repairs_first_start, repairs_missed, repairs_digest, repairs_epoch, \
+         repairs_quarantine, repairs_asked) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
          ON CONFLICT (edge) DO UPDATE SET epoch = excluded.epoch, applied_seq = excluded.applied_seq, \
          digest = excluded.digest, live = excluded.live, state = excluded.state, \
          reported_at = excluded.reported_at, received_at = excluded.received_at, \
-         lease_until = excluded.lease_until, queued = excluded.queued, refused = excluded.refused")
+         lease_until = excluded.lease_until, queued = excluded.queued, refused = excluded.refused, \
+         signed = excluded.signed, repairs_first_start = excluded.repairs_first_start, \
+         repairs_missed = excluded.repairs_missed, repairs_digest = excluded.repairs_digest, \
+         repairs_epoch = excluded.repairs_epoch, repairs_quarantine = excluded.repairs_quarantine, \
+         repairs_asked = excluded.repairs_asked")
         .bind(edge.as_str())
         .bind(report.epoch.0 as i64)
         .bind(report.applied.0 as i64)
@@ -107,13 +153,14 @@ pub async fn upsert(tx: &mut Tx, edge: &EdgeId, report: &Report) -> sqlx::Result
         .bind(report.lease_until.0)
         .bind(report.queued as i64)
         .bind(report.refused as i64)
+        .bind(signed)
+        .bind(i64::from(repairs.first_start))
+        .bind(i64::from(repairs.missed))
+        .bind(i64::from(repairs.digest))
+        .bind(i64::from(repairs.epoch))
+        .bind(i64::from(repairs.quarantine))
+        .bind(i64::from(repairs.asked))
         .execute(conn).await.map(drop))
-}
-
-/// Stores the newest report as the edge signed it, a postcard `Report`.
-pub async fn set_signed(tx: &mut Tx, edge: &EdgeId, signed: &[u8]) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE edge_reports SET signed = $2 WHERE edge = $1")
-        .bind(edge.as_str()).bind(signed).execute(conn).await.map(drop))
 }
 
 /// The newest report as the edge signed it.

@@ -3,14 +3,6 @@
 use crate::db::{Tx, on};
 use protocol::{EdgeId, UnixMs, message::Start};
 
-/// Whether this start was reported before.
-pub async fn seen(tx: &mut Tx, edge: &EdgeId, start: Start) -> sqlx::Result<bool> {
-    let found: Option<i64> = on!(tx, conn => sqlx::query_scalar(
-        "SELECT start_count FROM edge_starts WHERE edge = $1 AND nonce = $2")
-        .bind(edge.as_str()).bind(start.nonce.0 as i64).fetch_optional(conn).await)?;
-    Ok(found == Some(start.count as i64))
-}
-
 /// Remembers a start.
 pub async fn insert(tx: &mut Tx, edge: &EdgeId, start: Start, now: UnixMs) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
@@ -25,7 +17,7 @@ pub async fn delete(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<()> {
         .bind(edge.as_str()).execute(conn).await.map(drop))
 }
 
-/// When a start was first heard of.
+/// When a start was first heard of; none when it never was.
 pub async fn since(tx: &mut Tx, edge: &EdgeId, start: Start) -> sqlx::Result<Option<UnixMs>> {
     let at: Option<i64> = on!(tx, conn => sqlx::query_scalar(
         "SELECT at FROM edge_starts WHERE edge = $1 AND nonce = $2 AND start_count = $3")

@@ -4,7 +4,7 @@ use crate::db::{Tx, on};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 /// The tables of a backup, each after those it refers to.
-pub const TABLES: [&str; 19] = [
+pub const TABLES: [&str; 20] = [
     "site",
     "spaces",
     "locations",
@@ -24,6 +24,7 @@ pub const TABLES: [&str; 19] = [
     "api_tokens",
     "erasures",
     "consents",
+    "withdrawals",
 ];
 
 /// The tables that no backup holds: who is signed in at the moment, codes that wait to be used, and what edges said

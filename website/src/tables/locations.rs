@@ -164,13 +164,17 @@ pub async fn get(tx: &mut Tx, id: &LocationId) -> sqlx::Result<Option<Location>>
 /// The location, locked until the transaction ends: whoever changes one of its customers holds this, so the
 /// order of seqs is the order of commits. (SQLite has one writer: its lock is the database's.)
 pub async fn lock(tx: &mut Tx, id: &LocationId) -> sqlx::Result<Option<Location>> {
-    if let Tx::Pg(pg) = tx {
-        sqlx::query("SELECT 1 FROM locations WHERE id = $1 FOR UPDATE")
-            .bind(id.as_str())
-            .fetch_optional(&mut **pg)
-            .await?;
-    }
-    get(tx, id).await
+    let row: Option<Row> = match tx {
+        // Of a row that it had to wait for, PostgreSQL gives the version that was committed meanwhile.
+        Tx::Pg(tx) => {
+            sqlx::query_as(select!("WHERE id = $1 FOR UPDATE"))
+                .bind(id.as_str())
+                .fetch_optional(&mut **tx)
+                .await?
+        }
+        Tx::Lite(_) => return get(tx, id).await,
+    };
+    row.map(Location::try_from).transpose()
 }
 
 /// Every location, by id.
@@ -187,6 +191,15 @@ pub async fn with_tombstones(tx: &mut Tx) -> sqlx::Result<Vec<Location>> {
     rows.into_iter().map(Location::try_from).collect()
 }
 
+/// Stores the counters, and the date of the head that will carry them.
+macro_rules! update_totals {
+    () => {
+        "UPDATE locations SET epoch = $2, seq = $3, live = $4, digest = $5, last_removal = $6, issued_at = $7 \
+         WHERE id = $1"
+    };
+}
+pub(super) use update_totals;
+
 /// Stores the counters after a change, and the date of the head that will carry them.
 pub async fn set_totals(
     tx: &mut Tx,
@@ -194,9 +207,7 @@ pub async fn set_totals(
     totals: &Totals,
     issued_at: UnixMs,
 ) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query(
-        "UPDATE locations SET epoch = $2, seq = $3, live = $4, digest = $5, last_removal = $6, issued_at = $7 \
-         WHERE id = $1")
+    on!(tx, conn => sqlx::query(update_totals!())
         .bind(id.as_str())
         .bind(totals.epoch.0 as i64)
         .bind(totals.seq.0 as i64)

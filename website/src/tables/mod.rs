@@ -24,3 +24,4 @@ pub mod sessions;
 pub mod site;
 pub mod spaces;
 pub mod visits;
+pub mod withdrawals;

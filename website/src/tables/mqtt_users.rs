@@ -16,3 +16,15 @@ pub async fn password_hash(tx: &mut Tx, name: &str) -> sqlx::Result<Option<Strin
     on!(tx, conn => sqlx::query_scalar("SELECT password_hash FROM mqtt_users WHERE name = $1")
         .bind(name).fetch_optional(conn).await)
 }
+
+/// Every person by name, with the stored hash of the password.
+pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<(String, String)>> {
+    on!(tx, conn => sqlx::query_as("SELECT name, password_hash FROM mqtt_users ORDER BY name")
+        .fetch_all(conn).await)
+}
+
+/// Deletes a person and tells the stored hash of the password; nothing when there is no such person.
+pub async fn delete(tx: &mut Tx, name: &str) -> sqlx::Result<Option<String>> {
+    on!(tx, conn => sqlx::query_scalar("DELETE FROM mqtt_users WHERE name = $1 RETURNING password_hash")
+        .bind(name).fetch_optional(conn).await)
+}

@@ -10,6 +10,7 @@ mod extract;
 mod headers;
 mod local_time;
 pub mod login;
+mod metrics;
 mod mqtt;
 mod new_store;
 mod origin;
@@ -36,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages::routes(&app))
         .nest("/api", api::routes(&app))
         .merge(probes::routes())
+        .merge(metrics::routes(&app))
         .merge(assets::routes())
         .merge(mqtt::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -2,6 +2,7 @@
 
 use crate::{
     changes::ChangeError,
+    db,
     edges::{EdgeError, JoinError},
     locations::LocationError,
 };
@@ -76,6 +77,13 @@ impl IntoResponse for Refusal {
 
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Refusal {
+        if db::is_full(&error) {
+            tracing::error!("a request was refused because the database's disk is full");
+            return Refusal::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk of the website's database is full and nothing was changed: make room on it, then try again",
+            );
+        }
         Refusal::internal(&error)
     }
 }

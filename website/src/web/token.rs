@@ -4,8 +4,9 @@ use super::{refusal::Refusal, secret::Secret};
 use crate::{
     app::App,
     changes::Actor,
-    clock,
+    clock, credentials,
     db::Db,
+    ledger::LedgerError,
     random,
     tables::{api_tokens, audit},
 };
@@ -15,6 +16,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use protocol::UnixMs;
 use std::sync::Arc;
 
 /// Every token begins with this, so that people and scanners for leaked secrets know one when they see it.
@@ -62,16 +64,59 @@ pub async fn create(db: &Db, name: &str) -> Result<String, CreateTokenError> {
     if !api_tokens::insert(&mut tx, &id, name, secret.hash(), now).await? {
         return Err(CreateTokenError::Taken);
     }
-    let entry = audit::Entry {
-        at: now,
-        actor: Actor::command_line().to_string(),
-        action: "token.create".to_owned(),
-        location: None,
-        subject: name.to_owned(),
-    };
-    audit::insert(&mut tx, &entry).await?;
+    audit::insert(&mut tx, &entry("token.create", name, now)).await?;
     tx.commit().await?;
     Ok(format!("{PREFIX}_{id}_{}", secret.reveal()))
+}
+
+/// What every token was made for.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn names(app: &App) -> sqlx::Result<Vec<String>> {
+    let tokens = api_tokens::all(&mut app.db.read().await?).await?;
+    Ok(tokens.into_iter().map(|token| token.name).collect())
+}
+
+/// Why a token was not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeTokenError {
+    /// No such token.
+    #[error("there is no token of that name: `website token list` names them")]
+    Unknown,
+    /// It is revoked, but that is not in the erasure ledger.
+    #[error(
+        "the token is revoked, but that is not written to the erasure ledger, so that a backup restored now would make \
+         it good again: {0}; mend that, the website tries again every minute"
+    )]
+    NotInLedger(LedgerError),
+    /// The database failed.
+    #[error("the token could not be revoked")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Revokes the token called `name`, at once and for good: no restored backup makes it good again.
+///
+/// # Errors
+/// When there is no such token; when it is revoked and the erasure ledger cannot be written.
+pub async fn revoke(app: &App, name: &str) -> Result<(), RevokeTokenError> {
+    let now = clock::now();
+    let mut tx = app.db.write().await?;
+    let hash = api_tokens::delete(&mut tx, name).await?.ok_or(RevokeTokenError::Unknown)?;
+    credentials::withdraw(&mut tx, &hash, now).await?;
+    audit::insert(&mut tx, &entry("token.revoke", name, now)).await?;
+    tx.commit().await?;
+    app.ledger.write_down(&app.db).await.map_err(RevokeTokenError::NotInLedger)
+}
+
+fn entry(action: &str, name: &str, at: UnixMs) -> audit::Entry {
+    audit::Entry {
+        at,
+        actor: Actor::command_line().to_string(),
+        action: action.to_owned(),
+        location: None,
+        subject: name.to_owned(),
+    }
 }
 
 /// Lets only requests with a good token through.

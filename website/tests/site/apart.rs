@@ -1,6 +1,6 @@
 //! A broker that stands apart: it asks the website who may log in and do what, and the website uses it as its own.
 
-use crate::stage::{Stage, actor, add_location, join, location, until};
+use crate::stage::{PASSWORD, Stage, actor, add_location, join, location, until};
 use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal, Refused};
 use protocol::message::EnrolPolicy;
 use serde_json::{Value, json};
@@ -18,7 +18,6 @@ use website::{
 crate::on_both!(a_broker_asks_about_logins_and_rights, the_website_uses_a_broker_that_stands_apart);
 
 const SECRET: &str = "a-secret-that-both-know";
-const PASSWORD: &str = "a good long password";
 
 /// The status, and the answer if it is JSON.
 async fn ask(website: &Website, path: &str, secret: &str, question: &Value) -> (u16, Value) {

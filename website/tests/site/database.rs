@@ -1,12 +1,15 @@
 //! What must not be opened is not, and the reason is a sentence.
 
-use crate::stage::{Stage, add_location, location, sql};
+use crate::stage::{Stage, add_location, enrol, join, location, sql};
 use protocol::message::EnrolPolicy;
+use sqlx::AssertSqlSafe;
 use std::os::unix::fs::PermissionsExt;
 use website::{
     App, Settings,
     changes::Actor,
+    db::{Db, Tx},
     locations::{self, NewLocation},
+    tables::customers,
 };
 
 crate::on_both!(
@@ -14,6 +17,7 @@ crate::on_both!(
     a_key_that_does_not_belong_is_refused,
     a_transaction_that_is_dropped_changes_nothing,
     a_bad_location_is_refused,
+    a_repair_reads_no_row_of_a_customer,
 );
 
 async fn refusal(settings: Settings) -> String {
@@ -78,6 +82,42 @@ async fn a_bad_location_is_refused(stage: Stage) {
         let error = locations::add(&app, new, &Actor::command_line()).await.unwrap_err();
         assert_eq!(error.to_string(), why);
     }
+}
+
+/// The database's plan for a statement with one text argument.
+async fn plan(tx: &mut Tx, statement: &'static str) -> String {
+    match tx {
+        Tx::Pg(tx) => {
+            // A few rows are read faster without an index.
+            sqlx::query("SET LOCAL enable_seqscan = off").execute(&mut **tx).await.unwrap();
+            let explain = AssertSqlSafe(format!("EXPLAIN {statement}"));
+            let lines: Vec<String> =
+                sqlx::query_scalar(explain).bind("berlin").fetch_all(&mut **tx).await.unwrap();
+            lines.join("\n")
+        }
+        Tx::Lite(tx) => {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(explain).bind("berlin").fetch_all(&mut **tx).await.unwrap();
+            steps.into_iter().map(|(.., detail)| detail).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+async fn a_repair_reads_no_row_of_a_customer(stage: Stage) {
+    let app = stage.app().await;
+    add_location(&app, &location(), EnrolPolicy::Off).await;
+    join(&app, &location(), "door", 1).await;
+    enrol(&app, &location(), 0..200).await;
+    if let Db::Pg(pool) = &app.db {
+        // PostgreSQL knows of fresh rows that everybody sees them once its vacuum has been there.
+        sqlx::query("VACUUM ANALYZE customers").execute(pool).await.unwrap();
+    }
+    let mut tx = app.db.read().await.unwrap();
+    let plan = plan(&mut tx, customers::HASHES).await;
+    let index_alone = ["USING COVERING INDEX customers_hashes", "Index Only Scan using customers_hashes"];
+    assert!(index_alone.iter().any(|words| plan.contains(words)), "{plan}");
+    assert!(!plan.contains("SORT") && !plan.contains("Sort"), "{plan}");
 }
 
 #[tokio::test]

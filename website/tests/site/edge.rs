@@ -176,6 +176,8 @@ impl Told {
                 assert!(self.heads.last().is_none_or(|last| last.issued_at <= head.issued_at));
                 self.heads.push(head);
             }
+            // Cleared: the edge keeps what it knows.
+            Topic::Customer(..) if payload.is_empty() => {}
             Topic::Customer(..) => {
                 self.row_at = Some(Instant::now());
                 let change = Change::decode(payload).unwrap();

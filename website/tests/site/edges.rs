@@ -2,12 +2,13 @@
 
 use crate::{
     edge::FakeEdge,
+    scene::scene,
     stage::{Stage, actor, add_location, enrol, face, join, location, until},
 };
 use protocol::{
     BucketDigests, Epoch, FaceId, Nonce, Round, Seq, SigningKey, Topic, UnixMs,
     message::{
-        Applied, CustomerState, EnrolPolicy, Inbox, Probe, Receipt, ReceiptKey, Repair, Report,
+        Applied, CustomerState, EnrolPolicy, Head, Inbox, Probe, Receipt, ReceiptKey, Repair, Report,
         SignedApplied, Start, Want,
     },
 };
@@ -35,6 +36,11 @@ async fn standing(website: &Website) -> String {
 
 async fn until_standing(website: &Website, expected: &str) {
     until(expected, || async { (standing(website).await == expected).then_some(()) }).await;
+}
+
+/// What `edge` would say of itself in another of its starts.
+fn of_start(edge: &FakeEdge, head: &Head, count: u64, nonce: u64) -> Applied {
+    Applied { start: Start { count, nonce: Nonce(nonce) }, ..edge.applied(head) }
 }
 
 async fn a_change_is_followed_to_every_edge(stage: Stage) {
@@ -88,10 +94,7 @@ async fn a_change_is_followed_to_every_edge(stage: Stage) {
 }
 
 async fn receipts_are_stored_and_confirmed(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
-    enrol(&website.app, &location(), 0..2).await;
+    let (website, edge, _) = scene(&stage, EnrolPolicy::Auto, 2).await;
     changes::remove(&website.app, &location(), &face(0), &actor()).await.unwrap();
     let head = edge.until_verified(3).await;
     let key = ReceiptKey { face_id: face(0), epoch: head.epoch, seq: Seq(3) };
@@ -112,12 +115,8 @@ async fn receipts_are_stored_and_confirmed(stage: Stage) {
 }
 
 async fn a_clone_is_noticed(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
-    enrol(&website.app, &location(), 0..1).await;
-    let head = edge.until_verified(1).await;
-    let at = |count, nonce| Applied { start: Start { count, nonce: Nonce(nonce) }, ..edge.applied(&head) };
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 1).await;
+    let at = |count, nonce| of_start(&edge, &head, count, nonce);
     edge.say(at(5, 55));
     until_standing(&website, "in sync").await;
     // A new start voids what the one before had proved.
@@ -134,12 +133,8 @@ async fn a_clone_is_noticed(stage: Stage) {
 }
 
 async fn an_old_image_is_shut_out_until_it_joins_again(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
-    enrol(&website.app, &location(), 0..1).await;
-    let head = edge.until_verified(1).await;
-    let at = |count, nonce| Applied { start: Start { count, nonce: Nonce(nonce) }, ..edge.applied(&head) };
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 1).await;
+    let at = |count, nonce| of_start(&edge, &head, count, nonce);
     edge.say(at(5, 55));
     until_standing(&website, "in sync").await;
     edge.say(at(4, 44));
@@ -158,9 +153,7 @@ async fn an_old_image_is_shut_out_until_it_joins_again(stage: Stage) {
 }
 
 async fn presence_is_of_the_newest_session(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
+    let (website, edge, _) = scene(&stage, EnrolPolicy::Auto, 0).await;
     let topic = Topic::ViewEdge(location(), edge.joined.edge.clone());
     let say = |text: &str| edge.publish(topic.clone(), text.as_bytes().to_vec());
     let presence = || async { edges::list(&website.app, &location()).await.unwrap()[0].edge.presence };
@@ -179,11 +172,7 @@ async fn presence_is_of_the_newest_session(stage: Stage) {
 }
 
 async fn a_repair_is_answered(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
-    enrol(&website.app, &location(), 0..50).await;
-    let head = edge.until_verified(50).await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 50).await;
     let mut rows = edge.told.lock().unwrap().hashes(&edge.joined);
     rows.retain(|(face_id, _)| *face_id != face(17));
     let buckets = BucketDigests::of(rows.iter().map(|(face_id, hash)| (face_id, *hash)));
@@ -228,9 +217,7 @@ async fn a_repair_is_answered(stage: Stage) {
 }
 
 async fn a_revoked_edge_is_out_within_seconds(stage: Stage) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
+    let (website, edge, _) = scene(&stage, EnrolPolicy::Auto, 0).await;
     // As the command line does it: beside the running website, without a nudge.
     let beside = website::App::open(stage.settings()).await.unwrap();
     edges::revoke(&beside, &location(), &edge.joined.edge, &actor()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use crate::{
     edge::{FakeEdge, visit},
+    scene::scene,
     stage::{Stage, actor, add_location, enrol, face, join, join_with, location, picture, space, sql, until},
 };
 use protocol::{
@@ -20,18 +21,15 @@ crate::on_both!(
     an_edge_that_is_ahead_again_is_shut_out,
     a_copy_put_back_by_hand_brings_nobody_back,
     a_copy_put_back_by_hand_lets_no_revoked_edge_in,
+    heads_are_dated_later_than_any_before_the_copy_was_put_back,
     a_removal_without_a_ledger_stands_and_says_so,
     an_epoch_asked_for_voids_what_edges_said,
     what_the_broker_keeps_of_unknown_faces_is_cleared,
 );
 
 async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 3).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..3).await;
-    let head = edge.until_verified(3).await;
     edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
     let new = edge
         .until("a head of a new epoch", |told| {
@@ -57,13 +55,9 @@ async fn an_edge_that_is_ahead_begins_a_new_epoch(stage: Stage) {
 }
 
 async fn an_edge_that_is_ahead_again_is_shut_out(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 2).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
     let honest = join(app, &location(), "till", 2).await.0;
-    enrol(app, &location(), 0..2).await;
-    let head = edge.until_verified(2).await;
     edge.say(Applied { verified: Seq(100), ..edge.applied(&head) });
     let new = edge
         .until("a head of a new epoch", |told| {
@@ -231,12 +225,8 @@ async fn a_removal_without_a_ledger_stands_and_says_so(stage: Stage) {
 }
 
 async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 2).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..2).await;
-    let head = edge.until_verified(2).await;
     edge.say(edge.applied(&head));
     let report =
         || async { edge_reports::get(&mut app.db.read().await.unwrap(), &edge.joined.edge).await.unwrap() };
@@ -250,12 +240,8 @@ async fn an_epoch_asked_for_voids_what_edges_said(stage: Stage) {
 }
 
 async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
-    let website = stage.start().await;
+    let (website, _first, _) = scene(&stage, EnrolPolicy::Auto, 3).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let first = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..3).await;
-    first.until_verified(3).await;
     // As if the database had been put back to before this one was enrolled.
     sql(app, "DELETE FROM customers WHERE face_id = 'face_00002'").await;
     epochs::begin(app, &location(), Why::Asked, &actor()).await.unwrap();
@@ -271,5 +257,32 @@ async fn what_the_broker_keeps_of_unknown_faces_is_cleared(stage: Stage) {
     assert_eq!(head.count, 2);
     let rows: Vec<_> = second.told.lock().unwrap().rows.keys().cloned().collect();
     assert_eq!(rows, [face(0), face(1)]);
+    website.stop().await;
+}
+
+async fn heads_are_dated_later_than_any_before_the_copy_was_put_back(mut stage: Stage) {
+    let (website, edge, _) = scene(&stage, EnrolPolicy::Auto, 2).await;
+    drop(edge);
+    website.stop().await;
+    let copy = stage.copy().await;
+    let website = stage.start().await;
+    let joined = join(&website.app, &location(), "till", 2).await;
+    let edge = FakeEdge::connect(&website, joined).await;
+    // What a clock leaves that was a day ahead. Nobody is changed.
+    sql(&website.app, "UPDATE locations SET issued_at = issued_at + 86400000").await;
+    let tomorrow = website::clock::now().plus_ms(80_000_000);
+    let newest = edge
+        .until("tomorrow's head", |told| told.heads.last().filter(|head| head.issued_at > tomorrow).cloned());
+    let newest = newest.await;
+    // It stops without having the time to write anything down.
+    let marks = stage.data.path().join("marks.json");
+    let written = fs::read(&marks).unwrap();
+    website.stop().await;
+    fs::write(&marks, written).unwrap();
+    stage.put_back(copy);
+    let website = stage.start().await;
+    let known = website::locations::get(&website.app, &location()).await.unwrap().unwrap();
+    assert_ne!(known.totals.epoch, newest.epoch, "the copy stands behind the newest head");
+    assert!(known.issued_at > newest.issued_at, "{:?} after {:?}", known.issued_at, newest.issued_at);
     website.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     edge::{FakeEdge, visit},
+    scene::scene,
     stage::{Stage, actor, add_location, enrol, face, join, location, picture, space},
 };
 use protocol::message::{CustomerState, EnrolPolicy, Seen};
@@ -60,12 +61,8 @@ async fn handed_out(stage: &Stage, app: &App) -> Vec<u8> {
 }
 
 async fn the_removed_vector_is_nowhere(stage: Stage) {
-    let website = stage.start().await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 300).await;
     let app = &website.app;
-    add_location(app, &location(), EnrolPolicy::Auto).await;
-    let edge = FakeEdge::connect(&website, join(app, &location(), "door", 1).await).await;
-    enrol(app, &location(), 0..300).await;
-    let head = edge.until_verified(300).await;
     // One that came in by the broker, too.
     let new = Seen::New { face_id: face(500), space: space().id, embedding: picture(500, 0) };
     edge.visit(&visit(5, 1, new, &head));

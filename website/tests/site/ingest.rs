@@ -2,8 +2,9 @@
 
 use crate::{
     changes::assert_true_to_its_rows,
-    edge::{FakeEdge, visit},
-    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space, until},
+    edge::visit,
+    scene::scene,
+    stage::{Stage, actor, enrol, face, location, picture, space, until},
 };
 use protocol::{
     Embedding, Epoch, Seq, Topic,
@@ -21,14 +22,6 @@ crate::on_both!(
     what_can_never_be_stored_blocks_nothing,
     with_approval_a_face_waits_for_a_manager,
 );
-
-async fn scene(stage: &Stage, enrol: EnrolPolicy) -> (Website, FakeEdge, Head) {
-    let website = stage.start().await;
-    add_location(&website.app, &location(), enrol).await;
-    let edge = FakeEdge::connect(&website, join(&website.app, &location(), "door", 1).await).await;
-    let head = edge.until_verified(0).await;
-    (website, edge, head)
-}
 
 fn new(n: u32, embedding: Embedding) -> Seen {
     Seen::New { face_id: face(n), space: space().id, embedding }
@@ -49,7 +42,7 @@ fn expected(kinds: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 async fn new_faces_become_customers_once(stage: Stage) {
-    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto).await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 0).await;
     edge.visit(&visit(5, 1, new(0, picture(0, 0)), &head));
     edge.visit(&visit(5, 2, new(1, picture(1, 0)), &head));
     // The same person under another id, seen by an edge that did not know yet: one customer.
@@ -71,7 +64,7 @@ async fn new_faces_become_customers_once(stage: Stage) {
 }
 
 async fn removal_wins_over_late_visits(stage: Stage) {
-    let (website, edge, early) = scene(&stage, EnrolPolicy::Auto).await;
+    let (website, edge, early) = scene(&stage, EnrolPolicy::Auto, 0).await;
     enrol(&website.app, &location(), 0..2).await;
     let before = edge.until_verified(2).await;
     changes::remove(&website.app, &location(), &face(0), &actor()).await.unwrap();
@@ -109,7 +102,7 @@ async fn removal_wins_over_late_visits(stage: Stage) {
 }
 
 async fn a_visit_is_counted_once_whatever_is_repeated(stage: Stage) {
-    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto).await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 0).await;
     // Out of order, twice over: 3, 1, 1, 2, and everything again.
     for _ in 0..2 {
         for n in [3, 1, 1, 2] {
@@ -139,7 +132,7 @@ async fn a_visit_is_counted_once_whatever_is_repeated(stage: Stage) {
 }
 
 async fn what_can_never_be_stored_blocks_nothing(stage: Stage) {
-    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto).await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Auto, 0).await;
     enrol(&website.app, &location(), 0..1).await;
     let head = Head { seq: Seq(1), ..head };
     let nowhere = Seen::New { face_id: face(5), space: "nowhere".parse().unwrap(), embedding: picture(5, 0) };
@@ -173,7 +166,7 @@ async fn what_can_never_be_stored_blocks_nothing(stage: Stage) {
 }
 
 async fn with_approval_a_face_waits_for_a_manager(stage: Stage) {
-    let (website, edge, head) = scene(&stage, EnrolPolicy::Approve).await;
+    let (website, edge, head) = scene(&stage, EnrolPolicy::Approve, 0).await;
     for n in 0..3 {
         edge.visit(&visit(5, u64::from(n) + 1, new(n, picture(n, 0)), &head));
     }

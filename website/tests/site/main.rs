@@ -15,9 +15,11 @@ mod joining;
 mod people;
 mod postgres;
 mod publisher;
+mod scene;
 mod stage;
 mod start;
 mod tombstones;
+mod withdrawn;
 
 /// Runs each test on both databases, with a stage of its own.
 macro_rules! on_both {

@@ -2,27 +2,21 @@
 
 use crate::{
     edge::{FakeEdge, visit},
-    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space, until},
+    stage::{
+        PASSWORD, Stage, actor, add_location, enrol, face, join, location, mqtt_options, picture, space,
+        until,
+    },
 };
 use protocol::message::{EnrolPolicy, Flag, Seen};
 use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, QoS, SubscribeReasonCode};
 use std::sync::{Arc, Mutex};
 use website::{
-    Website,
     changes::{self, Edit},
     locations::{self, NewSettings},
     tables::locations::NamesInView,
 };
 
 crate::on_both!(people_see_the_mirror_and_no_more, a_wrong_login_is_refused);
-
-const PASSWORD: &str = "a good long password";
-
-fn options(website: &Website, client: &str, name: &str, password: &str) -> MqttOptions {
-    let mut options = MqttOptions::new(client, ("127.0.0.1", website.mqtt.port()));
-    options.set_credentials(name, password.to_owned()).set_max_packet_size(65_536, 65_536);
-    options
-}
 
 type Lines = Arc<Mutex<Vec<(String, String)>>>;
 
@@ -64,9 +58,9 @@ async fn people_see_the_mirror_and_no_more(stage: Stage) {
     let app = &website.app;
     add_location(app, &location(), EnrolPolicy::Auto).await;
     website::add_mqtt_user(app, "ada", PASSWORD).await.unwrap();
-    let (lines, answer) = watch(options(&website, "ada-1", "ada", PASSWORD), "view/#");
-    let (_, store) = watch(options(&website, "ada-2", "ada", PASSWORD), "store/#");
-    let (_, all) = watch(options(&website, "ada-3", "ada", PASSWORD), "#");
+    let (lines, answer) = watch(mqtt_options(&website, "ada-1", "ada", PASSWORD), "view/#");
+    let (_, store) = watch(mqtt_options(&website, "ada-2", "ada", PASSWORD), "store/#");
+    let (_, all) = watch(mqtt_options(&website, "ada-3", "ada", PASSWORD), "#");
     for (answer, expected) in [
         (answer, SubscribeReasonCode::Success(QoS::AtLeastOnce)),
         (store, SubscribeReasonCode::Failure),
@@ -106,7 +100,7 @@ async fn people_see_the_mirror_and_no_more(stage: Stage) {
         assert_eq!(times, 1, "{verb} is said once");
     }
     // Whoever comes later sees no trace of the name.
-    let (later, _) = watch(options(&website, "ada-4", "ada", PASSWORD), "view/#");
+    let (later, _) = watch(mqtt_options(&website, "ada-4", "ada", PASSWORD), "view/#");
     seen(&later, "the retained head", |topic, _| topic == "view/berlin/head").await;
     assert!(!later.lock().unwrap().iter().any(|(topic, text)| topic == row || text.contains("Ada Lovelace")));
     let vector = serde_json::to_string(&picture(0, 0).to_f32()).unwrap();
@@ -130,7 +124,7 @@ async fn a_wrong_login_is_refused(stage: Stage) {
         ("x", id, joined.token.as_str()),
         (id, "ada", "a wrong long password"),
     ] {
-        let options = options(&website, client, name, password);
+        let options = mqtt_options(&website, client, name, password);
         let (_client, mut events) = AsyncClient::builder(options).capacity(4).build();
         let error = events.poll().await.unwrap_err();
         assert!(matches!(error, ConnectionError::ConnectionRefused(_)), "{client} as {name}: {error}");

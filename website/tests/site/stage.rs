@@ -5,6 +5,7 @@ use protocol::{
     Embedding, FaceId, LocationId, PublicKey, SigningKey, UnixMs,
     message::{Customer, EnrolPolicy, Flag, Similarity},
 };
+use rumqttc::MqttOptions;
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{
@@ -25,6 +26,8 @@ use website::{
 };
 
 pub const DIMENSION: usize = 64;
+/// What people log in with.
+pub const PASSWORD: &str = "a good long password";
 
 pub struct Stage {
     pub data: TempDir,
@@ -134,6 +137,13 @@ pub async fn join(app: &App, location: &LocationId, name: &str, seed: u8) -> (Jo
 pub async fn join_with(app: &App, code: &str, key: PublicKey) -> Result<Joined, edges::JoinError> {
     let request = JoinRequest { code: code.to_owned(), public_key: key, space: space() };
     edges::join(app, &request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+}
+
+/// How somebody connects to the website's broker.
+pub fn mqtt_options(website: &Website, client: &str, name: &str, password: &str) -> MqttOptions {
+    let mut options = MqttOptions::new(client, ("127.0.0.1", website.mqtt.port()));
+    options.set_credentials(name, password.to_owned()).set_max_packet_size(65_536, 65_536);
+    options
 }
 
 pub fn face(n: u32) -> FaceId {

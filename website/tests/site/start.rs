@@ -98,9 +98,18 @@ fn the_command_line_works_beside_a_running_website() {
     assert!(says(&stage, &["edge", "list", "berlin"]).ends_with("revoked\n"));
     assert!(says(&stage, &["mqtt-user", "add", "ada"]).trim().len() >= 32, "a password made up");
     assert!(run(&stage, &["mqtt-user", "add", "ada"], "a good long password\n").status.success());
+    assert_eq!(says(&stage, &["mqtt-user", "list"]), "ada\n");
+    assert_eq!(says(&stage, &["mqtt-user", "remove", "ada"]), "removed ada\n");
+    assert!(says(&stage, &["token", "create", "till"]).starts_with("regulars_"));
+    assert_eq!(says(&stage, &["token", "list"]), "till\n");
+    assert_eq!(says(&stage, &["token", "revoke", "till"]), "revoked token till\n");
     for (args, why) in [
         (&["edge", "add", "paris", "door"][..], "website: there is no location paris\n"),
         (&["edge", "revoke", "berlin", "nobody"], "website: there is no edge nobody at this location\n"),
+        (
+            &["token", "revoke", "till"],
+            "website: there is no token of that name: `website token list` names them\n",
+        ),
     ] {
         let output = run(&stage, args, "");
         assert_eq!(

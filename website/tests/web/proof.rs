@@ -16,6 +16,7 @@ on_both!(
     dead_letters_are_told_with_their_reasons,
     a_certificate_is_shown_and_handed_over,
     an_alarm_is_seen_to_and_a_shut_out_edge_joins_again,
+    repairs_are_shown_by_what_made_them,
 );
 
 fn asks(stage: &Stage, location: &LocationId) {
@@ -176,4 +177,36 @@ fn an_alarm_is_seen_to_and_a_shut_out_edge_joins_again(stage: &Stage) {
     assert!(edge["alarm_at"].is_number());
     let code = page.attributes("action").into_iter().find(|path| path.ends_with("/code")).unwrap();
     browser.post(&code, "").expect(200).says("Door is waiting to join");
+}
+
+fn repairs_are_shown_by_what_made_them(stage: &Stage) {
+    let oslo = scene::location(stage, "Oslo");
+    let door = scene::edge(stage, &oslo, "Door");
+    let browser = stage.sign_in();
+    browser.get("/stores/oslo/edges").expect(200).does_not_say("repairs since").does_not_say("when it last");
+    let metrics = || stage.scrape("/metrics").expect(200);
+    metrics().does_not_say("regulars_edge_repairs_total{");
+    scene::report(stage, &oslo, &door, None);
+    let page = browser.get("/stores/oslo/edges").expect(200);
+    page.says("repairs since its start: 2 because messages did not come, 1 because the website asked")
+        .does_not_say("to fill itself")
+        // Three visits wait, as far as it has said.
+        .says("3<small>when it last reported, <time");
+    let edge = stage.api("GET", &format!("/locations/oslo/edges/{}", door.id), "").expect(200).json();
+    let repairs = serde_json::json!(
+        {"first_start": 0, "missed": 2, "digest": 0, "epoch": 0, "quarantine": 0, "asked": 1}
+    );
+    assert_eq!(edge["report"]["repairs"], repairs);
+    let line = |reason, count| {
+        format!(
+            "\nregulars_edge_repairs_total{{location=\"oslo\",edge=\"{}\",reason=\"{reason}\"}} {count}\n",
+            door.id
+        )
+    };
+    metrics()
+        .says(&line("missed", 2))
+        .says(&line("asked", 1))
+        .says(&line("quarantine", 0))
+        .says("\n# TYPE regulars_visits_total counter\nregulars_visits_total 0\n");
+    stage.send("GET", "/metrics", &[], "").expect(401);
 }

@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use protocol::{
     Digest, Embedding, Epoch, FaceId, LocationId, Seq, SigningKey, StreamId, UnixMs,
-    message::{Basis, Customer, Flag, Probe, Receipt, ReceiptKey, Similarity, SyncState},
+    message::{Basis, Customer, Flag, Probe, Receipt, ReceiptKey, RepairCounts, Similarity, SyncState},
 };
 use website::{
     changes::{Actor, Held, Newcomer},
@@ -85,10 +85,11 @@ pub fn report(stage: &Stage, location: &LocationId, edge: &Edge, digest: Option<
         lease_until: clock::now().plus_ms(1),
         queued: 3,
         refused: 0,
+        repairs: RepairCounts { missed: 2, asked: 1, ..RepairCounts::default() },
     };
     stage.run(async {
         let mut tx = stage.app.db.write().await.unwrap();
-        edge_reports::upsert(&mut tx, &edge.id, &report).await.unwrap();
+        edge_reports::upsert(&mut tx, &edge.id, &report, &[]).await.unwrap();
         edge_progress::insert(&mut tx, &edge.id, totals.epoch, totals.seq, clock::now()).await.unwrap();
         tx.commit().await.unwrap();
     });

@@ -116,6 +116,12 @@ impl Stage {
         self.send(method, &format!("/api/v1{path}"), &headers[..if body.is_empty() { 1 } else { 2 }], body)
     }
 
+    /// What a monitoring system gets with a good token.
+    #[track_caller]
+    pub fn scrape(&self, path: &str) -> Answer {
+        self.send("GET", path, &[("authorization", &format!("Bearer {}", self.token))], "")
+    }
+
     /// Comes in by a fresh link, as a person does.
     #[track_caller]
     pub fn sign_in(&self) -> Browser<'_> {

@@ -1,12 +1,9 @@
 //! A client of MQTT 5.0 of which a test decides every byte.
 
-use crate::raw::{packet, text};
-use crate::support::DEADLINE;
+use crate::raw::{packet, read_packet, text};
 use broker::Broker;
-use std::future::Future;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// A property as it stands in a packet: its id and its value's bytes.
 pub type Property = (u8, Vec<u8>);
@@ -171,10 +168,6 @@ pub fn publish(topic: &str, payload: &str, flags: u8, id: u16, properties: &[Pro
     packet(0x30 | flags, &body)
 }
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("nothing came in time")
-}
-
 impl Five {
     pub async fn of(broker: &Broker, name: &str) -> Five {
         Hello::of(name).enter(broker).await
@@ -186,19 +179,7 @@ impl Five {
 
     /// The next packet: its first byte and its body; `None` when the broker has closed.
     pub async fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
-        let first = within(self.stream.read_u8()).await.ok()?;
-        let (mut length, mut shift) = (0, 0);
-        loop {
-            let byte = within(self.stream.read_u8()).await.ok()?;
-            length |= usize::from(byte & 127) << shift;
-            shift += 7;
-            if byte < 128 {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        within(self.stream.read_exact(&mut body)).await.ok()?;
-        Some((first, body))
+        read_packet(&mut self.stream).await
     }
 
     /// The next packet, which must be a PUBLISH; not acknowledged yet.

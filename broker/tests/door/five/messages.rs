@@ -1,8 +1,7 @@
 use super::client::{Five, Hello, Property, byte, long, number, publish, string, user};
 use crate::raw::{Raw, packet, publish as publish_four};
-use crate::support::{start, start_with, until};
+use crate::support::{a_second_is_over, start, start_with, until};
 use broker::{Limits, Quota};
-use std::time::Duration;
 
 const INBOX: &str = "store/A/edges/e1/inbox";
 const CUSTOMER: &str = "store/A/customers/f1";
@@ -59,7 +58,7 @@ async fn a_message_expires_where_it_waits() {
         website.retain(&format!("store/A/customers/{payload}"), payload, &[long(0x02, expiry_s)]).await;
     }
     website.publish(INBOX, "for ever", &[]).await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    a_second_is_over().await;
     let mut edge = Hello::lasting("e1").enter(&broker).await;
     let got = edge.message().await;
     assert_eq!((got.payload.as_str(), got.expiry_s()), ("long", Some(99)));

@@ -1,6 +1,5 @@
 use super::client::{Five, Hello, long};
-use crate::support::{start, until};
-use std::time::Duration;
+use crate::support::{a_second_is_over, start, until};
 
 const INBOX: &str = "store/A/edges/e1/inbox";
 
@@ -42,7 +41,7 @@ async fn a_session_ends_when_its_time_is_over() {
     let edge = hello.enter(&broker).await;
     assert!(edge.present);
     edge.disconnect(0, &[]).await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    a_second_is_over().await;
     assert!(!hello.enter(&broker).await.present);
     assert_eq!(broker.counters().sessions_expired, 1);
 }

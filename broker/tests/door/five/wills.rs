@@ -1,6 +1,5 @@
 use super::client::{Five, Hello, Will, long, string};
-use crate::support::{start, until};
-use std::time::Duration;
+use crate::support::{a_second_is_over, start, until};
 
 const PRESENCE: &str = "view/A/edges/e1";
 
@@ -44,7 +43,7 @@ async fn a_client_that_comes_back_in_time_has_not_been_away() {
     assert!(edge.present);
     // Taken over is coming back, too.
     let again = hello(3600, 1).enter(&broker).await;
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    a_second_is_over().await;
     person.is_quiet().await;
     // A goodbye forgets the will, unless it asks for it.
     again.disconnect(0, &[]).await;

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use axum::{Json as Answer, extract::State, http::StatusCode};
-use protocol::{EdgeId, LocationId, Seq, SpaceId, UnixMs};
+use protocol::{EdgeId, LocationId, Seq, SpaceId, UnixMs, message::RepairCounts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ pub struct Report {
     customers: u64,
     queued_visits: u64,
     refused_messages: u64,
+    /// Repairs begun since its start, by what made it.
+    repairs: RepairCounts,
     /// By the edge's clock.
     lease_until: UnixMs,
     received_at: UnixMs,
@@ -70,6 +72,7 @@ impl Edge {
                 customers: report.count,
                 queued_visits: report.queued,
                 refused_messages: report.refused,
+                repairs: report.repairs,
                 lease_until: report.lease_until,
                 received_at: report.received_at,
             }),

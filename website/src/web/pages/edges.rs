@@ -25,7 +25,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{Redirect, Response},
 };
-use protocol::{EdgeId, LocationId, Seq, UnixMs};
+use protocol::{EdgeId, LocationId, Seq, UnixMs, message::RepairCounts};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -48,6 +48,10 @@ struct Row {
     behind: String,
     digest: String,
     queued: String,
+    /// When it said so, where visits were waiting: they may have come since.
+    queued_at: Option<LocalTime>,
+    /// The repairs it has begun since its start; empty without one.
+    repairs: String,
     last_seen: Option<LocalTime>,
     joined: bool,
     revoked: bool,
@@ -208,6 +212,11 @@ fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
         behind: behind.map(|changes| changes.to_string()).unwrap_or_default(),
         digest: report.as_ref().map(|report| short(&report.digest.to_bytes())).unwrap_or_default(),
         queued: report.as_ref().map(|report| report.queued.to_string()).unwrap_or_default(),
+        queued_at: report
+            .as_ref()
+            .filter(|report| report.queued > 0)
+            .map(|report| store.local(report.received_at, now)),
+        repairs: report.as_ref().map(|report| repair_words(report.repairs)).unwrap_or_default(),
         last_seen: edge.last_seen_at.map(|at| store.local(at, now)),
         joined: edge.joined.is_some(),
         revoked: edge.revoked_at.is_some(),
@@ -223,4 +232,19 @@ fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
 /// The first 32 bits of a digest, for the eye.
 fn short(digest: &[u8; 16]) -> String {
     hex::encode(&digest[..4])
+}
+
+/// How often the edge has begun to compare its rows since its start, and why; empty when never.
+fn repair_words(repairs: RepairCounts) -> String {
+    let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = repairs;
+    let reasons = [
+        (first_start, "to fill itself"),
+        (missed, "because messages did not come"),
+        (digest, "because rows were damaged"),
+        (epoch, "after a new epoch"),
+        (quarantine, "after its rows were given up"),
+        (asked, "because the website asked"),
+    ];
+    let begun = reasons.into_iter().filter(|(times, _)| *times > 0);
+    begun.map(|(times, why)| format!("{times} {why}")).collect::<Vec<_>>().join(", ")
 }

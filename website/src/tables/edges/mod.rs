@@ -1,12 +1,16 @@
 //! Edges: who they are, whether they are online, and what is wrong with them.
 
+mod alarm;
+mod revoked;
+
+pub use alarm::{Alarm, ParseAlarmError, end_alarm, set_alarm};
+pub use revoked::{known, revoke, set_revocation_unwritten, set_revocation_written, unwritten_revocations};
+
 use crate::{
     column,
     db::{Tx, on},
-    decide::revocation::{Known, Revocation},
 };
 use protocol::{EdgeId, LocationId, Nonce, PublicKey, SpaceId, UnixMs, message::Start};
-use std::{fmt, str::FromStr};
 
 /// One edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,66 +66,6 @@ pub enum Presence {
     Online,
     /// Not, or never yet.
     Offline,
-}
-
-/// Something about an edge that a person must look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Alarm {
-    /// Nothing.
-    None,
-    /// It started with a lower start counter than it had: an old image of its disk.
-    OldImage,
-    /// Two boxes report under this edge's identity.
-    Clone,
-    /// It reported, again and again, changes that the website has not made.
-    Ahead,
-    /// It recognised somebody it had confirmed as removed.
-    StaleHit,
-    /// After a removal its gallery still answered with the removed face.
-    StillFound,
-}
-
-impl Alarm {
-    const ALL: [Alarm; 6] =
-        [Alarm::None, Alarm::OldImage, Alarm::Clone, Alarm::Ahead, Alarm::StaleHit, Alarm::StillFound];
-
-    /// Whether the edge is shut out until its box joins again: two boxes have its identity, one is an image of the
-    /// past, or it makes things up, and its word proves nothing.
-    pub fn shuts_out(self) -> bool {
-        matches!(self, Alarm::OldImage | Alarm::Clone | Alarm::Ahead)
-    }
-
-    /// The alarm as the table has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Alarm::None => "none",
-            Alarm::OldImage => "old_image",
-            Alarm::Clone => "clone",
-            Alarm::Ahead => "ahead",
-            Alarm::StaleHit => "stale_hit",
-            Alarm::StillFound => "still_found",
-        }
-    }
-}
-
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text is no alarm.
-#[derive(Debug, thiserror::Error)]
-#[error("not the name of an alarm")]
-pub struct ParseAlarmError;
-
-impl FromStr for Alarm {
-    type Err = ParseAlarmError;
-
-    fn from_str(text: &str) -> Result<Self, ParseAlarmError> {
-        Alarm::ALL.into_iter().find(|alarm| alarm.as_str() == text).ok_or(ParseAlarmError)
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -225,28 +169,46 @@ pub async fn of_location(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec
     rows.into_iter().map(Edge::try_from).collect()
 }
 
-/// Edges revoked at `since` or later.
-pub async fn revoked_since(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
-    let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id FROM edges WHERE revoked_at >= $1").bind(since.0).fetch_all(conn).await)?;
-    rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
+/// The alarms of which [`Alarm::shuts_out`] says so.
+macro_rules! shutting_out {
+    () => {
+        "('old_image', 'clone', 'ahead', 'rejoined')"
+    };
 }
 
-/// Edges that are shut out until their boxes join again.
-pub async fn shut_out(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
-    let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id FROM edges WHERE alarm IN ('old_image', 'clone', 'ahead') AND revoked_at IS NULL")
-        .fetch_all(conn).await)?;
+/// Edges that must not be connected: revoked at `since` or later, or shut out until their boxes join again.
+pub async fn barred(tx: &mut Tx, since: UnixMs) -> sqlx::Result<Vec<(LocationId, EdgeId)>> {
+    let rows: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(concat!(
+        "SELECT location, id FROM edges WHERE revoked_at >= $1 OR (revoked_at IS NULL AND alarm IN ", shutting_out!(), ")"))
+        .bind(since.0).fetch_all(conn).await)?;
     rows.iter().map(|(location, id)| Ok((column::text(location)?, column::text(id)?))).collect()
 }
 
 /// The location of an edge that may log in, and the hash of its token.
 pub async fn credentials(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<(LocationId, [u8; 32])>> {
-    let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
+    let row: Option<(String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(concat!(
         "SELECT location, token_hash FROM edges WHERE id = $1 AND revoked_at IS NULL AND token_hash IS NOT NULL \
-         AND alarm NOT IN ('old_image', 'clone', 'ahead')")
+         AND alarm NOT IN ", shutting_out!()))
         .bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(|(location, hash)| Ok((column::text(&location)?, column::bytes(&hash)?))).transpose()
+}
+
+/// What is stored of the login token of an edge's box, whether it may log in or not.
+pub async fn token_hash(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<Option<Vec<u8>>> {
+    let hash: Option<Option<Vec<u8>>> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT token_hash FROM edges WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
+    Ok(hash.flatten())
+}
+
+/// The same of every edge that is not revoked.
+pub async fn token_hashes(tx: &mut Tx) -> sqlx::Result<Vec<(LocationId, EdgeId, Vec<u8>)>> {
+    let rows: Vec<(String, String, Vec<u8>)> = on!(tx, conn => sqlx::query_as(
+        "SELECT location, id, token_hash FROM edges WHERE token_hash IS NOT NULL AND revoked_at IS NULL \
+         ORDER BY location, id")
+        .fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(location, id, hash)| Ok((column::text(&location)?, column::text(&id)?, hash)))
+        .collect()
 }
 
 /// Stores what the edge brought. It starts from zero: counters and alarm of an earlier life are void.
@@ -268,66 +230,10 @@ pub async fn set_joined(
         .execute(conn).await.map(drop))
 }
 
-/// Shuts an edge out for good; tells whether it was not yet. The ledger does not have that yet.
-pub async fn revoke(tx: &mut Tx, id: &EdgeId, now: UnixMs) -> sqlx::Result<bool> {
-    on!(tx, conn => sqlx::query(
-        "UPDATE edges SET revoked_at = $2, revoked_in_ledger = 0, online = 0 WHERE id = $1 AND revoked_at IS NULL")
-        .bind(id.as_str()).bind(now.0).execute(conn).await.map(|done| done.rows_affected() == 1))
-}
-
-/// Every edge of every location, as the ledger is compared with it.
-pub async fn known(tx: &mut Tx) -> sqlx::Result<Vec<Known>> {
-    let rows: Vec<(String, String, Option<i64>)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id, revoked_at FROM edges ORDER BY location, id").fetch_all(conn).await)?;
-    let known = |(location, edge, at): &(String, String, Option<i64>)| {
-        let (location, edge) = (column::text(location)?, column::text(edge)?);
-        Ok(Known { location, edge, revoked_at: column::moment(*at) })
-    };
-    rows.iter().map(known).collect()
-}
-
-/// Revocations that the ledger does not have yet; at most `limit`.
-pub async fn unwritten_revocations(tx: &mut Tx, limit: u32) -> sqlx::Result<Vec<Revocation>> {
-    let rows: Vec<(String, String, i64)> = on!(tx, conn => sqlx::query_as(
-        "SELECT location, id, revoked_at FROM edges WHERE revoked_at IS NOT NULL AND revoked_in_ledger = 0 \
-         ORDER BY revoked_at LIMIT $1")
-        .bind(i64::from(limit)).fetch_all(conn).await)?;
-    let revocation = |(location, edge, at): &(String, String, i64)| {
-        Ok(Revocation { location: column::text(location)?, edge: column::text(edge)?, at: UnixMs(*at) })
-    };
-    rows.iter().map(revocation).collect()
-}
-
-/// The ledger has the revocation of this edge.
-pub async fn set_revocation_written(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_in_ledger = 1 WHERE id = $1")
-        .bind(id.as_str()).execute(conn).await.map(drop))
-}
-
-/// The ledger does not have the revocation of this edge: it is to be written again.
-pub async fn set_revocation_unwritten(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE edges SET revoked_in_ledger = 0 WHERE id = $1")
-        .bind(id.as_str()).execute(conn).await.map(drop))
-}
-
 /// Stores which start of the edge reports.
 pub async fn set_start(tx: &mut Tx, id: &EdgeId, start: Start) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query("UPDATE edges SET start_count = $2, start_nonce = $3 WHERE id = $1")
         .bind(id.as_str()).bind(start.count as i64).bind(start.nonce.0 as i64).execute(conn).await.map(drop))
-}
-
-/// Raises an alarm.
-pub async fn set_alarm(tx: &mut Tx, id: &EdgeId, alarm: Alarm, now: UnixMs) -> sqlx::Result<()> {
-    on!(tx, conn => sqlx::query("UPDATE edges SET alarm = $2, alarm_at = $3 WHERE id = $1")
-        .bind(id.as_str()).bind(alarm.as_str()).bind(now.0).execute(conn).await.map(drop))
-}
-
-/// A person has seen to an alarm; tells whether there was one that a person may end. An edge that is shut out joins
-/// again instead.
-pub async fn end_alarm(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<bool> {
-    on!(tx, conn => sqlx::query(
-        "UPDATE edges SET alarm = 'none', alarm_at = NULL WHERE id = $1 AND alarm IN ('stale_hit', 'still_found')")
-        .bind(id.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
 }
 
 /// The edge is to compare its rows; it is told again until it begins.

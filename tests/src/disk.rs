@@ -20,10 +20,10 @@ fn done(program: &str, words: &[&str], path: &Path) -> bool {
 }
 
 impl Disk {
-    /// One of 2 MB in memory.
-    pub fn small() -> Option<Self> {
+    /// One of so many MB in memory.
+    pub fn small(mb: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        if !done("mount", &["-t", "tmpfs", "-o", "size=2m", "tmpfs"], folder.path()) {
+        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"], folder.path()) {
             println!("skipped, because this user may not mount a small disk");
             return None;
         }
@@ -58,9 +58,9 @@ impl Disk {
         bell.exists().then_some(bell)
     }
 
-    /// Somewhere for an edge's state.
+    /// Somewhere for a program's files.
     pub fn state(&self) -> PathBuf {
-        let state = self.folder.path().join("edge");
+        let state = self.folder.path().join("state");
         fs::create_dir_all(&state).unwrap();
         state
     }
@@ -79,6 +79,7 @@ impl Disk {
     }
 
     /// Mounts it anew, `ro` or `rw`, while nobody has a file open.
+    #[track_caller]
     pub fn remount(&self, how: &str) {
         assert!(done("mount", &["-o", &format!("remount,{how}")], self.folder.path()), "remount {how}");
     }
@@ -91,7 +92,7 @@ impl Disk {
     /// Somebody checks it and mounts it again, while nobody has a file open.
     pub fn mend(&self) {
         let folder = self.folder.path();
-        assert!(done("umount", &[], folder), "the edge has let go of its files");
+        assert!(done("umount", &[], folder), "nobody has its files open");
         // Its exit code says that it has mended something.
         let _ = done("e2fsck", &["-f", "-y"], self.image.as_deref().unwrap());
         assert!(self.mount_image(), "the mended disk can be mounted");

@@ -1,0 +1,71 @@
+//! Counts for a monitoring system, in Prometheus' text format, version 0.0.4. They name stores and edges, so they are
+//! for programs with a token, like the API.
+
+use super::{refusal::Refusal, token};
+use crate::{
+    app::App,
+    tables::{edge_reports, locations},
+};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderName, header},
+    middleware,
+    routing::get,
+};
+use protocol::{EdgeId, LocationId, message::RepairCounts};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
+
+/// `/metrics`.
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    let proven = middleware::from_fn_with_state(Arc::clone(app), token::require);
+    Router::new().route("/metrics", get(metrics)).route_layer(proven)
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static str); 1], String), Refusal> {
+    let mut tx = app.db.read().await?;
+    let mut repairs = Vec::new();
+    for location in locations::all(&mut tx).await? {
+        let reports = edge_reports::of_location(&mut tx, &location.id).await?;
+        let of_edge =
+            |(edge, report): (EdgeId, edge_reports::Report)| (location.id.clone(), edge, report.repairs);
+        repairs.extend(reports.into_iter().map(of_edge));
+    }
+    let mut text = String::new();
+    written(&mut text, &app, &repairs).map_err(|error| Refusal::internal(&error))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+fn written(text: &mut String, app: &App, repairs: &[(LocationId, EdgeId, RepairCounts)]) -> fmt::Result {
+    for (name, help, count) in app.counters.each() {
+        writeln!(text, "# HELP regulars_{name}_total {help}")?;
+        writeln!(text, "# TYPE regulars_{name}_total counter")?;
+        writeln!(text, "regulars_{name}_total {count}")?;
+    }
+    writeln!(
+        text,
+        "# HELP regulars_edge_repairs_total Repairs an edge has begun since its start, by what made it."
+    )?;
+    writeln!(text, "# TYPE regulars_edge_repairs_total counter")?;
+    for (location, edge, repairs) in repairs {
+        let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = repairs;
+        for (reason, count) in [
+            ("first_start", first_start),
+            ("missed", missed),
+            ("digest", digest),
+            ("epoch", epoch),
+            ("quarantine", quarantine),
+            ("asked", asked),
+        ] {
+            // Ids and reasons hold nothing that the format would have to escape.
+            writeln!(
+                text,
+                "regulars_edge_repairs_total{{location=\"{location}\",edge=\"{edge}\",reason=\"{reason}\"}} {count}"
+            )?;
+        }
+    }
+    Ok(())
+}
