@@ -46,6 +46,8 @@ pub struct Core {
     outbox: Outbox,
     reporting: Reporting,
     online: bool,
+    /// Whether a new head has come in this session.
+    hears_website: bool,
 }
 
 impl Core {
@@ -77,6 +79,7 @@ impl Core {
             outbox: Outbox::load(stream, visits),
             reporting: Reporting::default(),
             online: false,
+            hears_website: false,
         }
     }
 
@@ -176,6 +179,7 @@ impl Core {
             }
             self.begin_epoch(head.epoch, out);
         }
+        self.hear_website(&head);
         let late = self.issued_at > Some(head.issued_at);
         self.issued_at = self.issued_at.max(Some(head.issued_at));
         if let Some(at) = head.backed_up_at {
@@ -200,6 +204,15 @@ impl Core {
         }
         if self.newest.as_ref().is_none_or(|newest| newest.epoch != head.epoch || head.seq >= newest.seq) {
             self.newest = Some(head);
+        }
+    }
+
+    /// The first new head of a session: the website is there by now. A broker that has lost its memory takes visits in for
+    /// nobody until the website is subscribed again, which it is before it publishes: what was sent before goes again.
+    fn hear_website(&mut self, head: &Head) {
+        if self.issued_at < Some(head.issued_at) && !self.hears_website {
+            self.hears_website = true;
+            self.outbox.begin_session();
         }
     }
 
@@ -250,7 +263,7 @@ impl Core {
     }
 
     fn begin_session(&mut self, now: Now) {
-        self.online = true;
+        (self.online, self.hears_website) = (true, false);
         self.grace.begin_session(now.ran);
         self.outbox.begin_session();
         self.reporting.now();

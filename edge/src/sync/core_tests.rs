@@ -246,3 +246,25 @@ fn a_head_from_before_a_removal_carried_out_gives_a_lost_cache_no_lease() {
     pair.tell(removal);
     pair.verify();
 }
+
+#[test]
+fn what_was_sent_before_the_first_new_head_of_a_session_is_sent_again_with_it() {
+    let mut pair = Pair::new();
+    pair.verify();
+    let key = pair.core.visit(Weight::Anonymous, (EPOCH, Seq(0)), &mut Vec::new());
+    let sent = |pair: &mut Pair| pair.core.visits_to_send(pair.now).len();
+    assert_eq!((key.n, sent(&mut pair), sent(&mut pair)), (1, 1, 0), "once, and then it is in flight");
+    pair.verify();
+    assert_eq!(sent(&mut pair), 0, "the website was there when it was sent");
+    // The broker was killed, the edge is back before the website.
+    pair.tell(Event::SessionEnded);
+    pair.tell(Event::SessionBegan);
+    assert_eq!((sent(&mut pair), sent(&mut pair)), (1, 0));
+    let (head, old) = (pair.head(), pair.core.newest.clone().unwrap());
+    pair.tell(Event::Head(old));
+    assert_eq!(sent(&mut pair), 0, "a head from before says nothing of now");
+    pair.tell(Event::Head(head));
+    assert_eq!((sent(&mut pair), sent(&mut pair)), (1, 0));
+    pair.verify();
+    assert_eq!(sent(&mut pair), 0, "only with the first");
+}

@@ -170,7 +170,7 @@ impl Outbox {
         again
     }
 
-    /// A new session: nothing is in flight any more.
+    /// A new session, or a broker that may have had nobody to pass visits on to: nothing is in flight any more.
     pub fn begin_session(&mut self) {
         self.in_flight.clear();
     }
