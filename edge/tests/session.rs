@@ -132,8 +132,13 @@ async fn a_removal_that_nobody_told_is_found_by_the_digest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_face_that_a_roster_does_not_name_is_in_no_file_not_even_with_its_settled_visit() {
     let (folder, mut site, edge) = in_step_with(2).await;
+    let mut events = edge.events();
     edge.see(seen(7), Grade::Enrol, clock::system()).await.unwrap();
-    until("the visit is settled", || async { edge.status().visits_waiting == 0 }).await;
+    until("the visit is settled", || {
+        let settled = matches!(events.try_recv(), Ok(Notice::Settled { .. }));
+        async move { settled }
+    })
+    .await;
     let enrolled = site.heard.lock().unwrap().visits.values().next().unwrap().seen.clone();
     let Seen::New { face_id, space, embedding } = enrolled else { panic!("{enrolled:?}") };
     let files_that_hold_it = || {
