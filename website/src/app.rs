@@ -30,6 +30,8 @@ pub struct App {
     pub changed: Notify,
     /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
     pub revoked: Notify,
+    /// Nudges the rewriting of the database file: a face was erased.
+    pub erased: Notify,
     /// Whether the database's log still holds pages from before a removal.
     pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
@@ -67,6 +69,7 @@ impl App {
             newest_mark: NewestMark::default(),
             changed: Notify::new(),
             revoked: Notify::new(),
+            erased: Notify::new(),
             // The website may have been killed between a removal and this.
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),

@@ -149,6 +149,18 @@ impl Db {
         }
     }
 
+    /// Writes SQLite's file anew, so that it holds nothing but its rows; [`Db::scrub`] has to follow. It takes the writer
+    /// for as long as the file is long, and as much memory. PostgreSQL's dead rows wait for its vacuum.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or the disk has no room for a second copy.
+    pub async fn rewrite(&self) -> sqlx::Result<()> {
+        match self {
+            Db::Pg(_) => Ok(()),
+            Db::Lite { w, .. } => sqlx::query("VACUUM").execute(w).await.map(drop),
+        }
+    }
+
     /// Looks whether the structure of SQLite's file is whole; reads all of it. PostgreSQL looks after its own.
     ///
     /// # Errors

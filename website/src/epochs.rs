@@ -181,7 +181,7 @@ pub(crate) async fn told(app: &App) {
     app.changed.notify_one();
     crate::ledger::catch_up(app).await;
     marks::write(app).await;
-    crate::changes::scrub(app).await;
+    crate::changes::overwrite(app).await;
 }
 
 async fn renew(held: &mut Held, beside: &Beside, why: Why, by: &Actor) -> Result<Epoch, ChangeError> {

@@ -30,6 +30,7 @@ mod mqtt_login;
 mod mqtt_url;
 mod publisher;
 pub mod random;
+mod rewriting;
 mod serving;
 mod session;
 pub mod settings;

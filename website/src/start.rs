@@ -109,6 +109,11 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         clearing.await;
         Ok(())
     });
+    let rewriting = crate::rewriting::run(Arc::clone(&app), stop.clone());
+    tasks.spawn(async {
+        rewriting.await;
+        Ok(())
+    });
     let tidying = crate::tidy::run(Arc::clone(&app), stop.clone());
     tasks.spawn(async {
         tidying.await;

@@ -181,7 +181,7 @@ pub async fn remove(
     held.note("customer.remove", face_id.as_str(), by).await?;
     let changed = committed(app, held, seq).await?;
     crash_point::reach("website_removed_before_ledger");
-    scrub(app).await;
+    overwrite(app).await;
     app.ledger.write_down(&app.db).await.map_err(ChangeError::NotInLedger)?;
     Ok(changed)
 }
@@ -206,7 +206,7 @@ pub async fn merge(
     let at = held.now;
     let seq = held.merge(&lost, &kept, by).await?;
     let changed = on_its_way(app, seq, at);
-    scrub(app).await;
+    overwrite(app).await;
     Ok(changed)
 }
 
@@ -244,7 +244,7 @@ pub async fn refuse(
     let seq = held.withdraw(face_id, by).await?;
     held.note("review.refuse", face_id.as_str(), by).await?;
     let changed = committed(app, held, seq).await?;
-    scrub(app).await;
+    overwrite(app).await;
     app.ledger.write_down(&app.db).await.map_err(ChangeError::NotInLedger)?;
     Ok(changed)
 }
@@ -295,6 +295,12 @@ pub async fn accept(
 }
 
 /// The removal is committed and on its way; only then its old bytes are overwritten.
+pub(crate) async fn overwrite(app: &App) {
+    app.erased.notify_one();
+    scrub(app).await;
+}
+
+/// Empties the database's log, which holds pages from before a removal.
 pub(crate) async fn scrub(app: &App) {
     match app.db.scrub().await {
         Ok(Scrubbed::All) => app.to_scrub.store(false, Ordering::Relaxed),

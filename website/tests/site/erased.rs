@@ -3,12 +3,13 @@
 use crate::{
     edge::{FakeEdge, visit},
     scene::scene,
-    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space},
+    stage::{Stage, actor, add_location, enrol, face, join, location, picture, space, until},
 };
 use protocol::message::{CustomerState, EnrolPolicy, Seen};
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 use website::{
     App, backup, changes,
+    db::Tx,
     tables::{customers, visits},
 };
 
@@ -98,4 +99,82 @@ async fn the_removed_vector_is_nowhere(stage: Stage) {
     }
     website.stop().await;
     nowhere("after its end");
+}
+
+/// Whether any eight bytes of `gone`, one such piece of each sixteenth part, are in the database file.
+fn piece_of(gone: &[Vec<u8>], folder: &Path) -> bool {
+    let pieces: HashSet<&[u8]> =
+        gone.iter().flat_map(|blob| blob.chunks(blob.len() / 16)).filter_map(|part| part.get(..8)).collect();
+    fs::read(folder.join("website.db")).unwrap().windows(8).any(|window| pieces.contains(window))
+}
+
+/// SQLite overwrites what is deleted, but not what it has moved: rows that come, grow and go in this order leave a copy of
+/// a deleted one in the unused part of a page. (Should SQLite overwrite that one day, the first assertion says so.)
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sqlite_has_moved_before_it_was_removed_is_nowhere_either() {
+    enum Row {
+        Comes(u8),
+        Grows(u8, usize),
+        Goes(u8),
+    }
+    use Row::{Comes, Goes, Grows};
+    let stage = Stage::sqlite();
+    let (website, _edge, _) = scene(&stage, EnrolPolicy::Auto, 3).await;
+    let blob = |n: u8| {
+        let bytes = (0..1290_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8 ^ n.wrapping_mul(37));
+        bytes.collect::<Vec<u8>>()
+    };
+    let mut tx = website.app.db.write().await.unwrap();
+    let Tx::Lite(lite) = &mut tx else { unreachable!("this is SQLite") };
+    let form = "CREATE TABLE moved (location TEXT NOT NULL, face_id TEXT NOT NULL, seq INTEGER, state TEXT, name TEXT, \
+                embedding BLOB, h BLOB, PRIMARY KEY (location, face_id)) STRICT";
+    sqlx::query(form).execute(&mut **lite).await.unwrap();
+    let mut gone = Vec::new();
+    for (step, row) in [
+        Comes(0),
+        Grows(0, 60),
+        Goes(0),
+        Comes(1),
+        Comes(2),
+        Comes(3),
+        Goes(3),
+        Goes(2),
+        Comes(4),
+        Comes(5),
+        Comes(6),
+        Comes(7),
+        Goes(1),
+        Comes(8),
+        Goes(8),
+        Comes(9),
+        Grows(7, 120),
+        Goes(5),
+        Goes(4),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (sql, n, name, seq) = match row {
+            Comes(n) => (
+                "INSERT INTO moved VALUES ('oslo', $1, $3, 'live', $2, $4, zeroblob(16))",
+                n,
+                0,
+                i64::from(n),
+            ),
+            Grows(n, by) => ("UPDATE moved SET name = $2, seq = $3 WHERE face_id = $1", n, by, step as i64),
+            Goes(n) => {
+                gone.push(blob(n));
+                let sql = "UPDATE moved SET state = 'removed', name = $2, seq = $3, embedding = NULL, h = NULL WHERE face_id = $1";
+                (sql, n, 0, 1000 + step as i64)
+            }
+        };
+        let query = sqlx::query(sql).bind(format!("face{n}")).bind("x".repeat(name)).bind(seq).bind(blob(n));
+        query.execute(&mut **lite).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    website.app.db.scrub().await.unwrap();
+    assert!(piece_of(&gone, stage.data.path()), "the search can see what SQLite has left");
+    changes::remove(&website.app, &location(), &face(0), &actor()).await.unwrap();
+    until("the file is written anew", async || (!piece_of(&gone, stage.data.path())).then_some(())).await;
+    website.stop().await;
 }
