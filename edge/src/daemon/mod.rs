@@ -4,6 +4,7 @@
 
 mod batch;
 pub mod rest;
+mod rewriting;
 mod speech;
 mod unstored;
 mod visitors;
@@ -23,6 +24,7 @@ use crate::{
 use anyhow::{Context, Result};
 use batch::{Batch, Progress};
 use protocol::{StreamId, UnixMs, message::Start};
+use rewriting::Rewriting;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -55,6 +57,7 @@ pub struct Daemon {
     counters: Counters,
     /// What was ruled on and could not be stored yet, in order.
     unstored: VecDeque<Batch>,
+    rewriting: Rewriting,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +114,7 @@ impl Daemon {
         let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
+        let rewriting = Rewriting::begin(clock.now().ran);
         let mut daemon = Self {
             core,
             store,
@@ -124,6 +128,7 @@ impl Daemon {
             status,
             counters,
             unstored: VecDeque::new(),
+            rewriting,
         };
         daemon.finish(owed)?;
         Ok((daemon, watched))
@@ -166,6 +171,7 @@ impl Daemon {
             self.speak()?;
             if idle {
                 self.flush()?;
+                self.rewrite();
             }
             self.tell_status();
         }

@@ -164,6 +164,11 @@ impl Cache {
         tx.commit()
     }
 
+    /// Writes the file anew: nothing that was deleted is left in it, wherever it once stood.
+    pub(super) fn rewrite(&self) -> rusqlite::Result<()> {
+        self.db.rewrite()
+    }
+
     /// Makes sure that nothing deleted is left in any file of this database.
     pub fn empty_log(&self) -> rusqlite::Result<()> {
         self.db.empty_log()

@@ -106,6 +106,16 @@ impl Store {
         opened.cache_lost = cache_lost;
         Ok((Self { cache, outbox }, opened))
     }
+
+    /// Writes both files anew, so that they hold nothing but their rows. Takes as long as they are long, and as much
+    /// memory.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the disk has no room for a second copy of it.
+    pub fn rewrite(&mut self) -> rusqlite::Result<()> {
+        self.cache.rewrite()?;
+        self.outbox.rewrite()
+    }
 }
 
 #[cfg(test)]

@@ -149,6 +149,12 @@ impl Database {
         self.db.transaction()
     }
 
+    /// Writes the file anew and empties the log.
+    pub(super) fn rewrite(&self) -> rusqlite::Result<()> {
+        self.db.execute_batch("VACUUM")?;
+        self.empty_log()
+    }
+
     /// Moves the log into the file and empties it, so that nothing deleted is left in it; whatever was committed is on
     /// the disk then.
     pub(super) fn empty_log(&self) -> rusqlite::Result<()> {

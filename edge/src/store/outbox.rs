@@ -169,6 +169,11 @@ impl OutboxDb {
         visits::get(self.db.read(), key)
     }
 
+    /// Writes the file anew: nothing that was deleted is left in it, wherever it once stood.
+    pub(super) fn rewrite(&self) -> rusqlite::Result<()> {
+        self.db.rewrite()
+    }
+
     /// Makes sure that nothing deleted is left in any file of this database. Receipts and the standing hold no face:
     /// when nothing else was written since the last time, there is nothing to do.
     pub fn empty_log(&mut self) -> rusqlite::Result<()> {
