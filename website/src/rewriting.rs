@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Removals that follow one another share one rewriting.
-const GATHER: Duration = Duration::from_secs(1);
+const GATHER: Duration = Duration::from_secs(5);
 /// The writer is taken for one part in so many of the time at most.
 const SHARE: u32 = 20;
 /// After a failure, for example on a full disk.
