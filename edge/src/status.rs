@@ -107,16 +107,7 @@ impl Status {
             SyncState::Expired => "its lease is over: it recognises nobody until the website is heard again",
         };
         writeln!(f, "{sync}; {} customers, verified at seq {}", self.customers, self.verified)?;
-        let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = self.repairs;
-        let reasons = [
-            (first_start, "to fill itself"),
-            (missed, "because messages did not come"),
-            (digest, "because rows were damaged"),
-            (epoch, "after a new epoch"),
-            (quarantine, "after its rows were given up"),
-            (asked, "because the website asked"),
-        ];
-        for (times, why) in reasons.into_iter().filter(|(times, _)| *times > 0) {
+        for (times, _, why) in self.repairs.by_reason().into_iter().filter(|(times, ..)| *times > 0) {
             writeln!(f, "{times} repairs {why} since the start")?;
         }
         if let Some(given_up) = &self.given_up {

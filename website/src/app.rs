@@ -30,7 +30,7 @@ pub struct App {
     pub changed: Notify,
     /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
     pub revoked: Notify,
-    /// Nudges the rewriting of the database file: a face was erased.
+    /// Nudges the VACUUM of the database file: a face was erased.
     pub erased: Notify,
     /// Whether the database's log still holds pages from before a removal.
     pub to_scrub: AtomicBool,

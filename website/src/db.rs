@@ -154,7 +154,7 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be reached, or the disk has no room for a second copy.
-    pub async fn rewrite(&self) -> sqlx::Result<()> {
+    pub async fn vacuum(&self) -> sqlx::Result<()> {
         match self {
             Db::Pg(_) => Ok(()),
             Db::Lite { w, .. } => sqlx::query("VACUUM").execute(w).await.map(drop),

@@ -30,7 +30,6 @@ mod mqtt_login;
 mod mqtt_url;
 mod publisher;
 pub mod random;
-mod rewriting;
 mod serving;
 mod session;
 pub mod settings;
@@ -42,6 +41,7 @@ pub mod tables;
 mod tidy;
 pub mod tombstones;
 mod upkeep;
+mod vacuum;
 pub mod web;
 mod wire;
 

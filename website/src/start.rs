@@ -109,9 +109,9 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         clearing.await;
         Ok(())
     });
-    let rewriting = crate::rewriting::run(Arc::clone(&app), stop.clone());
+    let vacuuming = crate::vacuum::run(Arc::clone(&app), stop.clone());
     tasks.spawn(async {
-        rewriting.await;
+        vacuuming.await;
         Ok(())
     });
     let tidying = crate::tidy::run(Arc::clone(&app), stop.clone());

@@ -126,7 +126,7 @@ impl Daemon {
         let written = self.store.outbox.carry_out(commands, receipts, standing, *cached);
         written.context("the outbox cannot be written")?;
         if *erased {
-            self.rewriting.erased(self.clock.now().ran);
+            self.vacuum.erased(self.clock.now().ran);
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
         self.keep(std::mem::take(receipts))?;

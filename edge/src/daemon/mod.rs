@@ -4,9 +4,9 @@
 
 mod batch;
 pub mod rest;
-mod rewriting;
 mod speech;
 mod unstored;
+mod vacuum;
 mod visitors;
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 use anyhow::{Context, Result};
 use batch::{Batch, Progress};
 use protocol::{StreamId, UnixMs, message::Start};
-use rewriting::Rewriting;
+use vacuum::Vacuum;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -57,7 +57,7 @@ pub struct Daemon {
     counters: Counters,
     /// What was ruled on and could not be stored yet, in order.
     unstored: VecDeque<Batch>,
-    rewriting: Rewriting,
+    vacuum: Vacuum,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ impl Daemon {
         let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
-        let rewriting = Rewriting::begin(clock.now().ran);
+        let vacuum = Vacuum::begin(clock.now().ran);
         let mut daemon = Self {
             core,
             store,
@@ -128,7 +128,7 @@ impl Daemon {
             status,
             counters,
             unstored: VecDeque::new(),
-            rewriting,
+            vacuum,
         };
         daemon.finish(owed)?;
         Ok((daemon, watched))
@@ -171,10 +171,11 @@ impl Daemon {
             self.speak()?;
             if idle {
                 self.flush()?;
-                self.rewrite();
+                self.vacuum_if_due();
             }
             self.tell_status();
         }
+        self.vacuum_at_the_end();
         Ok(())
     }
 

@@ -165,8 +165,8 @@ impl Cache {
     }
 
     /// Writes the file anew: nothing that was deleted is left in it, wherever it once stood.
-    pub(super) fn rewrite(&self) -> rusqlite::Result<()> {
-        self.db.rewrite()
+    pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
+        self.db.vacuum()
     }
 
     /// Makes sure that nothing deleted is left in any file of this database.

@@ -112,9 +112,9 @@ impl Store {
     ///
     /// # Errors
     /// When a file cannot be written, or the disk has no room for a second copy of it.
-    pub fn rewrite(&mut self) -> rusqlite::Result<()> {
-        self.cache.rewrite()?;
-        self.outbox.rewrite()
+    pub fn vacuum(&mut self) -> rusqlite::Result<()> {
+        self.cache.vacuum()?;
+        self.outbox.vacuum()
     }
 }
 

@@ -150,7 +150,7 @@ impl Database {
     }
 
     /// Writes the file anew and empties the log.
-    pub(super) fn rewrite(&self) -> rusqlite::Result<()> {
+    pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
         self.db.execute_batch("VACUUM")?;
         self.empty_log()
     }
@@ -265,7 +265,7 @@ mod tests {
         };
         db.empty_log().unwrap();
         assert!(left(), "the search can see what SQLite has left");
-        db.rewrite().unwrap();
+        db.vacuum().unwrap();
         assert!(!left());
     }
 }

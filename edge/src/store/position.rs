@@ -3,7 +3,7 @@
 
 use crate::sync::Standing;
 use protocol::{Epoch, Seq, UnixMs};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 /// Since version 2.
 pub(super) const FORM: &str = "
@@ -19,19 +19,11 @@ pub(super) const FORM: &str = "
 ";
 
 pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
-    let Standing { epoch, floor, issued_at, clock, removal } = standing;
     tx.prepare_cached(
         "INSERT OR REPLACE INTO position (one, epoch, floor, issued_at, clock, removal_epoch, removal_seq)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![
-        epoch.map(|epoch| epoch.0 as i64),
-        floor.0 as i64,
-        issued_at.map(|at| at.0),
-        clock.map(|at| at.0),
-        removal.map(|(epoch, _)| epoch.0 as i64),
-        removal.map(|(_, seq)| seq.0 as i64),
-    ])
+    .execute(columns(standing))
     .map(|_| ())
 }
 
@@ -40,7 +32,20 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Standing> {
     Ok(db.query_row(sql, [], standing).optional()?.unwrap_or_default())
 }
 
-/// Reads a standing from columns in this order: epoch, floor, issued_at, clock, removal_epoch, removal_seq.
+/// A standing as columns, in this order: epoch, floor, issued_at, clock, removal_epoch, removal_seq.
+pub(super) fn columns(standing: &Standing) -> [Option<i64>; 6] {
+    let Standing { epoch, floor, issued_at, clock, removal } = standing;
+    [
+        epoch.map(|epoch| epoch.0 as i64),
+        Some(floor.0 as i64),
+        issued_at.map(|at| at.0),
+        clock.map(|at| at.0),
+        removal.map(|(epoch, _)| epoch.0 as i64),
+        removal.map(|(_, seq)| seq.0 as i64),
+    ]
+}
+
+/// Reads it from columns in that order.
 pub(super) fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
     let number = |column| row.get::<_, Option<i64>>(column);
     let removal = number(4)?.zip(number(5)?);

@@ -2,7 +2,7 @@
 
 use super::position;
 use crate::sync::Standing;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
 pub(super) const FORM: &str = "
     CREATE TABLE standing (
@@ -37,19 +37,11 @@ pub struct StandingRow {
 }
 
 pub(super) fn put(tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
-    let Standing { epoch, floor, issued_at, clock, removal } = standing;
     tx.prepare_cached(
         "UPDATE standing SET epoch = ?1, floor = ?2, issued_at = ?3, clock = ?4,
         removal_epoch = ?5, removal_seq = ?6",
     )?
-    .execute(params![
-        epoch.map(|e| e.0 as i64),
-        floor.0 as i64,
-        issued_at.map(|at| at.0),
-        clock.map(|at| at.0),
-        removal.map(|(epoch, _)| epoch.0 as i64),
-        removal.map(|(_, seq)| seq.0 as i64)
-    ])
+    .execute(position::columns(standing))
     .map(|_| ())
 }
 

@@ -82,6 +82,21 @@ pub struct RepairCounts {
     pub asked: u32,
 }
 
+impl RepairCounts {
+    /// Each count with its reason: as a label for machines, and in words that follow on "so many repairs".
+    pub fn by_reason(self) -> [(u32, &'static str, &'static str); 6] {
+        let Self { first_start, missed, digest, epoch, quarantine, asked } = self;
+        [
+            (first_start, "first_start", "to fill itself"),
+            (missed, "missed", "because messages did not come"),
+            (digest, "digest", "because rows were damaged"),
+            (epoch, "epoch", "after a new epoch"),
+            (quarantine, "quarantine", "after its rows were given up"),
+            (asked, "asked", "because the website asked"),
+        ]
+    }
+}
+
 /// Tells the starts of one edge apart, and an edge from its clone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Start {

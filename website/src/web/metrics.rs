@@ -51,15 +51,7 @@ fn written(text: &mut String, app: &App, repairs: &[(LocationId, EdgeId, RepairC
     )?;
     writeln!(text, "# TYPE regulars_edge_repairs_total counter")?;
     for (location, edge, repairs) in repairs {
-        let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = repairs;
-        for (reason, count) in [
-            ("first_start", first_start),
-            ("missed", missed),
-            ("digest", digest),
-            ("epoch", epoch),
-            ("quarantine", quarantine),
-            ("asked", asked),
-        ] {
+        for (count, reason, _) in repairs.by_reason() {
             // Ids and reasons hold nothing that the format would have to escape.
             writeln!(
                 text,

@@ -236,15 +236,6 @@ fn short(digest: &[u8; 16]) -> String {
 
 /// How often the edge has begun to compare its rows since its start, and why; empty when never.
 fn repair_words(repairs: RepairCounts) -> String {
-    let RepairCounts { first_start, missed, digest, epoch, quarantine, asked } = repairs;
-    let reasons = [
-        (first_start, "to fill itself"),
-        (missed, "because messages did not come"),
-        (digest, "because rows were damaged"),
-        (epoch, "after a new epoch"),
-        (quarantine, "after its rows were given up"),
-        (asked, "because the website asked"),
-    ];
-    let begun = reasons.into_iter().filter(|(times, _)| *times > 0);
-    begun.map(|(times, why)| format!("{times} {why}")).collect::<Vec<_>>().join(", ")
+    let begun = repairs.by_reason().into_iter().filter(|(times, ..)| *times > 0);
+    begun.map(|(times, _, why)| format!("{times} {why}")).collect::<Vec<_>>().join(", ")
 }

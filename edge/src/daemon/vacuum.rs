@@ -3,7 +3,7 @@
 use super::Daemon;
 use crate::sync::Ran;
 
-/// Removals that follow one another share one rewriting.
+/// Removals that follow one another share one VACUUM.
 const GATHER_MS: i64 = 5_000;
 /// The daemon does this for one part in so many of the time at most.
 const SHARE: i64 = 20;
@@ -14,12 +14,12 @@ const AGAIN_MS: i64 = 60_000;
 /// leaves what they were copied from in the unused part of the page: a face that was moved before it was deleted stays
 /// there until chance fills that part again. Only a file that is written anew holds nothing but its rows.
 #[derive(Debug)]
-pub(super) struct Rewriting {
+pub(super) struct Vacuum {
     due: Option<Ran>,
     rest_ms: i64,
 }
 
-impl Rewriting {
+impl Vacuum {
     /// The last run may have been killed before it could.
     pub(super) fn begin(now: Ran) -> Self {
         Self { due: Some(now.plus_ms(GATHER_MS)), rest_ms: GATHER_MS }
@@ -44,18 +44,32 @@ impl Rewriting {
 }
 
 impl Daemon {
-    /// Writes the files anew if that is due and nothing waits to be stored.
-    pub(super) fn rewrite(&mut self) {
-        let begun = self.clock.now().ran;
-        if !self.rewriting.is_due(begun) || !self.unstored.is_empty() {
+    /// Writes the files anew if that is due.
+    pub(super) fn vacuum_if_due(&mut self) {
+        if self.vacuum.is_due(self.clock.now().ran) {
+            self.vacuum();
+        }
+    }
+
+    /// The daemon ends: what would be due later is done now.
+    pub(super) fn vacuum_at_the_end(&mut self) {
+        if self.vacuum.due.is_some() {
+            self.vacuum();
+        }
+    }
+
+    /// Not while anything waits to be stored: the disk is full then, or cannot be written.
+    fn vacuum(&mut self) {
+        if !self.unstored.is_empty() {
             return;
         }
-        let done = self.store.rewrite();
+        let begun = self.clock.now().ran;
+        let done = self.store.vacuum();
         let now = self.clock.now().ran;
         match done {
-            Ok(()) => self.rewriting.done(begun, now),
+            Ok(()) => self.vacuum.done(begun, now),
             Err(error) => {
-                self.rewriting.failed(now);
+                self.vacuum.failed(now);
                 tracing::warn!(%error, "the files could not be written anew after a removal; it is tried again");
             }
         }
@@ -68,20 +82,20 @@ mod tests {
 
     #[test]
     fn it_comes_after_removals_and_takes_its_share_of_the_time_only() {
-        let mut rewriting = Rewriting::begin(Ran(0));
-        assert!(!rewriting.is_due(Ran(4_999)) && rewriting.is_due(Ran(5_000)), "at the start");
-        rewriting.done(Ran(5_000), Ran(5_010));
-        assert!(!rewriting.is_due(Ran(1_000_000)), "nobody was removed");
-        rewriting.erased(Ran(10_000));
-        rewriting.erased(Ran(14_000));
-        assert!(!rewriting.is_due(Ran(14_999)) && rewriting.is_due(Ran(15_000)), "two share one");
-        rewriting.failed(Ran(15_000));
+        let mut vacuum = Vacuum::begin(Ran(0));
+        assert!(!vacuum.is_due(Ran(4_999)) && vacuum.is_due(Ran(5_000)), "at the start");
+        vacuum.done(Ran(5_000), Ran(5_010));
+        assert!(!vacuum.is_due(Ran(1_000_000)), "nobody was removed");
+        vacuum.erased(Ran(10_000));
+        vacuum.erased(Ran(14_000));
+        assert!(!vacuum.is_due(Ran(14_999)) && vacuum.is_due(Ran(15_000)), "two share one");
+        vacuum.failed(Ran(15_000));
         assert!(
-            !rewriting.is_due(Ran(74_999)) && rewriting.is_due(Ran(75_000)),
+            !vacuum.is_due(Ran(74_999)) && vacuum.is_due(Ran(75_000)),
             "a full disk is not asked again at once"
         );
-        rewriting.done(Ran(75_000), Ran(77_000));
-        rewriting.erased(Ran(77_000));
-        assert!(!rewriting.is_due(Ran(116_999)) && rewriting.is_due(Ran(117_000)), "it took two seconds");
+        vacuum.done(Ran(75_000), Ran(77_000));
+        vacuum.erased(Ran(77_000));
+        assert!(!vacuum.is_due(Ran(116_999)) && vacuum.is_due(Ran(117_000)), "it took two seconds");
     }
 }

@@ -9,19 +9,21 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Removals that follow one another share one rewriting.
+/// Removals that follow one another share one VACUUM.
 const GATHER: Duration = Duration::from_secs(5);
 /// The writer is taken for one part in so many of the time at most.
 const SHARE: u32 = 20;
 /// After a failure, for example on a full disk.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Rewrites at the start, because the website may have been killed before it could, and after removals, until `stop`.
+/// Does it at the start, because the website may have been killed before it could, and after removals, until `stop`; what
+/// is due then is done at once.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
-    let mut rest = Duration::ZERO;
-    while stop.run_until_cancelled(sleep(rest)).await.is_some() {
+    let (mut rest, mut goes_on) = (Duration::ZERO, true);
+    while goes_on {
+        goes_on = stop.run_until_cancelled(sleep(rest)).await.is_some();
         let begun = Instant::now();
-        let done = app.db.rewrite().await;
+        let done = app.db.vacuum().await;
         rest = GATHER.max(begun.elapsed() * SHARE);
         match done {
             Ok(()) => {
