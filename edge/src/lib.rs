@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Architecture invariant: [`sync`] decides and touches nothing, [`daemon`] is one thread and the only writer, and
-//! everybody else hands it [`input::Input`]s. No loop calls another.
+//! everybody else hands it [`input::Input`]s; only that a removed face leaves the live gallery is done by whoever hears of it.
+//! No loop calls another.
 
 pub mod cli;
 pub mod clock;

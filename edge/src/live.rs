@@ -1,12 +1,13 @@
-//! The live gallery: whom the edge recognises right now, and whether it may. The daemon's thread writes; whoever asks
-//! reads, under the same lease.
+//! The live gallery: whom the edge recognises right now, and whether it may. The daemon's thread writes, but for one
+//! thing: whoever hears a removal takes the face out at once ([`Live::hear_removal`]), because the daemon may be waiting
+//! for a disk. Whoever asks reads, under the same lease.
 
 use crate::face::{Decision, Grade, Manifest, Thresholds, decide};
 use crate::store::HeldFace;
-use crate::sync::{Freshness, Lease};
+use crate::sync::{Freshness, Lease, Standing};
 use gallery::{Gallery, WrongDimension};
 use protocol::{
-    Embedding, FaceId, Name, SpaceId, UnixMs,
+    Embedding, Epoch, FaceId, Name, Seq, SpaceId, UnixMs,
     message::{Customer, Flag, Similarity},
 };
 use serde::Serialize;
@@ -80,13 +81,19 @@ struct Inner {
     gallery: Gallery<FaceId>,
     people: HashMap<FaceId, (Name, Flag)>,
     lease: Option<Lease>,
+    /// In which epoch, and above which verified seq, a removal is news.
+    news: Option<(Epoch, Seq)>,
+    /// Faces whose removal was heard and not ruled on yet: the newest of each. What was ruled on before it cannot bring
+    /// them back.
+    heard: HashMap<FaceId, (Epoch, Seq)>,
 }
 
 impl Live {
     /// Nobody is known, and nothing may be said.
     pub fn new(space: Space) -> Self {
         let gallery = Gallery::new(space.dimension);
-        Self { space, inner: RwLock::new(Inner { gallery, people: HashMap::new(), lease: None }) }
+        let (people, heard) = (HashMap::new(), HashMap::new());
+        Self { space, inner: RwLock::new(Inner { gallery, people, lease: None, news: None, heard }) }
     }
 
     /// How the edge's model sees.
@@ -125,6 +132,9 @@ impl Live {
 
     fn keep(&self, face_id: &FaceId, space: &SpaceId, embedding: &Embedding, person: (Name, Flag)) {
         let mut inner = self.write();
+        if inner.heard.contains_key(face_id) {
+            return;
+        }
         let comparable = *space == self.space.id && inner.gallery.upsert(face_id.clone(), embedding).is_ok();
         if comparable {
             inner.people.insert(face_id.clone(), person);
@@ -139,6 +149,35 @@ impl Live {
         let mut inner = self.write();
         inner.people.remove(face_id);
         inner.gallery.remove(face_id)
+    }
+
+    /// Hears that the website has removed a face, ahead of the rules: it is known no more from now on, however long the
+    /// daemon takes to come to it, and stays so until [`Live::ruled_on`]. A face never comes back after its removal in
+    /// one epoch, so the rules will say the same of it; a removal of another epoch, or one that is no news, has to wait
+    /// for them. Tells whether it was heard for the first time.
+    pub fn hear_removal(&self, face_id: &FaceId, epoch: Epoch, seq: Seq) -> bool {
+        let mut inner = self.write();
+        let heard = inner.heard.get(face_id);
+        let known = heard.is_some_and(|(of, newest)| *of == epoch && *newest >= seq);
+        if known || !inner.news.is_some_and(|(ours, floor)| ours == epoch && floor < seq) {
+            return false;
+        }
+        inner.people.remove(face_id);
+        inner.gallery.remove(face_id);
+        inner.heard.insert(face_id.clone(), (epoch, seq)).is_none()
+    }
+
+    /// Whether a removal of this face was heard and not ruled on yet.
+    pub fn has_heard(&self, face_id: &FaceId) -> bool {
+        self.read().heard.contains_key(face_id)
+    }
+
+    /// The rules have come to this removal. Tells whether it was the newest one heard of the face, so that nothing keeps
+    /// the face out any longer.
+    pub fn ruled_on(&self, face_id: &FaceId, epoch: Epoch, seq: Seq) -> bool {
+        let mut inner = self.write();
+        let newest = inner.heard.get(face_id) == Some(&(epoch, seq));
+        newest && inner.heard.remove(face_id).is_some()
     }
 
     /// Knows nobody.
@@ -161,9 +200,11 @@ impl Live {
         faces.iter().filter(comes_back).map(|held| held.face_id.clone()).collect()
     }
 
-    /// Recognition may go on under this lease.
-    pub fn renew(&self, lease: Option<Lease>) {
-        self.write().lease = lease;
+    /// Recognition may go on under this lease, which was given at this standing.
+    pub fn renew(&self, lease: Option<Lease>, standing: &Standing) {
+        let mut inner = self.write();
+        inner.lease = lease;
+        inner.news = standing.epoch.map(|epoch| (epoch, standing.floor));
     }
 
     /// Under which lease recognition goes on.

@@ -1,4 +1,5 @@
-//! The edge's one MQTT session: connects, listens, and says what it heard to the daemon's thread. It decides nothing.
+//! The edge's one MQTT session: connects, listens, and says what it heard to the daemon's thread. It decides nothing,
+//! and does one thing itself: a removed face leaves the live gallery as soon as it is heard of.
 //!
 //! Every connection gets a client of its own: nothing of an older one (an acknowledgement, a publish) can get into a
 //! newer one, and what has to be said again is said from the tables. The session at the broker is persistent.
@@ -8,6 +9,8 @@ use crate::{
     identity::Identity,
     inbound::{Ears, Refusal},
     input::{Input, Link},
+    live::Live,
+    notice::Notice,
     sync::Event,
 };
 use protocol::{Topic, filters};
@@ -20,7 +23,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 const KEEP_ALIVE_S: u16 = 30;
@@ -45,6 +51,10 @@ pub struct Session {
     pub ears: Ears,
     /// How often the edge has started: session numbers rise over all starts.
     pub start: u64,
+    /// What forgets a removed face as soon as it is heard of.
+    pub live: Arc<Live>,
+    /// Where to tell that.
+    pub notices: broadcast::Sender<Notice>,
     /// Where to say what was heard.
     pub inputs: mpsc::Sender<Input>,
     /// Ends the session.
@@ -204,10 +214,23 @@ impl Session {
             Ok(topic) => self.ears.read(topic, &publish.payload),
             Err(_) => Err(Refusal::NotForUs),
         };
+        if let Ok(event) = &said {
+            self.hear_removal(event);
+        }
         let heard = if matches!(said, Ok(Event::Head(_))) { Heard::Head } else { Heard::Other };
         let ack = client.prepare_ack(publish);
         self.inputs.send(Input::Said { said, ack, link }).await.map_err(|_| Ended::NobodyListens)?;
         Ok(heard)
+    }
+
+    /// A removed face leaves the live gallery here already: the daemon may have a queue before it, or wait for a disk.
+    fn hear_removal(&self, event: &Event) {
+        if let Some((face_id, epoch, seq)) = event.removal()
+            && self.live.hear_removal(face_id, epoch, seq)
+        {
+            // Nobody has to listen.
+            let _ = self.notices.send(Notice::Forgotten { face_id: face_id.clone(), seq });
+        }
     }
 
     /// Says goodbye, and waits a moment for it to get through.

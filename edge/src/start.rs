@@ -108,8 +108,16 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         site_key: identity.site_key,
         digest_key: identity.digest_key.clone(),
     };
-    let session =
-        Session { identity, transport, ears, start: start.count, inputs: inputs.clone(), stop: stop.clone() };
+    let session = Session {
+        identity,
+        transport,
+        ears,
+        start: start.count,
+        live: live.clone(),
+        notices: notices.clone(),
+        inputs: inputs.clone(),
+        stop: stop.clone(),
+    };
     tasks.spawn(async move {
         session.run().await;
         Ok(())

@@ -39,10 +39,13 @@ impl Batch {
 }
 
 impl Daemon {
-    /// What must be forgotten leaves the live gallery before anything else happens.
+    /// What must be forgotten leaves the live gallery before anything else happens. Whoever heard of a removal has told
+    /// it already.
     pub(super) fn forget_at_once(&mut self, ruled: &[Command]) {
         for command in ruled {
-            if let Some((face_id, seq)) = self.memory.forget(command) {
+            if let Some((face_id, seq)) = self.memory.forget(command)
+                && !self.memory.live.has_heard(face_id)
+            {
                 let face_id = face_id.clone();
                 self.tell(Notice::Forgotten { face_id, seq });
             }
@@ -130,7 +133,7 @@ impl Daemon {
             self.store.outbox.empty_log().context("the outbox's log cannot be emptied")?;
         }
         self.keep(std::mem::take(receipts))?;
-        self.memory.live.renew(lease.map(|(lease, _)| lease));
+        self.memory.live.renew(lease.map(|(lease, _)| lease), standing);
         Ok(())
     }
 

@@ -23,8 +23,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use batch::{Batch, Progress};
-use protocol::{StreamId, UnixMs, message::Start};
-use vacuum::Vacuum;
+use protocol::{Epoch, FaceId, Seq, StreamId, UnixMs, message::Start};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -32,6 +31,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use vacuum::Vacuum;
 
 /// How many inputs are carried out together at most.
 const BATCH_MAX: usize = 1_024;
@@ -110,7 +110,7 @@ impl Daemon {
             live.put_own(face_id, &own.space, &own.embedding);
         }
         let core = Core::load(loaded, stream, clock.now());
-        live.renew(core.lease().map(|(lease, _)| lease));
+        live.renew(core.lease().map(|(lease, _)| lease), &core.standing());
         let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
         let first = speech::status(&identity, &core, live.len(), &counters, start.count, clock.now());
         let (status, watched) = watch::channel(first);
@@ -196,7 +196,9 @@ impl Daemon {
         match input {
             Input::Said { said: Ok(event), ack, link } => {
                 self.hear_time(&event);
+                let removal = event.removal().map(|(face_id, epoch, seq)| (face_id.clone(), epoch, seq));
                 self.apply(event, batch);
+                removal.map_or(Ok(()), |removal| self.ruled_on(removal))?;
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
             Input::Said { said: Err(refusal), ack, link } => {
@@ -235,6 +237,17 @@ impl Daemon {
         Ok(())
     }
 
+    /// A removal that was heard is ruled on. Where the rules have kept the face, the gallery gets it back: as the store
+    /// has it, and where a newer one waits to be stored, that one comes after.
+    fn ruled_on(&self, (face_id, epoch, seq): (FaceId, Epoch, Seq)) -> Result<()> {
+        let lifted = self.memory.live.ruled_on(&face_id, epoch, seq);
+        let kept = lifted && self.core.rows().get(&face_id).is_some();
+        if kept && let Some(row) = self.store.cache.customer(&face_id).context("the cache cannot be read")? {
+            self.memory.live.put(&face_id, &row.customer);
+        }
+        Ok(())
+    }
+
     /// A head that is newer than all before it tells what time it is.
     fn hear_time(&self, event: &Event) {
         if let Event::Head(head) = event
@@ -263,3 +276,7 @@ impl Daemon {
         let _ = self.notices.send(notice);
     }
 }
+
+#[cfg(test)]
+#[path = "heard_tests.rs"]
+mod heard_tests;

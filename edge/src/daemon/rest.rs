@@ -48,7 +48,8 @@ impl Rest {
         for (face_id, own) in &self.opened.own {
             live.put_own(face_id, &own.space, &own.embedding);
         }
-        live.renew(self.opened.loaded.lease.map(|(lease, _)| lease));
+        let loaded = &self.opened.loaded;
+        live.renew(loaded.lease.map(|(lease, _)| lease), &loaded.standing);
         (live, self.clock)
     }
 

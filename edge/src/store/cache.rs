@@ -96,6 +96,11 @@ impl Cache {
         Ok(Opened { own, ..opened })
     }
 
+    /// A customer; `None` when there is no such row, or it is damaged.
+    pub fn customer(&self, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
+        customers::get(self.db.read(), face_id)
+    }
+
     /// The faces that these commands remove, as they stand in this file, and so in the live gallery. One that comes and
     /// goes within the commands was in neither.
     pub fn to_be_removed(&self, commands: &[Command]) -> rusqlite::Result<Vec<HeldFace>> {

@@ -50,6 +50,17 @@ pub(super) fn put(tx: &Transaction<'_>, put: &Put) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// A row; `None` when it is not there, or damaged.
+pub(super) fn get(db: &Connection, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
+    let row = db
+        .prepare_cached(
+            "SELECT face_id, epoch, seq, name, flag, space, embedding FROM customers WHERE face_id = ?1",
+        )?
+        .query_row([face_id.as_str()], stored)
+        .optional()?;
+    Ok(row.flatten().map(|(_, row)| row))
+}
+
 /// The face of a row; `None` when there is no such row, or it is damaged.
 pub(super) fn face_of(db: &Connection, face_id: &FaceId) -> rusqlite::Result<Option<(SpaceId, Embedding)>> {
     let face = db

@@ -33,6 +33,16 @@ pub enum Event {
     Tick,
 }
 
+impl Event {
+    /// Which removal this is, if the website has pushed one.
+    pub fn removal(&self) -> Option<(&FaceId, Epoch, Seq)> {
+        match self {
+            Event::Change(change, None) => Some((&change.face_id, change.epoch, change.seq)),
+            _ => None,
+        }
+    }
+}
+
 /// Something to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {

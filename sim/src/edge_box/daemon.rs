@@ -73,7 +73,7 @@ impl Daemon {
         let live = &daemon.memory.live;
         disk.cache.rows.iter().for_each(|(face_id, (_, _, customer))| live.put(face_id, customer));
         disk.cache.own.iter().for_each(|(face_id, own)| live.put_own(face_id, &own.space, &own.embedding));
-        live.renew(daemon.core.lease().map(|(lease, _)| lease));
+        live.renew(daemon.core.lease().map(|(lease, _)| lease), &daemon.core.standing());
         let owed = disk.cache.removals.clone();
         let again: Vec<Command> = owed.iter().map(Owed::again).collect();
         let late = owed.into_iter().map(|owed| daemon.memory.receipt(owed, &[], now.wall));

@@ -127,7 +127,7 @@ impl EdgeBox {
         if let Some(daemon) = &mut self.daemon {
             daemon.rounds = 0;
             daemon.memory.live.clear();
-            daemon.memory.live.renew(None);
+            daemon.memory.live.renew(None, &standing);
         }
         self.reload(at);
     }

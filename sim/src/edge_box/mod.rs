@@ -197,7 +197,7 @@ impl EdgeBox {
                 removed.into_iter().map(|owed| daemon.memory.receipt(owed, &found, now)).collect();
             self.disk.carry_out_in_outbox(&commands, &receipts, &standing, cached);
             receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
-            daemon.memory.live.renew(lease.map(|(lease, _)| lease));
+            daemon.memory.live.renew(lease.map(|(lease, _)| lease), &standing);
         }
         if !power() {
             did.killed = true;
