@@ -5,7 +5,7 @@
 use crate::face::{Decision, Grade, Manifest, Thresholds, decide};
 use crate::store::HeldFace;
 use crate::sync::{Freshness, Lease, Standing};
-use gallery::{Gallery, WrongDimension};
+use gallery::{Gallery, Match, WrongDimension};
 use protocol::{
     Embedding, Epoch, FaceId, Name, Seq, SpaceId, UnixMs,
     message::{Customer, Flag, Similarity},
@@ -52,7 +52,8 @@ pub enum Answer {
 pub struct Verdict {
     /// Known, ambiguous, new or poor.
     pub decision: Decision,
-    /// The cosine to the most alike face, if there is any.
+    /// The cosine to the most alike face, if it reaches the space's threshold `new`: below that everybody is as new, and
+    /// how unlike is not asked.
     pub similarity: Option<Similarity>,
     /// Who it is; only of a known face.
     pub who: Option<Who>,
@@ -110,7 +111,7 @@ impl Live {
         if inner.lease.is_none_or(|lease| lease.freshness(now) == Freshness::Expired) {
             return Ok(Answer::NoLease);
         }
-        let best = inner.gallery.nearest(vector, 1)?.into_iter().next();
+        let best = self.recognised(&inner, vector)?;
         let decision = decide(grade, best.as_ref().map(|best| best.similarity), &self.space.thresholds);
         let similarity = best.as_ref().map(|best| Similarity::from_cosine(best.similarity));
         let who = best.filter(|_| decision == Decision::Known).map(|best| {
@@ -187,17 +188,20 @@ impl Live {
         inner.people.clear();
     }
 
-    /// Asks for each of these faces with its very vector, and answers with those that come back. Exact, and so it
-    /// compares every face there is: 100,000 of 512 components are 100 MB to be read.
+    /// Asks for each of these faces with its very vector, and answers with those that come back. It is the search that
+    /// recognises, over every face there is: what is not found here is recognised nowhere.
     pub fn still_found(&self, faces: &[HeldFace]) -> Vec<FaceId> {
         let inner = self.read();
         let comes_back = |held: &&HeldFace| {
-            let best = (held.space == self.space.id)
-                .then(|| inner.gallery.nearest(&held.embedding.to_f32(), 1).ok()?.pop())
-                .flatten();
-            best.is_some_and(|best| best.key == held.face_id)
+            let best = || self.recognised(&inner, &held.embedding.to_f32());
+            held.space == self.space.id && matches!(best(), Ok(Some(best)) if best.key == held.face_id)
         };
         faces.iter().filter(comes_back).map(|held| held.face_id.clone()).collect()
+    }
+
+    /// The most alike face that is not as good as new.
+    fn recognised(&self, inner: &Inner, vector: &[f32]) -> Result<Option<Match<FaceId>>, WrongDimension> {
+        inner.gallery.nearest(vector, self.space.thresholds.new)
     }
 
     /// Recognition may go on under this lease, which was given at this standing.
@@ -234,5 +238,56 @@ impl Live {
 
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_000);
+
+    fn live() -> Live {
+        let thresholds = Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };
+        let live = Live::new(Space { id: "m".parse().unwrap(), dimension: 2, thresholds });
+        live.renew(Some(Lease { issued_at: NOW, lease_s: 60 }), &Standing::default());
+        live
+    }
+
+    fn held(live: &Live, face_id: &str, vector: &[f32]) -> HeldFace {
+        let embedding = Embedding::from_f32(vector).unwrap();
+        HeldFace { face_id: face_id.parse().unwrap(), space: live.space().id.clone(), embedding }
+    }
+
+    #[test]
+    fn below_the_threshold_new_everybody_is_as_new() {
+        let live = live();
+        let east = held(&live, "east", &[1.0, 0.0]);
+        live.put_own(&east.face_id, &east.space, &east.embedding);
+        for (cosine, decision, similarity) in [
+            (0.56_f32, Decision::Known, Some(Similarity(5_600))),
+            (0.54, Decision::Ambiguous, Some(Similarity(5_400))),
+            (0.46, Decision::Ambiguous, Some(Similarity(4_600))),
+            (0.44, Decision::New, None),
+            (-1.0, Decision::New, None),
+        ] {
+            let vector = [cosine, (1.0 - cosine * cosine).sqrt()];
+            let answer = live.decide(&vector, Grade::Enrol, NOW).unwrap();
+            let Answer::Decided(verdict) = answer else { panic!("{cosine}: {answer:?}") };
+            assert_eq!((verdict.decision, verdict.similarity), (decision, similarity), "{cosine}");
+            assert_eq!(verdict.who.is_some(), decision == Decision::Known, "{cosine}");
+        }
+    }
+
+    #[test]
+    fn the_probe_finds_a_face_until_it_is_removed() {
+        let live = live();
+        let faces = [held(&live, "east", &[1.0, 0.0]), held(&live, "north", &[0.0, 1.0])];
+        faces.iter().for_each(|face| live.put_own(&face.face_id, &face.space, &face.embedding));
+        let other_model = HeldFace { space: "other".parse().unwrap(), ..faces[0].clone() };
+        assert_eq!(live.still_found(&[other_model]), []);
+        assert_eq!(live.still_found(&faces), [faces[0].face_id.clone(), faces[1].face_id.clone()]);
+        assert!(live.remove(&faces[0].face_id));
+        assert_eq!(live.still_found(&faces), [faces[1].face_id.clone()]);
     }
 }

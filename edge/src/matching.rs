@@ -28,7 +28,7 @@ pub struct Found {
     pub name: Option<String>,
     /// none, green, amber or red, when known.
     pub flag: Option<String>,
-    /// The cosine to the most alike face, when there is one.
+    /// The cosine to the most alike face, when it reaches the model's threshold `new`.
     pub similarity: Option<f32>,
 }
 

@@ -28,8 +28,9 @@ struct Cached {
 }
 
 impl Faces {
-    /// The live customer of `space` most like `face`, and the cosine. The transaction holds the location's lock,
-    /// so nobody can be enrolled beside this.
+    /// The live customer of `space` most like `face`, and the cosine, if that reaches the lower of the space's thresholds:
+    /// below it they are different people, however unlike. The transaction holds the location's lock, so nobody can be
+    /// enrolled beside this.
     pub(crate) async fn nearest(
         &mut self,
         tx: &mut Tx,
@@ -37,8 +38,9 @@ impl Faces {
         space: &Space,
         face: &Embedding,
     ) -> sqlx::Result<Option<(FaceId, f32)>> {
+        let (vector, at_least) = (face.to_f32(), space.new_below.cosine());
         let cached = self.caught_up(tx, location, space).await?;
-        let found = cached.gallery.nearest(&face.to_f32(), 1).unwrap_or_default().pop();
+        let found = cached.gallery.nearest(&vector, at_least).ok().flatten();
         let Some(found) = found else { return Ok(None) };
         let row = customers::get(tx, &location.id, &found.key).await?;
         if row.is_some_and(|row| row.live().is_some()) {
@@ -47,7 +49,7 @@ impl Faces {
         // Its tombstone was cleared while this gallery slept: the rows are the truth.
         self.forget(&location.id);
         let cached = self.caught_up(tx, location, space).await?;
-        let found = cached.gallery.nearest(&face.to_f32(), 1).unwrap_or_default().pop();
+        let found = cached.gallery.nearest(&vector, at_least).ok().flatten();
         Ok(found.map(|found| (found.key, found.similarity)))
     }
 

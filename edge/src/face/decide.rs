@@ -18,7 +18,7 @@ pub enum Decision {
     Poor,
 }
 
-/// Decides for a face of `grade` whose most similar customer has the cosine `best` (`None`: there are no customers).
+/// Decides for a face of `grade` whose most similar customer has the cosine `best` (`None`: nobody reaches `thresholds.new`).
 pub fn decide(grade: Grade, best: Option<f32>, thresholds: &Thresholds) -> Decision {
     let similarity = best.unwrap_or(-1.0);
     match grade {

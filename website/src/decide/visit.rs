@@ -161,8 +161,8 @@ pub fn new_before_search(
     None
 }
 
-/// Judges a new face by the most alike live customer of its space. Splitting one person is repairable, merging
-/// two strangers is not: only at the match threshold it is the same one.
+/// Judges a new face by the most alike live customer of its space; whoever is below `new_below` may be left out.
+/// Splitting one person is repairable, merging two strangers is not: only at the match threshold it is the same one.
 pub fn new_after_search(nearest: Option<(&FaceId, f32)>, space: &Space, policy: EnrolPolicy) -> Verdict {
     match nearest {
         Some((face, similarity)) if similarity >= space.match_at.cosine() => Verdict::MergeInto(face.clone()),
