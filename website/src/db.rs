@@ -134,8 +134,8 @@ impl Db {
     }
 
     /// Empties SQLite's write-ahead log into the database file, where erased bytes are overwritten: until then the
-    /// log holds pages from before a removal. Tells whether that was possible; a reader that keeps its snapshot
-    /// prevents it. PostgreSQL's dead rows wait for its vacuum.
+    /// log holds pages from before a removal; from then on an erased face is nowhere in the files. Tells whether that was
+    /// possible; a reader that keeps its snapshot prevents it. PostgreSQL's dead rows wait for its vacuum.
     ///
     /// # Errors
     /// When the database cannot be reached.

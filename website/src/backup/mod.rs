@@ -17,7 +17,11 @@ use crate::{
     serving::Serving,
     settings::Settings,
     site_key,
-    tables::{audit, export, locations, site},
+    tables::{
+        audit,
+        export::{self, Column, Kind, Value},
+        faces, locations, site,
+    },
 };
 use anyhow::{Context, bail};
 use format::{Item, Reader, Writer};
@@ -145,6 +149,10 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
     tx.commit().await.with_context(refused)?;
     epochs::told(&app).await;
     app.db.close().await;
+    // Where whole tables were deleted SQLite has copied rows, faces too.
+    if let Err(error) = app.db.vacuum().await {
+        tracing::warn!(%error, "the database file could not be written anew after the restore; the next start does it");
+    }
     Ok(Done { rows, begun_at: header.begun_at, newer: newest.filter(|newest| *newest > header.begun_at) })
 }
 
@@ -169,7 +177,8 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
     let (mut rows, mut current) = (0, None);
     loop {
         match (reader.next()?, &current) {
-            (Item::Table(table, columns), _) => {
+            (Item::Table(table, mut columns), _) => {
+                let carried = columns.iter_mut().position(|column| say_where(column));
                 let known = export::columns(tx, &table).await?;
                 let fits = columns.iter().all(|column| known.contains(column));
                 if !export::TABLES.contains(&table.as_str()) || !fits {
@@ -177,9 +186,14 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
                         "it holds something this program does not know: restore it with the program that made it"
                     );
                 }
-                current = Some((table, columns));
+                current = Some((table, columns, carried));
             }
-            (Item::Row(row), Some((table, columns))) => {
+            (Item::Row(mut row), Some((table, columns, carried))) => {
+                if let Some(value) = carried.and_then(|at| row.get_mut(at))
+                    && let Value::Bytes(face) = value
+                {
+                    *value = Value::Int(faces::put(tx, face).await?.0);
+                }
                 export::insert(tx, table, columns, &row).await?;
                 rows += 1;
             }
@@ -193,6 +207,15 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
 
 fn entry(action: &str) -> audit::Entry {
     audit::Entry {
+/// Until schema 8 a row carried its face itself: such a column is now one that says where the face is.
+fn say_where(column: &mut Column) -> bool {
+    let carries = column.0 == "embedding";
+    if carries {
+        *column = ("face_slot".to_owned(), Kind::Int);
+    }
+    carries
+}
+
         at: clock::now(),
         actor: Actor::command_line().to_string(),
         action: action.to_owned(),

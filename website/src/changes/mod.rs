@@ -268,7 +268,7 @@ pub async fn accept(
     let nearest = Faces::default().nearest(&mut held.tx, &held.location, &space, &waiting.embedding).await?;
     let nearest = nearest.as_ref().map(|(face_id, similarity)| (face_id, *similarity));
     let verdict = visit::new_after_search(nearest, &space, EnrolPolicy::Auto);
-    review_queue::delete(&mut held.tx, location, face_id).await?;
+    held.take_from_review(face_id).await?;
     let (count, last) = visits::of_face(&mut held.tx, location, face_id).await?;
     let (customer, seq) = match verdict {
         Verdict::MergeInto(winner) => {
@@ -291,7 +291,9 @@ pub async fn accept(
     let consent = Consent { how: consent, actor: by.to_string(), at: held.now };
     consents::insert(&mut held.tx, location, &customer, &consent).await?;
     held.note("review.accept", face_id.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    overwrite(app).await;
+    Ok(changed)
 }
 
 /// The removal is committed and on its way; only then its old bytes are overwritten.
