@@ -85,7 +85,9 @@ async fn write_part(app: &App, part: &Path) -> anyhow::Result<Done> {
     let begun_at = clock::now();
     let mut tx = app.db.read().await?;
     site::public_key(&mut tx).await?;
-    drop(barrier);
+    // An edit without the lock that was dated before, and not yet written, finds a head that is newer than the one it knew.
+    locations::date_heads(&mut barrier, begun_at).await?;
+    barrier.commit().await?;
     let header = Header { begun_at, schema: Db::schema(), site_key: app.key.public() };
     let mut writer = Writer::new(BufWriter::new(file), &header)?;
     for table in export::TABLES {
@@ -147,12 +149,12 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
     audit::insert(&mut tx, &entry("backup.restore")).await?;
     let tx = epochs::begin_all(tx, &beside, Why::Restored, &Actor::command_line()).await?;
     tx.commit().await.with_context(refused)?;
-    epochs::told(&app).await;
-    app.db.close().await;
     // Where whole tables were deleted SQLite has copied rows, faces too.
     if let Err(error) = app.db.vacuum().await {
         tracing::warn!(%error, "the database file could not be written anew after the restore; the next start does it");
     }
+    epochs::told(&app).await;
+    app.db.close().await;
     Ok(Done { rows, begun_at: header.begun_at, newer: newest.filter(|newest| *newest > header.begun_at) })
 }
 
@@ -205,8 +207,6 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
     Ok(rows)
 }
 
-fn entry(action: &str) -> audit::Entry {
-    audit::Entry {
 /// Until schema 8 a row carried its face itself: such a column is now one that says where the face is.
 fn say_where(column: &mut Column) -> bool {
     let carries = column.0 == "embedding";
@@ -216,6 +216,8 @@ fn say_where(column: &mut Column) -> bool {
     carries
 }
 
+fn entry(action: &str) -> audit::Entry {
+    audit::Entry {
         at: clock::now(),
         actor: Actor::command_line().to_string(),
         action: action.to_owned(),

@@ -13,6 +13,7 @@ mod erased;
 mod ingest;
 mod joining;
 mod migration;
+mod optimistic;
 mod people;
 mod postgres;
 mod publisher;

@@ -1,5 +1,9 @@
 //! Customers, live ones and the nameless tombstones of those removed.
 
+mod with_counters;
+
+pub use with_counters::{WithCounters, with_counters};
+
 use super::faces::Slot;
 use crate::{
     column,
