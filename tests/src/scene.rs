@@ -71,8 +71,10 @@ impl Scene {
     /// The id of the customer that a person is.
     #[track_caller]
     pub fn face_id(&self, n: u64) -> String {
-        let sql =
-            format!("SELECT face_id, {} FROM customers WHERE state = 'live'", self.site.hex_of("embedding"));
+        let sql = format!(
+            "SELECT face_id, {} FROM customers JOIN faces ON slot = face_slot WHERE state = 'live'",
+            self.site.hex_of("face")
+        );
         let embedding = FaceVector::from_output(&person(n)).unwrap().to_embedding();
         let wanted = hex::encode(embedding.as_bytes());
         self.site.query(&sql).into_iter().find(|row| row[1] == wanted).unwrap().remove(0)

@@ -30,7 +30,7 @@ pub struct App {
     pub changed: Notify,
     /// Nudges the door: an edge is revoked. Only a hint, the table is the truth.
     pub revoked: Notify,
-    /// Nudges the VACUUM of the database file: a face was erased.
+    /// Makes the daily VACUUM of the database file due: somebody was removed.
     pub erased: Notify,
     /// Whether the database's log still holds pages from before a removal.
     pub to_scrub: AtomicBool,

@@ -1,17 +1,20 @@
 //! The database: PostgreSQL, or SQLite embedded in the program. One SQL text runs on both natively.
 //!
 //! Architecture invariant: SQL stands only in the modules of [`crate::tables`], each named after its table.
-//! Every statement runs inside a [`Tx`], and [`on!`] expands its body once for each driver.
+//! Every statement runs inside a [`Tx`], and [`on!`] expands its body once for each driver; the two of an edit on
+//! PostgreSQL are each a transaction of their own.
 
 use anyhow::{Context, anyhow, bail};
 use sqlx::{
-    ConnectOptions, Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, Executor, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, str::FromStr, time::Duration};
 
+/// After so long without use it is asked whether a connection is still one.
+const IDLE: Duration = Duration::from_secs(1);
 const UNMIGRATED: &str = "the tables could not be brought up to date";
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -134,8 +137,8 @@ impl Db {
     }
 
     /// Empties SQLite's write-ahead log into the database file, where erased bytes are overwritten: until then the
-    /// log holds pages from before a removal. Tells whether that was possible; a reader that keeps its snapshot
-    /// prevents it. PostgreSQL's dead rows wait for its vacuum.
+    /// log holds pages from before a removal; from then on an erased face is nowhere in the files. Tells whether that was
+    /// possible; a reader that keeps its snapshot prevents it. PostgreSQL's dead rows wait for its vacuum.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -242,6 +245,24 @@ async fn postgres(url: &str) -> anyhow::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(10))
+        // Whether the server still answers is asked only of a connection that nobody has used for a while: of every other
+        // one it costs a round.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        // For statements without a transaction around them, what `Db::write` says for the others.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let level = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                connection.execute(level).await.map(drop)
+            })
+        })
         .connect_with(options)
         .await
         .context(unreachable)

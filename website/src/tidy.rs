@@ -4,7 +4,8 @@
 use crate::{
     app::App,
     changes::{self, Actor},
-    clock, ledger, marks, soundness,
+    clock, ledger, marks,
+    soundness::{Reached, Walk},
     tables::{
         change_log, dead_letters, edge_progress, edges, join_codes, locations, receipt_pages, receipts,
         review_queue,
@@ -24,16 +25,19 @@ const RECEIPTS_OF_ONE: u32 = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const MINUTES_OF_AN_HOUR: u32 = 60;
 
-/// Tidies at the start and every hour, and does every minute what could not be done at once, until `stop`.
+/// Tidies at the start and every hour, and does every minute what could not be done at once, until `stop`. It looks at every
+/// customer at the start, and then at a page of them a minute.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut minute = interval(MINUTE);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut minutes = 0;
-    stop.run_until_cancelled(soundness::look(&app)).await;
+    let mut walk = Walk::default();
+    stop.run_until_cancelled(async { while walk.page(&app).await == Reached::More {} }).await;
     while stop.run_until_cancelled(minute.tick()).await.is_some() {
         ledger::catch_up(&app).await;
         changes::scrub_again(&app).await;
         marks::write(&app).await;
+        walk.page(&app).await;
         if minutes % MINUTES_OF_AN_HOUR == 0
             && let Err(error) = tidy(&app).await
         {

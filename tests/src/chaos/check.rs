@@ -59,8 +59,9 @@ impl Stage {
 
 fn of_website(site: &Website) -> Rows {
     let sql = format!(
-        "SELECT face_id, seq, name, flag, space_id, {} FROM customers WHERE state = 'live' AND location = '{LOCATION}'",
-        site.hex_of("embedding")
+        "SELECT face_id, seq, name, flag, space_id, {} FROM customers JOIN faces ON slot = face_slot \
+         WHERE state = 'live' AND location = '{LOCATION}'",
+        site.hex_of("face")
     );
     rows(site.query(&sql))
 }

@@ -17,7 +17,11 @@ use crate::{
     serving::Serving,
     settings::Settings,
     site_key,
-    tables::{audit, export, locations, site},
+    tables::{
+        audit,
+        export::{self, Column, Kind, Value},
+        faces, locations, site,
+    },
 };
 use anyhow::{Context, bail};
 use format::{Item, Reader, Writer};
@@ -81,7 +85,9 @@ async fn write_part(app: &App, part: &Path) -> anyhow::Result<Done> {
     let begun_at = clock::now();
     let mut tx = app.db.read().await?;
     site::public_key(&mut tx).await?;
-    drop(barrier);
+    // An edit without the lock that was dated before, and not yet written, finds a head that is newer than the one it knew.
+    locations::date_heads(&mut barrier, begun_at).await?;
+    barrier.commit().await?;
     let header = Header { begun_at, schema: Db::schema(), site_key: app.key.public() };
     let mut writer = Writer::new(BufWriter::new(file), &header)?;
     for table in export::TABLES {
@@ -143,6 +149,10 @@ pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<Done> {
     audit::insert(&mut tx, &entry("backup.restore")).await?;
     let tx = epochs::begin_all(tx, &beside, Why::Restored, &Actor::command_line()).await?;
     tx.commit().await.with_context(refused)?;
+    // Where whole tables were deleted SQLite has copied rows, faces too.
+    if let Err(error) = app.db.vacuum().await {
+        tracing::warn!(%error, "the database file could not be written anew after the restore; the next start does it");
+    }
     epochs::told(&app).await;
     app.db.close().await;
     Ok(Done { rows, begun_at: header.begun_at, newer: newest.filter(|newest| *newest > header.begun_at) })
@@ -169,7 +179,8 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
     let (mut rows, mut current) = (0, None);
     loop {
         match (reader.next()?, &current) {
-            (Item::Table(table, columns), _) => {
+            (Item::Table(table, mut columns), _) => {
+                let carried = columns.iter_mut().position(|column| say_where(column));
                 let known = export::columns(tx, &table).await?;
                 let fits = columns.iter().all(|column| known.contains(column));
                 if !export::TABLES.contains(&table.as_str()) || !fits {
@@ -177,9 +188,14 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
                         "it holds something this program does not know: restore it with the program that made it"
                     );
                 }
-                current = Some((table, columns));
+                current = Some((table, columns, carried));
             }
-            (Item::Row(row), Some((table, columns))) => {
+            (Item::Row(mut row), Some((table, columns, carried))) => {
+                if let Some(value) = carried.and_then(|at| row.get_mut(at))
+                    && let Value::Bytes(face) = value
+                {
+                    *value = Value::Int(faces::put(tx, face).await?.0);
+                }
                 export::insert(tx, table, columns, &row).await?;
                 rows += 1;
             }
@@ -189,6 +205,15 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
     }
     export::count_on(tx).await?;
     Ok(rows)
+}
+
+/// Until schema 8 a row carried its face itself: such a column is now one that says where the face is.
+fn say_where(column: &mut Column) -> bool {
+    let carries = column.0 == "embedding";
+    if carries {
+        *column = ("face_slot".to_owned(), Kind::Int);
+    }
+    carries
 }
 
 fn entry(action: &str) -> audit::Entry {

@@ -15,9 +15,11 @@ use crate::{
         change_log::{self, Verb},
         consents,
         customers::{self, Customer, Live},
-        erasures,
+        erasures, faces,
         locations::{self, Location},
-        merges, review_queue, visits,
+        merges,
+        review_queue::{self, Waiting},
+        visits,
     },
 };
 use protocol::{
@@ -82,7 +84,8 @@ impl Held {
         let Newcomer { face_id, content, seen: (visits, last_seen_at), duplicate_of } = newcomer;
         let seq = self.location.totals.seq.next();
         let row_hash = self.location.digest_key.hash(face_id, seq, &content);
-        let live = Live { content, row_hash, points: 0, visits, last_seen_at, duplicate_of };
+        let slot = faces::put(&mut self.tx, content.embedding.as_bytes()).await?;
+        let live = Live { content, slot, row_hash, points: 0, visits, last_seen_at, duplicate_of };
         customers::insert_live(&mut self.tx, &self.location.id, face_id, seq, &live, self.now).await?;
         Ok(self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by))
     }
@@ -120,11 +123,25 @@ impl Held {
         Ok(())
     }
 
+    /// Lets a new face wait for a manager.
+    pub async fn queue_for_review(&mut self, waiting: &Waiting) -> Result<(), ChangeError> {
+        let slot = faces::put(&mut self.tx, waiting.embedding.as_bytes()).await?;
+        Ok(review_queue::insert(&mut self.tx, &self.location.id, waiting, slot).await?)
+    }
+
+    /// Takes a face out of the review queue, if it waits there, and erases it.
+    pub async fn take_from_review(&mut self, face_id: &FaceId) -> Result<(), ChangeError> {
+        if let Some(slot) = review_queue::delete(&mut self.tx, &self.location.id, face_id).await? {
+            faces::free(&mut self.tx, slot).await?;
+        }
+        Ok(())
+    }
+
     /// Says that a face without a row must never have one: what waits of it in the review queue is destroyed, its
     /// visits are nobody's, and edges that hold it let go.
     pub async fn withdraw(&mut self, face_id: &FaceId, by: &Actor) -> Result<Seq, ChangeError> {
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
-        review_queue::delete(&mut self.tx, &id, face_id).await?;
+        self.take_from_review(face_id).await?;
         customers::insert_tombstone(&mut self.tx, &id, face_id, seq, None, self.now).await?;
         visits::anonymise(&mut self.tx, &id, face_id).await?;
         let seq = self.took(Effect::RemovedUnborn, face_id, Verb::Removed, by);
@@ -155,6 +172,7 @@ impl Held {
         let live = row.live().ok_or_else(|| ChangeError::Removed(row.face_id.clone()))?;
         let seq = self.location.totals.seq.next();
         customers::bury(&mut self.tx, &self.location.id, &row.face_id, seq, None, self.now).await?;
+        faces::free(&mut self.tx, live.slot).await?;
         visits::anonymise(&mut self.tx, &self.location.id, &row.face_id).await?;
         consents::delete(&mut self.tx, &self.location.id, &row.face_id).await?;
         let seq = self.took(Effect::Removed { old: live.row_hash }, &row.face_id, Verb::Removed, by);
@@ -174,6 +192,7 @@ impl Held {
         let kept = winner.live().ok_or_else(|| ChangeError::Removed(winner.face_id.clone()))?;
         let (id, seq) = (self.location.id.clone(), self.location.totals.seq.next());
         customers::bury(&mut self.tx, &id, &loser.face_id, seq, Some(&winner.face_id), self.now).await?;
+        faces::free(&mut self.tx, lost.slot).await?;
         merges::insert(&mut self.tx, &id, &loser.face_id, &winner.face_id, seq, self.now).await?;
         visits::reassign(&mut self.tx, &id, &loser.face_id, &winner.face_id).await?;
         if let Some(consent) = consents::get(&mut self.tx, &id, &loser.face_id).await? {

@@ -1,12 +1,14 @@
-//! What people change: each verb one transaction under its location's lock, then a nudge to the publisher.
+//! What people change: each verb one transaction under its location's lock (an edit on PostgreSQL without it, see
+//! `optimistic`), then a nudge to the publisher.
 
 mod held;
+mod optimistic;
 
 pub use held::{Held, Newcomer};
 
 use crate::{
     app::App,
-    db::Scrubbed,
+    db::{Db, Scrubbed},
     decide::visit::{self, Verdict},
     faces::Faces,
     ledger::LedgerError,
@@ -16,6 +18,7 @@ use crate::{
         customers, review_queue, spaces, visits,
     },
 };
+use optimistic::Outcome;
 use protocol::{
     FaceId, LocationId, Name, Seq, UnixMs,
     message::{Customer as Content, EnrolPolicy, Flag},
@@ -114,6 +117,25 @@ pub struct Edit {
     pub flag: Option<Flag>,
 }
 
+impl Edit {
+    /// The content after this, and what was done to it; nothing when it is already so.
+    fn of(self, before: &Content) -> Option<(Content, Verb)> {
+        let after = Content {
+            name: self.name.unwrap_or_else(|| before.name.clone()),
+            flag: self.flag.unwrap_or(before.flag),
+            space: before.space.clone(),
+            embedding: before.embedding.clone(),
+        };
+        let verb = match (after.name == before.name, after.flag == before.flag) {
+            (true, true) => return None,
+            (false, true) => Verb::Renamed,
+            (true, false) => Verb::Flagged,
+            (false, false) => Verb::Edited,
+        };
+        Some((after, verb))
+    }
+}
+
 /// Renames, flags, or both in one change. What is already so is no change: `None`.
 ///
 /// # Errors
@@ -125,21 +147,17 @@ pub async fn edit(
     edit: Edit,
     by: &Actor,
 ) -> Result<Option<Changed>, ChangeError> {
+    if let Db::Pg(pool) = &app.db {
+        match optimistic::edit(pool, location, face_id, &edit, by).await? {
+            Outcome::Done { seq, at } => return Ok(Some(on_its_way(app, seq, at))),
+            Outcome::AlreadySo => return Ok(None),
+            Outcome::Undone => {}
+        }
+    }
     let mut held = Held::begin(&app.db, location).await?;
     let row = held.live(face_id).await?;
     let Some(live) = row.live() else { return Err(ChangeError::Removed(face_id.clone())) };
-    let content = Content {
-        name: edit.name.unwrap_or_else(|| live.content.name.clone()),
-        flag: edit.flag.unwrap_or(live.content.flag),
-        space: live.content.space.clone(),
-        embedding: live.content.embedding.clone(),
-    };
-    let verb = match (content.name == live.content.name, content.flag == live.content.flag) {
-        (true, true) => return Ok(None),
-        (false, true) => Verb::Renamed,
-        (true, false) => Verb::Flagged,
-        (false, false) => Verb::Edited,
-    };
+    let Some((content, verb)) = edit.of(&live.content) else { return Ok(None) };
     let at = held.now;
     let seq = held.rewrite(&row, &content, verb, by).await?;
     Ok(Some(on_its_way(app, seq, at)))
@@ -268,7 +286,7 @@ pub async fn accept(
     let nearest = Faces::default().nearest(&mut held.tx, &held.location, &space, &waiting.embedding).await?;
     let nearest = nearest.as_ref().map(|(face_id, similarity)| (face_id, *similarity));
     let verdict = visit::new_after_search(nearest, &space, EnrolPolicy::Auto);
-    review_queue::delete(&mut held.tx, location, face_id).await?;
+    held.take_from_review(face_id).await?;
     let (count, last) = visits::of_face(&mut held.tx, location, face_id).await?;
     let (customer, seq) = match verdict {
         Verdict::MergeInto(winner) => {
@@ -291,7 +309,9 @@ pub async fn accept(
     let consent = Consent { how: consent, actor: by.to_string(), at: held.now };
     consents::insert(&mut held.tx, location, &customer, &consent).await?;
     held.note("review.accept", face_id.as_str(), by).await?;
-    committed(app, held, seq).await
+    let changed = committed(app, held, seq).await?;
+    overwrite(app).await;
+    Ok(changed)
 }
 
 /// The removal is committed and on its way; only then its old bytes are overwritten.

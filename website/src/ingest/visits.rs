@@ -173,7 +173,7 @@ impl Ingest {
                     seen_at: visit.at,
                     received_at: held.now,
                 };
-                review_queue::insert(&mut held.tx, &id, &waiting).await?;
+                held.queue_for_review(&waiting).await?;
                 (row.kind, row.face_id) = (Kind::Waiting, Some(face_id.clone()));
             }
             (Verdict::StaleHit, _) => {

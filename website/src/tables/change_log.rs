@@ -7,6 +7,7 @@ use crate::{
     decide::totals::Totals,
 };
 use protocol::{Epoch, FaceId, LocationId, RowHash, Seq, UnixMs, message::Customer as Content};
+use sqlx::PgPool;
 use std::{fmt, str::FromStr};
 
 /// One change.
@@ -122,16 +123,28 @@ pub async fn insert(tx: &mut Tx, location: &LocationId, entry: &Entry) -> sqlx::
 /// The newest change, at the seq of the counters after it.
 macro_rules! log {
     () => {
-        "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) \
-         VALUES ($1, $3, $2, $8, $9, $10, $11)"
+        concat!(log!("VALUES ("), ")")
+    };
+    ($before:literal) => {
+        concat!(
+            "INSERT INTO change_log (location, seq, epoch, face_id, verb, actor, at) ",
+            $before,
+            "$1, $3, $2, $8, $9, $10, $11"
+        )
     };
 }
 
 /// The content that the newest change gives a live row.
 macro_rules! rewrite {
     () => {
-        "UPDATE customers SET seq = $3, name = $12, flag = $13, row_hash = $14, changed_at = $11 \
-         WHERE location = $1 AND face_id = $8 AND state = 'live'"
+        rewrite!("")
+    };
+    ($from:literal) => {
+        concat!(
+            "UPDATE customers SET seq = $3, name = $12, flag = $13, row_hash = $14, changed_at = $11 ",
+            $from,
+            "WHERE location = $1 AND face_id = $8 AND state = 'live'"
+        )
     };
 }
 
@@ -189,6 +202,36 @@ pub async fn insert_with_rewrite(
         .bind(content.flag.as_str())
         .bind(&row_hash.to_bytes()[..])
         .execute(conn).await.map(drop))
+}
+
+/// The same in a transaction of its own and without a lock that was taken before: only if the location's epoch, seq and
+/// newest head are still those that the change was made of, `newest_head` and the one before `entry`. Tells whether it was
+/// done. (What each part changes depends on what the first one gives; of a location that somebody else is changing it waits
+/// for the end of that, and then looks at what was committed.)
+pub async fn insert_with_rewrite_if_unmoved(
+    pool: &PgPool,
+    location: &LocationId,
+    entry: &Entry,
+    (content, row_hash): (&Content, RowHash),
+    totals: &Totals,
+    (newest_head, issued_at): (UnixMs, UnixMs),
+) -> sqlx::Result<bool> {
+    let sql = concat!(
+        "WITH unmoved AS (",
+        update_totals!(),
+        " AND epoch = $2 AND seq = $3 - 1 AND issued_at = $15 RETURNING id), logged AS (",
+        log!("SELECT "),
+        " FROM unmoved) ",
+        rewrite!("FROM unmoved "),
+    );
+    let done = bind!(sqlx::query(sql), location, entry, totals, issued_at)
+        .bind(content.name.as_str())
+        .bind(content.flag.as_str())
+        .bind(&row_hash.to_bytes()[..])
+        .bind(newest_head.0)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// The change with this seq.

@@ -4,9 +4,10 @@ use crate::db::{Tx, on};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 /// The tables of a backup, each after those it refers to.
-pub const TABLES: [&str; 20] = [
+pub const TABLES: [&str; 21] = [
     "site",
     "spaces",
+    "faces",
     "locations",
     "customers",
     "merges",
@@ -31,8 +32,9 @@ pub const TABLES: [&str; 20] = [
 /// last, which is void after a restore.
 pub const LEFT_OUT: [&str; 4] = ["join_codes", "edge_reports", "login_links", "sessions"];
 
-/// Tables whose `id` the database counts by itself.
-const COUNTED: [&str; 3] = ["receipt_pages", "visits", "audit"];
+/// Columns that the database counts by itself.
+const COUNTED: [(&str, &str); 4] =
+    [("faces", "slot"), ("receipt_pages", "id"), ("visits", "id"), ("audit", "id")];
 
 const PAGE: i64 = 1_000;
 
@@ -109,7 +111,7 @@ pub async fn columns(tx: &mut Tx, table: &str) -> sqlx::Result<Vec<Column>> {
     Ok(found.into_iter().map(|(column, of)| (column, kind(&of))).collect())
 }
 
-/// A walk through one table, a page at a time, in one snapshot.
+/// A walk through one table, a page at a time, in one snapshot. Slots without a face are passed over.
 #[derive(Debug)]
 pub struct Walk<'a> {
     table: &'a str,
@@ -128,13 +130,15 @@ impl<'a> Walk<'a> {
     /// The next rows; none at the end.
     pub async fn next(&mut self, tx: &mut Tx) -> sqlx::Result<Vec<Vec<Value>>> {
         let names = self.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let held = if self.table == "faces" { "used = 1" } else { "TRUE" };
         match tx {
             Tx::Pg(tx) => {
                 if !self.begun {
                     let table = self.table;
                     // A name for each: prepared statements remember what columns they fetch.
-                    let declare =
-                        format!("DECLARE walk_{table} NO SCROLL CURSOR FOR SELECT {names} FROM {table}");
+                    let declare = format!(
+                        "DECLARE walk_{table} NO SCROLL CURSOR FOR SELECT {names} FROM {table} WHERE {held}"
+                    );
                     sqlx::query(AssertSqlSafe(declare)).execute(&mut **tx).await?;
                     self.begun = true;
                 }
@@ -149,7 +153,7 @@ impl<'a> Walk<'a> {
             Tx::Lite(tx) => {
                 let table = self.table;
                 let select = format!(
-                    "SELECT rowid, {names} FROM {table} WHERE rowid > $1 ORDER BY rowid LIMIT {PAGE}"
+                    "SELECT rowid, {names} FROM {table} WHERE rowid > $1 AND {held} ORDER BY rowid LIMIT {PAGE}"
                 );
                 let rows = sqlx::query(AssertSqlSafe(select)).bind(self.last).fetch_all(&mut **tx).await?;
                 if let Some(row) = rows.last() {
@@ -210,13 +214,13 @@ pub async fn empty(tx: &mut Tx) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Lets the database count on from the highest `id` there is. (SQLite does so by itself.)
+/// Lets the database count on from the highest number there is. (SQLite does so by itself.)
 pub async fn count_on(tx: &mut Tx) -> sqlx::Result<()> {
     if let Tx::Pg(tx) = tx {
-        for table in COUNTED {
+        for (table, column) in COUNTED {
             let set = format!(
-                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM {table}), \
-                 false)"
+                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), \
+                 (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table}), false)"
             );
             sqlx::query(AssertSqlSafe(set)).execute(&mut **tx).await?;
         }

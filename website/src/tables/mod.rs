@@ -12,6 +12,7 @@ pub mod edge_starts;
 pub mod edges;
 pub mod erasures;
 pub mod export;
+pub mod faces;
 pub mod join_codes;
 pub mod locations;
 pub mod login_links;

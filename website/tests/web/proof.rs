@@ -6,7 +6,7 @@ use protocol::{
     message::{EnrolPolicy, Probe, Similarity},
 };
 use website::{
-    changes::Actor,
+    changes::{Actor, Held},
     locations::{self, NewSettings},
     tables::{dead_letters, edges, edges::Alarm, review_queue, spaces, spaces::Space},
 };
@@ -36,16 +36,16 @@ fn waits(stage: &Stage, location: &LocationId, edge: &edges::Edge, face: &str, n
         received_at: website::clock::now(),
     };
     stage.run(async {
-        let mut tx = stage.app.db.write().await.unwrap();
+        let mut held = Held::begin(&stage.app.db, location).await.unwrap();
         let space = Space {
             id: waiting.space.clone(),
             dimension: 16,
             match_at: Similarity(6_000),
             new_below: Similarity(4_000),
         };
-        spaces::insert(&mut tx, &space, scene::SEEN).await.unwrap();
-        review_queue::insert(&mut tx, location, &waiting).await.unwrap();
-        tx.commit().await.unwrap();
+        spaces::insert(&mut held.tx, &space, scene::SEEN).await.unwrap();
+        held.queue_for_review(&waiting).await.unwrap();
+        held.commit().await.unwrap();
     });
 }
 

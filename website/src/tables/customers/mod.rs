@@ -1,5 +1,10 @@
 //! Customers, live ones and the nameless tombstones of those removed.
 
+mod with_counters;
+
+pub use with_counters::{WithCounters, with_counters};
+
+use super::faces::Slot;
 use crate::{
     column,
     db::{Tx, on},
@@ -40,6 +45,8 @@ pub enum State {
 pub struct Live {
     /// What edges hold of it.
     pub content: Content,
+    /// Where its face is.
+    pub slot: Slot,
     /// The hash of (face_id, seq, content).
     pub row_hash: RowHash,
     /// Points; edges do not know them.
@@ -70,7 +77,8 @@ struct Row {
     name: String,
     flag: String,
     space_id: Option<String>,
-    embedding: Option<Vec<u8>>,
+    face_slot: Option<i64>,
+    face: Option<Vec<u8>>,
     row_hash: Option<Vec<u8>>,
     points: i64,
     visits: i64,
@@ -87,14 +95,15 @@ impl TryFrom<Row> for Customer {
 
     fn try_from(row: Row) -> sqlx::Result<Self> {
         let state = if row.state == "live" {
-            let embedding = column::present(row.embedding, "embedding")?;
+            let face = column::present(row.face, "face")?;
             State::Live(Box::new(Live {
                 content: Content {
                     name: column::text(&row.name)?,
                     flag: column::text(&row.flag)?,
                     space: column::text(&column::present(row.space_id, "space")?)?,
-                    embedding: column::parsed(Embedding::from_bytes(&embedding), "embedding")?,
+                    embedding: column::parsed(Embedding::from_bytes(&face), "face")?,
                 },
+                slot: Slot(column::present(row.face_slot, "slot")?),
                 row_hash: column::row_hash(&column::present(row.row_hash, "row hash")?)?,
                 points: row.points,
                 visits: row.visits,
@@ -120,8 +129,9 @@ impl TryFrom<Row> for Customer {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT face_id, seq, state, name, flag, space_id, embedding, row_hash, points, visits, last_seen_at, \
-             duplicate_of, created_at, changed_at, removed_at, merged_into FROM customers ",
+            "SELECT face_id, seq, state, name, flag, space_id, face_slot, face, row_hash, points, visits, last_seen_at, \
+             duplicate_of, created_at, changed_at, removed_at, merged_into \
+             FROM customers LEFT JOIN faces ON slot = face_slot ",
             $rest
         )
     };
@@ -186,7 +196,7 @@ pub async fn search(
         .fetch_all(conn).await)?)
 }
 
-/// What [`hashes`] asks. It reads an index that holds all of it, and no row: each of those carries a face.
+/// What [`hashes`] asks. It reads an index that holds all of it, and no row.
 pub const HASHES: &str =
     "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id";
 
@@ -209,7 +219,7 @@ pub async fn insert_live(
     now: UnixMs,
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
-        "INSERT INTO customers (location, face_id, seq, state, name, flag, space_id, embedding, row_hash, points, \
+        "INSERT INTO customers (location, face_id, seq, state, name, flag, space_id, face_slot, row_hash, points, \
          visits, last_seen_at, duplicate_of, created_at, changed_at) \
          VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)")
         .bind(location.as_str())
@@ -218,7 +228,7 @@ pub async fn insert_live(
         .bind(live.content.name.as_str())
         .bind(live.content.flag.as_str())
         .bind(live.content.space.as_str())
-        .bind(live.content.embedding.as_bytes())
+        .bind(live.slot.0)
         .bind(&live.row_hash.to_bytes()[..])
         .bind(live.points)
         .bind(live.visits)
@@ -246,7 +256,8 @@ pub async fn insert_tombstone(
         .execute(conn).await.map(drop))
 }
 
-/// Overwrites everything personal and leaves the tombstone; other rows forget that they may be this one.
+/// Overwrites everything personal and leaves the tombstone, whose face is then to be erased; other rows forget that they may
+/// be this one.
 pub async fn bury(
     tx: &mut Tx,
     location: &LocationId,
@@ -257,7 +268,7 @@ pub async fn bury(
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "UPDATE customers SET seq = $3, state = 'removed', name = '', flag = 'none', space_id = NULL, \
-         embedding = NULL, row_hash = NULL, points = 0, visits = 0, last_seen_at = NULL, duplicate_of = NULL, \
+         face_slot = NULL, row_hash = NULL, points = 0, visits = 0, last_seen_at = NULL, duplicate_of = NULL, \
          created_at = $5, changed_at = $5, removed_at = $5, merged_into = $4 WHERE location = $1 AND face_id = $2")
         .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64)
         .bind(merged_into.map(FaceId::as_str)).bind(now.0)
@@ -322,7 +333,7 @@ pub async fn clear_duplicate(tx: &mut Tx, location: &LocationId, face_id: &FaceI
         .bind(location.as_str()).bind(face_id.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
 }
 
-/// The space of a live row's vector, without reading the vector.
+/// The spaces of live rows' vectors, without reading a vector.
 pub async fn spaces_in_use(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<SpaceId>> {
     let rows: Vec<(String,)> = on!(tx, conn => sqlx::query_as(
         "SELECT DISTINCT space_id FROM customers WHERE location = $1 AND state = 'live' ORDER BY space_id")
