@@ -251,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_code_leaves_out_is_never_understated() {
+        for seed in 0..300 {
+            let face = row(&spread(seed, 200)).unwrap();
+            let codes = coded(std::slice::from_ref(&face));
+            let coded = |n: usize| {
+                let level = codes.lines[n / COMPONENTS].0[n % WORDS] >> (4 * (n % COMPONENTS / WORDS)) & 15;
+                f64::from(codes.fits[0].step) * (2.0 * f64::from(level) - 15.0)
+            };
+            let left_out: f64 = (0..200).map(|n| (face[n].to_f64() - coded(n)).powi(2)).sum::<f64>().sqrt();
+            let told = f64::from(codes.fits[0].residual);
+            assert!((left_out..left_out * (1.0 + 1e-6)).contains(&told), "{seed}: {told} for {left_out}");
+        }
+    }
+
+    #[test]
     fn extremes_of_both_codes_do_not_overflow() {
         for dimension in [128, 512, 2048] {
             for (row_sign, query_sign) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
