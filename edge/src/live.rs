@@ -186,6 +186,13 @@ impl Live {
         self.read().gallery.contains(face_id)
     }
 
+    /// Whether this customer is recognised, or is not comparable and rightly is not.
+    pub fn agrees(&self, face_id: &FaceId, customer: &Customer) -> bool {
+        let Customer { name: _, flag: _, space, embedding } = customer;
+        let comparable = *space == self.space.id && embedding.dimension() == self.space.dimension;
+        self.contains(face_id) == comparable
+    }
+
     // A panic while writing ends the process; a reader that comes first may still read.
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)

@@ -2,6 +2,7 @@
 //! in, lets the core rule, carries out what follows in the order that makes every kill harmless, and only then
 //! acknowledges.
 
+mod audit;
 mod batch;
 pub mod rest;
 mod speech;
@@ -19,12 +20,11 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Cached, Opened, Owed, Store},
-    sync::{Command, Core, Event},
+    sync::{Audit, Command, Core, Event},
 };
 use anyhow::{Context, Result};
 use batch::{Batch, Progress};
 use protocol::{StreamId, UnixMs, message::Start};
-use vacuum::Vacuum;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -32,6 +32,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use vacuum::Vacuum;
 
 /// How many inputs are carried out together at most.
 const BATCH_MAX: usize = 1_024;
@@ -58,6 +59,7 @@ pub struct Daemon {
     /// What was ruled on and could not be stored yet, in order.
     unstored: VecDeque<Batch>,
     vacuum: Vacuum,
+    audit: Audit,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +71,7 @@ struct Counters {
     storage_trouble: Option<String>,
     not_stored: u64,
     cache_lost: Option<String>,
+    read_back_at: Option<UnixMs>,
 }
 
 /// What a daemon is made of.
@@ -129,6 +132,7 @@ impl Daemon {
             counters,
             unstored: VecDeque::new(),
             vacuum,
+            audit: Audit::default(),
         };
         daemon.finish(owed)?;
         Ok((daemon, watched))
@@ -171,6 +175,7 @@ impl Daemon {
             self.speak()?;
             if idle {
                 self.flush()?;
+                self.audit()?;
                 self.vacuum_if_due();
             }
             self.tell_status();

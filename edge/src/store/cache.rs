@@ -11,10 +11,10 @@ use super::{
     provisional::{self, OwnFace},
     removals::{self, Owed},
 };
-use crate::sync::{Command, Lease, Row, Standing};
+use crate::sync::{Command, Lease, Row, Slice, Standing};
 use protocol::{
     DigestKey, Embedding, FaceId, SpaceId,
-    message::{EnrolPolicy, ReceiptKey},
+    message::{Customer, EnrolPolicy, ReceiptKey},
 };
 use rusqlite::Transaction;
 use std::{
@@ -131,6 +131,30 @@ impl Cache {
         astray.into_iter().try_for_each(|slot| faces::free(&tx, slot))?;
         tx.commit()?;
         self.db.empty_log()
+    }
+
+    /// Reads the next `limit` rows that follow the id `after` back from the file, not from memory; `known` tells whether a customer is in
+    /// the gallery as it should be.
+    pub fn read_back(
+        &self,
+        key: &DigestKey,
+        after: Option<&FaceId>,
+        limit: usize,
+        known: &dyn Fn(&FaceId, &Customer) -> bool,
+    ) -> rusqlite::Result<Slice> {
+        self.db.forget_pages()?;
+        let (mut rows, mut amiss, mut read) = (Vec::with_capacity(limit), 0, 0);
+        let after = after.map_or("", FaceId::as_str);
+        customers::read(self.db.read(), key, after, Some(limit), &mut |row| {
+            read += 1;
+            let Read::Sound { face_id, row: StoredRow { epoch, seq, customer }, hash, slot: _ } = row else {
+                amiss += 1;
+                return;
+            };
+            amiss += usize::from(!known(&face_id, &customer));
+            rows.push((face_id, Row { epoch, seq, hash }));
+        })?;
+        Ok(Slice { rows, amiss, last: read < limit })
     }
 
     /// The faces that these commands remove, as they stand in this file, and so in the live gallery. One that comes and

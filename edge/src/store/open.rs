@@ -177,6 +177,11 @@ impl Database {
         self.empty_log()
     }
 
+    /// Forgets the pages in memory: what is read next comes from the file.
+    pub(super) fn forget_pages(&self) -> rusqlite::Result<()> {
+        self.db.execute_batch("PRAGMA shrink_memory")
+    }
+
     /// Moves the log into the file and empties it, so that nothing deleted is left in it; whatever was committed is on
     /// the disk then.
     pub(super) fn empty_log(&self) -> rusqlite::Result<()> {
