@@ -231,6 +231,14 @@ impl Live {
         self.read().gallery.contains(face_id)
     }
 
+    /// Whether this customer is recognised, or rightly is not: not comparable, or its removal was heard.
+    pub fn agrees(&self, face_id: &FaceId, customer: &Customer) -> bool {
+        let Customer { name: _, flag: _, space, embedding } = customer;
+        let comparable = *space == self.space.id && embedding.dimension() == self.space.dimension;
+        let inner = self.read();
+        inner.heard.contains_key(face_id) || inner.gallery.contains(face_id) == comparable
+    }
+
     // A panic while writing ends the process; a reader that comes first may still read.
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)

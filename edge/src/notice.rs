@@ -49,6 +49,8 @@ pub enum Notice {
         /// How many.
         visits: usize,
     },
+    /// Rows on the disk were not what had been stored: all were read again.
+    Distrusts,
     /// A round of repair began.
     Repairs {
         /// Which.

@@ -65,6 +65,8 @@ pub struct Status {
     pub given_up: Option<Diagnosis>,
     /// Why the cache was given up at the start.
     pub cache_lost: Option<String>,
+    /// When every row had last been read back from the disk and was what had been stored; nothing else was found since.
+    pub read_back_at: Option<UnixMs>,
     /// How often the edge has started.
     pub starts: u64,
 }
@@ -114,8 +116,13 @@ impl Status {
             let ago_s = self.now.since(given_up.at) / 1000;
             writeln!(f, "three repairs did not help {} ago: {} rows differed", span(ago_s), given_up.rows)?;
         }
-        match &self.cache_lost {
-            Some(why) => writeln!(f, "its cache was given up at the start: {why}"),
+        if let Some(why) = &self.cache_lost {
+            writeln!(f, "its cache was given up at the start: {why}")?;
+        }
+        match self.read_back_at {
+            Some(at) => {
+                writeln!(f, "every row was read back from the disk {} ago", span(self.now.since(at) / 1000))
+            }
             None => Ok(()),
         }
     }

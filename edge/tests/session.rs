@@ -9,7 +9,13 @@ use protocol::{
     message::{EnrolPolicy, Probe, Seen, SyncState},
 };
 use site::{Site, edge_id, face, location, person, seen, until};
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::Read,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
 /// Waits until the edge has verified what the website holds, and compares the two.
@@ -279,4 +285,82 @@ async fn two_daemons_do_not_share_a_state_folder() {
     let told: edge::Status = serde_json::from_value(reply.await.unwrap().unwrap().unwrap()).unwrap();
     assert!(told.running && told.edge == "edge_1");
     first.stop().await.unwrap();
+}
+
+/// Overwrites bytes wherever they stand in the files of the cache, under whoever has it open; tells how often.
+fn rot(folder: &Path, healthy: &[u8], rotten: &[u8]) -> usize {
+    let mut times = 0;
+    for name in ["cache.db", "cache.db-wal"] {
+        let Ok(file) = File::options().read(true).write(true).open(folder.join(name)) else { continue };
+        let mut bytes = Vec::new();
+        (&file).read_to_end(&mut bytes).unwrap();
+        let found = bytes.windows(healthy.len()).enumerate().filter(|(_, window)| *window == healthy);
+        for (at, _) in found {
+            file.write_all_at(rotten, at as u64).unwrap();
+            times += 1;
+        }
+    }
+    times
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_rot_under_a_running_edge_are_found_and_repaired_by_themselves() {
+    let (folder, mut site, edge) = in_step_with(100).await;
+    site.put("ada", "Augusta Ada King", 500).await;
+    site.head().await;
+    in_step(&site, &edge).await;
+    let face = protocol::Embedding::from_f32(&person(7)).unwrap().as_bytes().to_vec();
+    let mut flipped = face.clone();
+    flipped[20] ^= 1;
+    for (what, healthy, rotten) in [
+        ("a bit of a face", &face[..], &flipped[..]),
+        ("a letter of a name", b"Augusta Ada King", b"Augusta Eda King"),
+    ] {
+        let (mut events, repairs) = (edge.events(), edge.status().repairs.digest);
+        assert!(rot(folder.path(), healthy, rotten) > 0, "{what} was found");
+        until("the edge has asked for what is wrong", || async {
+            if edge.status().repairs.digest == repairs {
+                // Again, where the edge has written the page meanwhile as it had it in memory.
+                rot(folder.path(), healthy, rotten);
+            }
+            edge.status().repairs.digest == repairs + 1 && edge.status().state == SyncState::Verified
+        })
+        .await;
+        in_step(&site, &edge).await;
+        let happened: Vec<Notice> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        let wanted: Vec<&Notice> = happened
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Wants { .. } | Notice::Distrusts))
+            .collect();
+        assert_eq!(wanted, [&Notice::Distrusts, &Notice::Wants { rows: 1 }], "{what}");
+        assert_eq!(rot(folder.path(), rotten, rotten), 0, "{what} is nowhere");
+        assert!(rot(folder.path(), healthy, healthy) > 0, "{what} is there again");
+    }
+    assert_eq!(decided(&edge, 500), known("ada Augusta Ada King"));
+    assert_eq!(decided(&edge, 7), known("face_7 Somebody"));
+    until("every row was read back", || async { edge.status().read_back_at.is_some() }).await;
+    assert!(edge.status().to_string().contains("every row was read back from the disk"));
+    edge.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_cache_is_read_back_without_a_doubt_while_changes_come() {
+    let (_folder, mut site, edge) = in_step_with(400).await;
+    let mut events = edge.events();
+    for n in 0_u64.. {
+        if edge.status().read_back_at.is_some() {
+            break;
+        }
+        assert!(n < 300, "waited in vain until every row was read back");
+        site.put(&format!("face_{}", n % 400), &"x".repeat(n as usize % 120), n % 400).await;
+        site.remove(&format!("face_{}", (n * 7) % 400)).await;
+        site.put(&format!("new_{n}"), "", 1_000 + n).await;
+        site.head().await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    in_step(&site, &edge).await;
+    let happened: Vec<Notice> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let doubt = |notice: &&Notice| matches!(notice, Notice::Distrusts | Notice::Repairs { .. });
+    assert_eq!(happened.iter().find(doubt), None);
+    edge.stop().await.unwrap();
 }

@@ -50,7 +50,7 @@ fn rows_damaged_at_rest_are_found_by_the_digest_and_only_they_come_again() {
         ("UPDATE customers SET name = 'Mallory' WHERE face_id = 'face_7'", 1),
         ("UPDATE customers SET flag = 'red' WHERE face_id IN ('face_8', 'face_9')", 2),
         (
-            "INSERT INTO customers SELECT 'ghost', epoch, seq, name, flag, space, embedding, row_hash FROM customers WHERE face_id = 'face_10'",
+            "INSERT INTO customers SELECT 'ghost', epoch, seq, name, flag, space, slot, row_hash FROM customers WHERE face_id = 'face_10'",
             1,
         ),
         ("DELETE FROM customers WHERE face_id IN ('face_11', 'face_12')", 2),

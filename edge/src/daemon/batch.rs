@@ -176,8 +176,8 @@ impl Daemon {
         }
     }
 
-    /// The website does not trust what this edge holds: rows and gallery are what the store has.
-    fn read_again(&mut self) -> Result<()> {
+    /// What this edge holds is not trusted, by the website or by its own audit: rows and gallery are what the store has.
+    pub(super) fn read_again(&mut self) -> Result<()> {
         if !self.unstored.is_empty() {
             // The store is behind what was ruled: its rows would bring back whom the gallery has forgotten.
             return Ok(());

@@ -2,6 +2,7 @@
 //! in, lets the core rule, carries out what follows in the order that makes every kill harmless, and only then
 //! acknowledges.
 
+mod audit;
 mod batch;
 pub mod rest;
 mod speech;
@@ -19,7 +20,7 @@ use crate::{
     presence::Presence,
     status::Status,
     store::{Cached, Opened, Owed, Store},
-    sync::{Command, Core, Event},
+    sync::{Audit, Command, Core, Event},
 };
 use anyhow::{Context, Result};
 use batch::{Batch, Progress};
@@ -58,6 +59,7 @@ pub struct Daemon {
     /// What was ruled on and could not be stored yet, in order.
     unstored: VecDeque<Batch>,
     vacuum: Vacuum,
+    audit: Audit,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +71,7 @@ struct Counters {
     storage_trouble: Option<String>,
     not_stored: u64,
     cache_lost: Option<String>,
+    read_back_at: Option<UnixMs>,
 }
 
 /// What a daemon is made of.
@@ -129,6 +132,7 @@ impl Daemon {
             counters,
             unstored: VecDeque::new(),
             vacuum,
+            audit: Audit::default(),
         };
         daemon.finish(owed)?;
         Ok((daemon, watched))
@@ -171,6 +175,7 @@ impl Daemon {
             self.speak()?;
             if idle {
                 self.flush()?;
+                self.audit()?;
                 self.vacuum_if_due();
             }
             self.tell_status();
@@ -241,8 +246,11 @@ impl Daemon {
     /// has it, and where a newer one waits to be stored, that one comes after.
     fn ruled_on(&self, (face_id, epoch, seq): (FaceId, Epoch, Seq)) -> Result<()> {
         let lifted = self.memory.live.ruled_on(&face_id, epoch, seq);
-        let kept = lifted && self.core.rows().get(&face_id).is_some();
-        if kept && let Some(row) = self.store.cache.customer(&face_id).context("the cache cannot be read")? {
+        if !lifted || self.core.rows().get(&face_id).is_none() {
+            return Ok(());
+        }
+        let stored = self.store.cache.customer(&self.identity.digest_key, &face_id);
+        if let Some(row) = stored.context("the cache cannot be read")? {
             self.memory.live.put(&face_id, &row.customer);
         }
         Ok(())

@@ -133,6 +133,7 @@ pub(super) fn status(
         repairs: core.repairs().counts(),
         given_up: core.diagnosis().cloned(),
         cache_lost: counters.cache_lost.clone(),
+        read_back_at: counters.read_back_at,
         starts,
     }
 }

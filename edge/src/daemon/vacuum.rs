@@ -1,41 +1,40 @@
-//! When the files are written anew.
+//! When the cache is written anew.
 
 use super::Daemon;
 use crate::sync::Ran;
 
-/// Removals that follow one another share one VACUUM.
-const GATHER_MS: i64 = 5_000;
-/// The daemon does this for one part in so many of the time at most.
-const SHARE: i64 = 20;
+/// What the start of an edge brings goes first.
+const START_MS: i64 = 5_000;
+/// Removals of a day share one VACUUM.
+const GATHER_MS: i64 = 86_400_000;
 /// After a failure, for example where the disk has no room for a second copy.
 const AGAIN_MS: i64 = 60_000;
 
-/// `secure_delete` overwrites what is deleted where it last stood. When SQLite joins or splits pages it copies rows, and
-/// leaves what they were copied from in the unused part of the page: a face that was moved before it was deleted stays
-/// there until chance fills that part again. Only a file that is written anew holds nothing but its rows.
+/// Faces are erased in place. But rows with names move: when SQLite joins or splits pages it leaves what it copied them from in the
+/// unused part of a page, and a name that was moved before it was deleted stays there until chance fills that part
+/// again. Only a file that is written anew holds nothing but its rows.
 #[derive(Debug)]
 pub(super) struct Vacuum {
     due: Option<Ran>,
-    rest_ms: i64,
 }
 
 impl Vacuum {
     /// The last run may have been killed before it could.
     pub(super) fn begin(now: Ran) -> Self {
-        Self { due: Some(now.plus_ms(GATHER_MS)), rest_ms: GATHER_MS }
+        Self { due: Some(now.plus_ms(START_MS)) }
     }
 
-    /// A face was erased.
+    /// Somebody was removed.
     pub(super) fn erased(&mut self, now: Ran) {
-        self.due.get_or_insert(now.plus_ms(self.rest_ms));
+        self.due.get_or_insert(now.plus_ms(GATHER_MS));
     }
 
     fn is_due(&self, now: Ran) -> bool {
         self.due.is_some_and(|due| now >= due)
     }
 
-    fn done(&mut self, begun: Ran, now: Ran) {
-        *self = Self { due: None, rest_ms: GATHER_MS.max(now.since(begun) * SHARE) };
+    fn done(&mut self) {
+        self.due = None;
     }
 
     fn failed(&mut self, now: Ran) {
@@ -44,7 +43,7 @@ impl Vacuum {
 }
 
 impl Daemon {
-    /// Writes the files anew if that is due.
+    /// Writes the cache anew if that is due.
     pub(super) fn vacuum_if_due(&mut self) {
         if self.vacuum.is_due(self.clock.now().ran) {
             self.vacuum();
@@ -63,14 +62,11 @@ impl Daemon {
         if !self.unstored.is_empty() {
             return;
         }
-        let begun = self.clock.now().ran;
-        let done = self.store.vacuum();
-        let now = self.clock.now().ran;
-        match done {
-            Ok(()) => self.vacuum.done(begun, now),
+        match self.store.vacuum() {
+            Ok(()) => self.vacuum.done(),
             Err(error) => {
-                self.vacuum.failed(now);
-                tracing::warn!(%error, "the files could not be written anew after a removal; it is tried again");
+                self.vacuum.failed(self.clock.now().ran);
+                tracing::warn!(%error, "the cache could not be written anew after a removal; it is tried again");
             }
         }
     }
@@ -81,21 +77,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_comes_after_removals_and_takes_its_share_of_the_time_only() {
+    fn it_comes_after_the_start_and_a_day_after_removals() {
         let mut vacuum = Vacuum::begin(Ran(0));
         assert!(!vacuum.is_due(Ran(4_999)) && vacuum.is_due(Ran(5_000)), "at the start");
-        vacuum.done(Ran(5_000), Ran(5_010));
-        assert!(!vacuum.is_due(Ran(1_000_000)), "nobody was removed");
+        vacuum.done();
+        assert!(!vacuum.is_due(Ran(i64::MAX)), "nobody was removed");
         vacuum.erased(Ran(10_000));
         vacuum.erased(Ran(14_000));
-        assert!(!vacuum.is_due(Ran(14_999)) && vacuum.is_due(Ran(15_000)), "two share one");
-        vacuum.failed(Ran(15_000));
-        assert!(
-            !vacuum.is_due(Ran(74_999)) && vacuum.is_due(Ran(75_000)),
-            "a full disk is not asked again at once"
-        );
-        vacuum.done(Ran(75_000), Ran(77_000));
-        vacuum.erased(Ran(77_000));
-        assert!(!vacuum.is_due(Ran(116_999)) && vacuum.is_due(Ran(117_000)), "it took two seconds");
+        assert!(!vacuum.is_due(Ran(86_409_999)) && vacuum.is_due(Ran(86_410_000)), "two share one");
+        vacuum.failed(Ran(86_410_000));
+        assert!(!vacuum.is_due(Ran(86_469_999)), "a full disk is not asked again at once");
+        assert!(vacuum.is_due(Ran(86_470_000)));
     }
 }

@@ -2,23 +2,32 @@
 
 use super::{
     Cached, OpenError, Opened,
-    customers::{self, StoredRow},
-    dropped, lease,
-    open::{self, Database, Flush},
+    customers::{self, RawId, Read, StoredRow},
+    dropped,
+    faces::{self, Slot},
+    lease,
+    open::{self, Database, Flush, Form},
     position,
     provisional::{self, OwnFace},
     removals::{self, Owed},
 };
-use crate::sync::{Command, Lease, Row, Standing};
+use crate::sync::{Command, Lease, Row, Slice, Standing};
 use protocol::{
     DigestKey, Embedding, FaceId, SpaceId,
-    message::{EnrolPolicy, ReceiptKey},
+    message::{Customer, EnrolPolicy, ReceiptKey},
 };
 use rusqlite::Transaction;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-const FORMS: [&[&str]; 2] =
-    [&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM], &[position::FORM]];
+pub(super) const FORMS: [Form; 4] = [
+    Form::Sql(&[customers::FORM, dropped::FORM, provisional::FORM, lease::FORM, removals::FORM]),
+    Form::Sql(&[position::FORM]),
+    Form::Sql(&[faces::FORM, customers::IN_SLOTS, provisional::IN_SLOTS]),
+    Form::WrittenAnew,
+];
 
 /// The open file.
 #[derive(Debug)]
@@ -54,41 +63,46 @@ pub struct HeldFace {
 impl Cache {
     /// Opens or makes the file.
     pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
-        let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
-        let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-        let db = open::open(file, &forms)?;
+        let db = open::open(file, &FORMS)?;
         let lease = lease::load(db.read()).map_err(|error| OpenError::of(file, error))?;
         Ok(Self { db, file: file.to_owned(), lease })
     }
 
     /// Reads everything.
-    pub(crate) fn load(&self, key: &DigestKey) -> Result<Opened, OpenError> {
+    pub(crate) fn load(&mut self, key: &DigestKey) -> Result<Opened, OpenError> {
         let mut customers = Vec::new();
         let opened = self.load_each(key, &mut |face_id, row| customers.push((face_id, row)))?;
         Ok(Opened { customers, ..opened })
     }
 
     /// Reads everything; the customers go to `each` one by one, so that a vector need not be in memory twice. The hash
-    /// of every row is computed from its content, not believed: a damaged row shows in the digest.
+    /// of every row is computed from its content, not believed: a row that has another one than was stored with it is
+    /// damaged, and goes.
     pub(super) fn load_each(
-        &self,
+        &mut self,
         key: &DigestKey,
         each: &mut dyn FnMut(FaceId, StoredRow),
     ) -> Result<Opened, OpenError> {
-        let wrong = |error| OpenError::of(&self.file, error);
+        let file = self.file.clone();
+        let wrong = |error| OpenError::of(&file, error);
         let mut opened = Opened { owed: removals::load(self.db.read()).map_err(wrong)?, ..Opened::default() };
         let rows = &mut opened.loaded.rows;
-        let damaged = customers::load(self.db.read(), &mut |face_id, row| {
-            let StoredRow { epoch, seq, customer } = &row;
-            let hash = key.hash(&face_id, *seq, customer);
-            rows.insert(face_id.clone(), Row { epoch: *epoch, seq: *seq, hash });
-            each(face_id, row);
+        let (mut named, mut damaged) = (HashSet::new(), Vec::new());
+        let read = customers::read(self.db.read(), key, "", None, &mut |read| match read {
+            Read::Sound { face_id, row, hash, slot } => {
+                rows.insert(face_id.clone(), Row { epoch: row.epoch, seq: row.seq, hash });
+                named.insert(slot);
+                each(face_id, row);
+            }
+            Read::Damaged(id) => damaged.push(id),
         });
-        let damaged = damaged.map_err(wrong)?;
-        if damaged > 0 {
-            tracing::warn!(rows = damaged, "rows of the cache are damaged and will be fetched again");
+        read.map_err(wrong)?;
+        let own = provisional::load(self.db.read(), &mut named).map_err(wrong)?;
+        match self.mend(&damaged, &named) {
+            // The next load tries again; meanwhile nobody believes what is damaged.
+            Err(error) if open::waits_for_disk(&error) => {}
+            mended => mended.map_err(wrong)?,
         }
-        let own = provisional::load(self.db.read()).map_err(wrong)?;
         opened.loaded.dropped = dropped::load(self.db.read()).map_err(wrong)?;
         opened.loaded.lease = self.lease;
         opened.loaded.standing = position::load(self.db.read()).map_err(wrong)?;
@@ -97,8 +111,55 @@ impl Cache {
     }
 
     /// A customer; `None` when there is no such row, or it is damaged.
-    pub fn customer(&self, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
-        customers::get(self.db.read(), face_id)
+    pub fn customer(&self, key: &DigestKey, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
+        customers::get(self.db.read(), key, face_id)
+    }
+
+    /// Damaged rows go, and with them every face that nobody names any more: whom it is of cannot be told, so no removal
+    /// would ever find it. A row that cannot be found by its id is damage to the file.
+    fn mend(&mut self, damaged: &[RawId], named: &HashSet<Slot>) -> rusqlite::Result<()> {
+        let astray = faces::astray(self.db.read(), named)?;
+        if damaged.is_empty() && astray.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            rows = damaged.len(),
+            faces = astray.len(),
+            "the cache is damaged: rows will be fetched again, and faces that no row names are erased"
+        );
+        let tx = self.db.begin(Flush::AtCommit)?;
+        for id in damaged {
+            if !customers::delete_damaged(&tx, id)? {
+                return Err(open::damage());
+            }
+        }
+        astray.into_iter().try_for_each(|slot| faces::free(&tx, slot))?;
+        tx.commit()?;
+        self.db.empty_log()
+    }
+
+    /// Reads the next `limit` rows that follow the id `after` back from the file, not from memory; `known` tells whether a customer is in
+    /// the gallery as it should be.
+    pub fn read_back(
+        &self,
+        key: &DigestKey,
+        after: Option<&FaceId>,
+        limit: usize,
+        known: &dyn Fn(&FaceId, &Customer) -> bool,
+    ) -> rusqlite::Result<Slice> {
+        self.db.forget_pages()?;
+        let (mut rows, mut amiss, mut read) = (Vec::with_capacity(limit), 0, 0);
+        let after = after.map_or("", FaceId::as_str);
+        customers::read(self.db.read(), key, after, Some(limit), &mut |row| {
+            read += 1;
+            let Read::Sound { face_id, row: StoredRow { epoch, seq, customer }, hash, slot: _ } = row else {
+                amiss += 1;
+                return;
+            };
+            amiss += usize::from(!known(&face_id, &customer));
+            rows.push((face_id, Row { epoch, seq, hash }));
+        })?;
+        Ok(Slice { rows, amiss, last: read < limit })
     }
 
     /// The faces that these commands remove, as they stand in this file, and so in the live gallery. One that comes and
@@ -169,7 +230,7 @@ impl Cache {
         tx.commit()
     }
 
-    /// Writes the file anew: nothing that was deleted is left in it, wherever it once stood.
+    /// Writes the file anew: no name that was deleted is left in it, wherever it once stood.
     pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
         self.db.vacuum()
     }
@@ -212,6 +273,7 @@ fn carry_out(
             customers::clear(tx)?;
             dropped::clear(tx)?;
             provisional::clear(tx)?;
+            faces::clear(tx)?;
             lease::clear(tx)
         }
         Command::EndProvisional(face_id, _) => provisional::delete(tx, face_id).map(drop),

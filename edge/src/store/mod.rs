@@ -10,6 +10,7 @@ mod cache;
 mod customers;
 mod diagnosis;
 mod dropped;
+mod faces;
 mod lease;
 mod open;
 mod outbox;
@@ -92,7 +93,7 @@ impl Store {
         let mut outbox = OutboxDb::open(&folder.join("outbox.db"))?;
         let file = folder.join("cache.db");
         let (cache, mut opened, cache_lost) =
-            match Cache::open(&file).and_then(|c| c.load_each(key, each).map(|o| (c, o))) {
+            match Cache::open(&file).and_then(|mut c| c.load_each(key, each).map(|o| (c, o))) {
                 Ok((cache, opened)) => (cache, opened, None),
                 Err(error) if error.is_damage() => {
                     let why = error.to_string();
@@ -107,17 +108,19 @@ impl Store {
         Ok((Self { cache, outbox }, opened))
     }
 
-    /// Writes both files anew, so that they hold nothing but their rows. Takes as long as they are long, and as much
-    /// memory.
+    /// Writes the cache anew, so that it holds no name but those of its rows. (Faces never leave a copy behind, and the outbox holds no
+    /// names.) Takes as long as the file is long, and as much memory.
     ///
     /// # Errors
-    /// When a file cannot be written, or the disk has no room for a second copy of it.
+    /// When the file cannot be written, or the disk has no room for a second copy of it.
     pub fn vacuum(&mut self) -> rusqlite::Result<()> {
-        self.cache.vacuum()?;
-        self.outbox.vacuum()
+        self.cache.vacuum()
     }
 }
 
+#[cfg(test)]
+#[path = "erasing_tests.rs"]
+mod erasing_tests;
 #[cfg(test)]
 #[path = "store_tests.rs"]
 mod tests;

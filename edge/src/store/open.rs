@@ -1,6 +1,6 @@
 //! Opening a database file: its settings, its version; and when what is committed to it is on the disk.
 
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction, ffi};
 use std::{fs, io, path::Path, time::Duration};
 
 /// Every setting with its reason.
@@ -24,6 +24,16 @@ const SETTINGS: &str = "
 pub(super) struct Database {
     db: Connection,
     flush: Flush,
+}
+
+/// One step in the form of a file, from one version to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// These statements, in one transaction.
+    Sql(&'static [&'static str]),
+    /// The file is written anew: of what the steps before have moved no copy is left. Whoever opens a file that a kill has kept from
+    /// this step does it first.
+    WrittenAnew,
 }
 
 /// When a commit is on the disk. A kill never undoes one, and a power cut leaves a whole database in either case.
@@ -107,9 +117,9 @@ pub fn waits_for_disk(error: &rusqlite::Error) -> bool {
 }
 
 /// Opens a file, checks it, and brings it to the newest form: `forms[n]` leads from version n to n + 1.
-pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Database, OpenError> {
+pub(super) fn open(file: &Path, forms: &[Form]) -> Result<Database, OpenError> {
     let wrong = |error| OpenError::of(file, error);
-    let mut db = Connection::open(file).map_err(wrong)?;
+    let db = Connection::open(file).map_err(wrong)?;
     private(file).map_err(|e| wrong(rusqlite::Error::ToSqlConversionFailure(Box::new(e))))?;
     db.busy_timeout(Duration::from_secs(2)).map_err(wrong)?;
     db.set_prepared_statement_cache_capacity(64);
@@ -124,16 +134,28 @@ pub(super) fn open(file: &Path, forms: &[&str]) -> Result<Database, OpenError> {
         return Err(OpenError::Damaged { file: file.display().to_string(), reason: verdict });
     }
     let from = usize::try_from(found).unwrap_or(0);
+    let mut database = Database { db, flush: Flush::AtCommit };
     for (version, form) in (1_i64..).zip(forms).skip(from) {
-        let tx = db.transaction().map_err(wrong)?;
-        tx.execute_batch(form).map_err(wrong)?;
-        tx.pragma_update(None, "user_version", version).map_err(wrong)?;
-        tx.commit().map_err(wrong)?;
+        database.bring_to(version, *form).map_err(wrong)?;
     }
-    Ok(Database { db, flush: Flush::AtCommit })
+    Ok(database)
 }
 
 impl Database {
+    fn bring_to(&mut self, version: i64, form: Form) -> rusqlite::Result<()> {
+        let statements = match form {
+            Form::Sql(statements) => statements,
+            Form::WrittenAnew => {
+                self.vacuum()?;
+                &[]
+            }
+        };
+        let tx = self.db.transaction()?;
+        statements.iter().try_for_each(|batch| tx.execute_batch(batch))?;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()
+    }
+
     /// For reading.
     pub(super) fn read(&self) -> &Connection {
         &self.db
@@ -155,6 +177,11 @@ impl Database {
         self.empty_log()
     }
 
+    /// Forgets the pages in memory: what is read next comes from the file.
+    pub(super) fn forget_pages(&self) -> rusqlite::Result<()> {
+        self.db.execute_batch("PRAGMA shrink_memory")
+    }
+
     /// Moves the log into the file and empties it, so that nothing deleted is left in it; whatever was committed is on
     /// the disk then.
     pub(super) fn empty_log(&self) -> rusqlite::Result<()> {
@@ -162,9 +189,14 @@ impl Database {
         if busy == 0 {
             Ok(())
         } else {
-            Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(5), None))
+            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
         }
     }
+}
+
+/// What SQLite says of a damaged file, where we have found the damage.
+pub(super) fn damage() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
 }
 
 /// Removes a database file and what belongs to it.
@@ -209,9 +241,9 @@ mod tests {
     fn a_file_written_anew_holds_nothing_that_was_moved_before_it_was_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("moved.db");
-        let form = "CREATE TABLE moved (location TEXT NOT NULL, face_id TEXT NOT NULL, seq INTEGER, state TEXT, \
-                    name TEXT, embedding BLOB, h BLOB, PRIMARY KEY (location, face_id)) STRICT;";
-        let db = open(&file, &[form]).unwrap();
+        const FORM: &str = "CREATE TABLE moved (location TEXT NOT NULL, face_id TEXT NOT NULL, seq INTEGER, state TEXT, \
+                            name TEXT, embedding BLOB, h BLOB, PRIMARY KEY (location, face_id)) STRICT;";
+        let db = open(&file, &[Form::Sql(&[FORM])]).unwrap();
         let face = |n: u8| {
             (0..1290_u32).map(move |at| (at.wrapping_mul(2_654_435_761) >> 24) as u8 ^ n.wrapping_mul(37))
         };

@@ -1,8 +1,8 @@
 //! `outbox.db`: what only this edge knows.
 
 use super::{
-    OpenError, Opened, diagnosis,
-    open::{self, Database, Flush},
+    OpenError, Opened, diagnosis, faces,
+    open::{self, Database, Flush, Form},
     receipts, standing,
     visits::{self, NewVisit, StoredVisit},
 };
@@ -10,8 +10,12 @@ use crate::sync::{Command, Fate, Standing, VisitKey};
 use protocol::message::{Receipt, ReceiptKey};
 use std::path::{Path, PathBuf};
 
-const FORMS: [&[&str]; 2] =
-    [&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM], &[standing::LOST_RECEIPTS]];
+pub(super) const FORMS: [Form; 4] = [
+    Form::Sql(&[visits::FORM, receipts::FORM, standing::FORM, diagnosis::FORM]),
+    Form::Sql(&[standing::LOST_RECEIPTS]),
+    Form::Sql(&[faces::FORM, visits::IN_SLOTS]),
+    Form::WrittenAnew,
+];
 
 /// The open file.
 #[derive(Debug)]
@@ -21,8 +25,8 @@ pub struct OutboxDb {
     standing: Standing,
     /// Whether a power cut could take something back.
     unflushed: bool,
-    /// Whether a page of visits, and with it a face, may be in the log, or in the file though it was deleted.
-    visits_in_log: bool,
+    /// Whether a face that a visit no longer has may be in the log, or in the file behind it.
+    faces_in_log: bool,
 }
 
 /// What of the same batch is durable in the cache.
@@ -37,9 +41,7 @@ pub enum Cached {
 
 impl OutboxDb {
     pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
-        let forms: Vec<String> = FORMS.iter().map(|tables| tables.concat()).collect();
-        let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-        let db = open::open(file, &forms).map_err(|error| match error {
+        let db = open::open(file, &FORMS).map_err(|error| match error {
             OpenError::Damaged { file, reason } => OpenError::Damaged {
                 file,
                 reason: format!(
@@ -49,11 +51,13 @@ impl OutboxDb {
             other => other,
         })?;
         let (file, standing) = (file.to_owned(), Standing::default());
-        Ok(Self { db, file, standing, unflushed: false, visits_in_log: true })
+        Ok(Self { db, file, standing, unflushed: false, faces_in_log: true })
     }
 
     pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
-        let wrong = |error| OpenError::of(&self.file, error);
+        let file = self.file.clone();
+        let wrong = |error| OpenError::of(&file, error);
+        self.mend().map_err(wrong)?;
         let row = standing::load(self.db.read()).map_err(wrong)?;
         opened.loaded.standing = row.standing.and(opened.loaded.standing);
         opened.loaded.receipts = receipts::load(self.db.read()).map_err(wrong)?;
@@ -64,6 +68,19 @@ impl OutboxDb {
         opened.lost_receipts = row.lost_receipts;
         self.standing = row.standing;
         Ok(())
+    }
+
+    /// Faces that damage has cut off from their visits are erased: no removal would ever find them.
+    fn mend(&mut self) -> rusqlite::Result<()> {
+        let astray = faces::astray(self.db.read(), &visits::slots(self.db.read())?)?;
+        if astray.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(faces = astray.len(), "faces in the outbox that no visit names are erased");
+        let tx = self.db.begin(Flush::AtCommit)?;
+        astray.into_iter().try_for_each(|slot| faces::free(&tx, slot))?;
+        tx.commit()?;
+        self.db.empty_log()
     }
 
     /// Counts a start, and answers with its number.
@@ -134,7 +151,7 @@ impl OutboxDb {
         }
         new.iter().try_for_each(|receipt| receipts::add(&tx, receipt))?;
         standing::put(&tx, now)?;
-        self.visits_in_log |= scrubbed > 0 || commands.iter().any(writes_visits);
+        self.faces_in_log |= scrubbed > 0 || forgets(commands);
         tx.commit()?;
         (self.standing, self.unflushed) = (*now, later);
         Ok(())
@@ -148,7 +165,7 @@ impl OutboxDb {
             standing::lost(&tx, lost.len() as u64)?;
         }
         visits::add(&tx, visit)?;
-        self.visits_in_log = true;
+        self.faces_in_log = true;
         tx.commit()?;
         self.unflushed = false;
         Ok(())
@@ -169,25 +186,20 @@ impl OutboxDb {
         visits::get(self.db.read(), key)
     }
 
-    /// Writes the file anew: nothing that was deleted is left in it, wherever it once stood.
-    pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
-        self.db.vacuum()
-    }
-
     /// Makes sure that nothing deleted is left in any file of this database. Receipts and the standing hold no face:
     /// when nothing else was written since the last time, there is nothing to do.
     pub fn empty_log(&mut self) -> rusqlite::Result<()> {
-        if self.visits_in_log {
+        if self.faces_in_log {
             self.db.empty_log()?;
-            self.visits_in_log = false;
+            self.faces_in_log = false;
             self.unflushed = false;
         }
         Ok(())
     }
 }
 
-fn writes_visits(command: &Command) -> bool {
-    matches!(command, Command::MarkSettled(..) | Command::ForgetVisits(_) | Command::Unsettle)
+fn forgets(commands: &[Command]) -> bool {
+    commands.iter().any(|command| matches!(command, Command::ForgetVisits(_)))
 }
 
 fn concerns(command: &Command) -> bool {

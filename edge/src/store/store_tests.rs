@@ -1,18 +1,18 @@
-use super::*;
+use super::{erasing_tests::Pieces, *};
 use crate::sync::{Command, Diagnosis, Fate, Lease, Provisional, Put, Standing, VisitKey};
 use protocol::{
     Embedding, Epoch, Seq, StreamId, UnixMs,
     message::{Basis, Customer, EnrolPolicy, Flag, Probe, Receipt, ReceiptKey, Seen},
 };
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-const EPOCH: Epoch = Epoch(u64::MAX - 3);
+pub(super) const EPOCH: Epoch = Epoch(u64::MAX - 3);
 
-fn key() -> DigestKey {
+pub(super) fn key() -> DigestKey {
     DigestKey::from_bytes([7; 32])
 }
 
-fn face(id: &str) -> FaceId {
+pub(super) fn face(id: &str) -> FaceId {
     id.parse().unwrap()
 }
 
@@ -39,12 +39,12 @@ fn put(id: &str, seq: u64, salt: u64) -> Command {
     Command::Put(Box::new(Put { face_id: face(id), epoch: EPOCH, seq: Seq(seq), hash, customer }))
 }
 
-fn remove(id: &str, seq: u64) -> Command {
+pub(super) fn remove(id: &str, seq: u64) -> Command {
     let key = ReceiptKey { face_id: face(id), epoch: EPOCH, seq: Seq(seq) };
     Command::Remove { key, merged_into: None }
 }
 
-fn standing(floor: u64) -> Standing {
+pub(super) fn standing(floor: u64) -> Standing {
     Standing {
         epoch: Some(EPOCH),
         floor: Seq(floor),
@@ -271,4 +271,107 @@ fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none()
     assert!(!files_hold(folder.path(), embedding(1).as_bytes()).is_empty(), "the search can see it");
     store.outbox.empty_log().unwrap();
     assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
+}
+
+fn stayed(n: &u64) -> bool {
+    !n.is_multiple_of(5)
+}
+
+/// Files as the program wrote them before faces stood in slots. Every fifth customer, face and visit has gone again.
+fn old_form(folder: &Path, faces: u64) {
+    let cache = open::open(&folder.join("cache.db"), &cache::FORMS[..2]).unwrap();
+    let outbox = open::open(&folder.join("outbox.db"), &outbox::FORMS[..2]).unwrap();
+    let (cache, outbox) = (cache.read(), outbox.read());
+    for db in [cache, outbox] {
+        db.pragma_update(None, "synchronous", "OFF").unwrap();
+    }
+    let put_old = "INSERT INTO customers VALUES (?1, ?2, ?3, 'Ada', 'green', 'space', ?4, ?5)";
+    let mint_old = "INSERT INTO provisional VALUES (?1, ?2, 6, NULL, NULL, 'space', ?3)";
+    let see_old =
+        "INSERT INTO visits (stream, n, at, kind, face_id, space, embedding, epoch, verified, staleness_s)
+        VALUES (1, ?1, 0, ?2, ?3, ?4, ?5, 0, 0, 0)";
+    let epoch = EPOCH.0 as i64;
+    for n in 0..faces {
+        let Command::Put(put) = put(&format!("face{n}"), n + 1, n) else { panic!("a put") };
+        let (bytes, hash) = (put.customer.embedding.as_bytes(), put.hash.to_bytes());
+        cache.execute(put_old, (put.face_id.as_str(), epoch, n as i64 + 1, bytes, hash)).unwrap();
+        let (own, own_face) = (format!("own{n}"), embedding(faces + n));
+        cache.execute(mint_old, (&own, epoch, own_face.as_bytes())).unwrap();
+        outbox.execute(see_old, (n as i64, "new", &own, "space", own_face.as_bytes())).unwrap();
+    }
+    for n in (0..faces).filter(|n| !stayed(n)) {
+        cache.execute("DELETE FROM customers WHERE face_id = ?1", [format!("face{n}")]).unwrap();
+        cache.execute("DELETE FROM provisional WHERE face_id = ?1", [format!("own{n}")]).unwrap();
+        outbox.execute("DELETE FROM visits WHERE n = ?1", [n as i64]).unwrap();
+    }
+    let none = None::<String>;
+    outbox.execute(see_old, (i64::MAX, "anonymous", &none, &none, &none)).unwrap();
+}
+
+#[test]
+fn files_of_the_old_form_keep_every_row_and_no_second_copy_of_a_face() {
+    const FACES: u64 = 140;
+    let mut pieces = Pieces::none();
+    (0..2 * FACES).for_each(|salt| pieces.add(salt as usize, &embedding(salt)));
+    let held = |folder: &Path, file: &str| pieces.found(&fs::read(folder.join(file)).unwrap_or_default());
+    let each_once = |salts: std::ops::Range<u64>| -> BTreeMap<usize, usize> {
+        salts.filter(stayed).map(|salt| (salt as usize, 16)).collect()
+    };
+    for killed_before_it_was_written_anew in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        old_form(folder, FACES);
+        if killed_before_it_was_written_anew {
+            open::open(&folder.join("cache.db"), &cache::FORMS[..3]).unwrap();
+            open::open(&folder.join("outbox.db"), &outbox::FORMS[..3]).unwrap();
+        }
+        let (store, opened) = Store::open(folder, &key()).unwrap();
+        let customers: BTreeMap<_, _> = opened.customers.into_iter().collect();
+        let own: BTreeMap<_, _> = opened.own.into_iter().collect();
+        let kept = (0..FACES).filter(stayed);
+        assert_eq!((customers.len(), own.len()), (kept.clone().count(), kept.clone().count()));
+        for n in kept {
+            assert_eq!(customers[&face(&format!("face{n}"))].customer.embedding, embedding(n));
+            assert_eq!(own[&face(&format!("own{n}"))].embedding, embedding(FACES + n));
+            let visit = store.outbox.visit(VisitKey { stream: StreamId(1), n }).unwrap().unwrap();
+            let Seen::New { embedding: proposed, .. } = visit.seen else { panic!("{visit:?}") };
+            assert_eq!(proposed, embedding(FACES + n));
+        }
+        let anonymous = VisitKey { stream: StreamId(1), n: i64::MAX as u64 };
+        assert_eq!(store.outbox.visit(anonymous).unwrap().unwrap().seen, Seen::Anonymous);
+        assert_eq!(held(folder, "cache.db"), each_once(0..2 * FACES));
+        assert_eq!(held(folder, "outbox.db"), each_once(FACES..2 * FACES));
+        for log in ["cache.db-wal", "outbox.db-wal"] {
+            assert_eq!(held(folder, log), BTreeMap::new());
+        }
+    }
+}
+
+#[test]
+fn what_damage_has_cut_off_is_erased_and_what_it_has_changed_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
+    carry(&mut store, &["ada", "bob", "cid", "dan"].map(|id| put(id, 1, id.as_bytes()[0].into())));
+    drop(store);
+    let db = rusqlite::Connection::open(folder.path().join("cache.db")).unwrap();
+    for damage in [
+        // Ada's row names Bob's face, so nobody names hers.
+        "UPDATE customers SET slot = (SELECT slot FROM customers WHERE face_id = 'bob') WHERE face_id = 'ada'",
+        "UPDATE customers SET name = 'Mallory' WHERE face_id = 'cid'",
+        "UPDATE customers SET face_id = 'not an id' WHERE face_id = 'dan'",
+    ] {
+        assert_eq!(db.execute(damage, []).unwrap(), 1);
+    }
+    drop(db);
+    let held = |id: &str| files_hold(folder.path(), embedding(id.as_bytes()[0].into()).as_bytes()).len();
+    assert_eq!(["ada", "bob", "cid", "dan"].map(held), [1; 4], "the search can see");
+    let (mut store, opened) = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(opened.loaded.rows.keys().map(FaceId::as_str).collect::<Vec<_>>(), ["bob"]);
+    assert_eq!(["ada", "bob", "cid", "dan"].map(held), [0, 1, 0, 0]);
+    // The website says them again: neither takes the other's place.
+    carry(&mut store, &["ada", "cid", "dan"].map(|id| put(id, 2, id.as_bytes()[0].into())));
+    drop(store);
+    let (_, opened) = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(opened.customers.len(), 4);
+    assert_eq!(["ada", "bob", "cid", "dan"].map(held), [1; 4]);
 }

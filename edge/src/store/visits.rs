@@ -1,12 +1,16 @@
 //! The table `visits`: what was seen, until the website has stored it and a backup of the website holds it.
 
-use super::customers;
+use super::{
+    customers,
+    faces::{self, Slot},
+};
 use crate::sync::{Entry, VisitKey, Weight};
 use protocol::{
     Epoch, FaceId, Seq, StreamId, UnixMs,
     message::{Basis, Seen, Similarity},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::HashSet;
 
 pub(super) const FORM: &str = "
     CREATE TABLE visits (
@@ -26,6 +30,15 @@ pub(super) const FORM: &str = "
         UNIQUE (stream, n)
     ) STRICT;
     CREATE INDEX visits_face ON visits (face_id) WHERE kind = 'new';
+";
+
+/// Since version 3: the faces stand in slots.
+pub(super) const IN_SLOTS: &str = "
+    ALTER TABLE visits ADD COLUMN slot INTEGER;
+    INSERT INTO faces (slot, used, face)
+        SELECT id, 1, embedding FROM visits WHERE embedding IS NOT NULL ORDER BY id;
+    UPDATE visits SET slot = id WHERE embedding IS NOT NULL;
+    ALTER TABLE visits DROP COLUMN embedding;
 ";
 
 /// A visit to be stored.
@@ -51,8 +64,9 @@ pub(super) fn add(tx: &Transaction<'_>, visit: &NewVisit) -> rusqlite::Result<()
         Seen::New { face_id, space, embedding } => ("new", Some(face_id), None, Some((space, embedding))),
         Seen::Anonymous => ("anonymous", None, None, None),
     };
+    let slot = face.map(|(_, embedding)| faces::put(tx, embedding.as_bytes())).transpose()?;
     tx.prepare_cached(
-        "INSERT INTO visits (stream, n, at, kind, face_id, similarity, space, embedding, epoch, verified, staleness_s)
+        "INSERT INTO visits (stream, n, at, kind, face_id, similarity, space, slot, epoch, verified, staleness_s)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
@@ -63,7 +77,7 @@ pub(super) fn add(tx: &Transaction<'_>, visit: &NewVisit) -> rusqlite::Result<()
         face_id.map(FaceId::as_str),
         similarity,
         face.map(|(space, _)| space.as_str()),
-        face.map(|(_, embedding)| embedding.as_bytes()),
+        slot.map(|slot| slot.0),
         epoch.0 as i64,
         verified.0 as i64,
         staleness_s,
@@ -73,8 +87,8 @@ pub(super) fn add(tx: &Transaction<'_>, visit: &NewVisit) -> rusqlite::Result<()
 
 pub(super) fn get(db: &Connection, key: VisitKey) -> rusqlite::Result<Option<StoredVisit>> {
     db.prepare_cached(
-        "SELECT space, embedding, at, kind, face_id, similarity, epoch, verified, staleness_s
-         FROM visits WHERE stream = ?1 AND n = ?2",
+        "SELECT space, face, at, kind, face_id, similarity, epoch, verified, staleness_s
+         FROM visits LEFT JOIN faces USING (slot) WHERE stream = ?1 AND n = ?2",
     )?
     .query_row(params![key.stream.0 as i64, key.n as i64], |row| stored(row, key))
     .optional()
@@ -106,18 +120,31 @@ pub(super) fn unsettle(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 pub(super) fn forget(tx: &Transaction<'_>, key: VisitKey) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM visits WHERE stream = ?1 AND n = ?2")?
-        .execute(params![key.stream.0 as i64, key.n as i64])
-        .map(|_| ())
+    let slot = tx
+        .prepare_cached("DELETE FROM visits WHERE stream = ?1 AND n = ?2 RETURNING slot")?
+        .query_row(params![key.stream.0 as i64, key.n as i64], |row| row.get::<_, Option<i64>>(0))
+        .optional()?;
+    slot.flatten().map_or(Ok(()), |slot| faces::free(tx, Slot(slot)))
 }
 
 /// Visits that proposed this face become anonymous: the vector goes. Tells how many there were.
 pub(super) fn scrub(tx: &Transaction<'_>, face_id: &FaceId) -> rusqlite::Result<usize> {
+    let mut query = tx.prepare_cached("SELECT slot FROM visits WHERE kind = 'new' AND face_id = ?1")?;
+    let slots = query.query_map([face_id.as_str()], |row| row.get::<_, Option<i64>>(0))?;
+    let slots: Vec<Option<i64>> = slots.collect::<rusqlite::Result<_>>()?;
+    slots.into_iter().flatten().try_for_each(|slot| faces::free(tx, Slot(slot)))?;
     tx.prepare_cached(
-        "UPDATE visits SET kind = 'anonymous', face_id = NULL, space = NULL, embedding = NULL
+        "UPDATE visits SET kind = 'anonymous', face_id = NULL, space = NULL, slot = NULL
          WHERE kind = 'new' AND face_id = ?1",
     )?
     .execute([face_id.as_str()])
+}
+
+/// The slots that visits name.
+pub(super) fn slots(db: &Connection) -> rusqlite::Result<HashSet<Slot>> {
+    let mut query = db.prepare("SELECT slot FROM visits WHERE slot IS NOT NULL")?;
+    let slots = query.query_map([], |row| row.get(0).map(Slot))?;
+    slots.collect()
 }
 
 pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<Entry>> {

@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing in this folder knows of files, sockets, threads or clocks, so that a simulator can
 //! drive it through any schedule.
 
+mod audit;
 mod command;
 mod core;
 mod grace;
@@ -24,6 +25,7 @@ mod rows;
 mod talk;
 
 pub use self::core::{Core, Teller};
+pub use audit::{Audit, Finding, Slice};
 pub use command::{Command, Event, Fate, Put};
 pub use grace::{Grace, Rightness};
 pub use history::{History, Total};

@@ -5,7 +5,10 @@ use protocol::{
     BUCKETS, BucketDigests, Epoch, FaceId, RowHash, Seq, bucket_of,
     message::{BucketRoster, Head},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Included, Unbounded},
+};
 
 /// One live row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +116,19 @@ impl Rows {
     /// All rows, bucket by bucket.
     pub fn iter(&self) -> impl Iterator<Item = (&FaceId, &Row)> {
         self.live.iter().flatten()
+    }
+
+    /// Whether `stored` is just what is here behind the id `after` (from the first on, where there is none) up to `through`, included (to
+    /// the last, where there is none), in the order of ids.
+    pub fn are(&self, after: Option<&FaceId>, through: Option<&FaceId>, stored: &[(FaceId, Row)]) -> bool {
+        let ids = || after.into_iter().chain(stored.iter().map(|(face_id, _)| face_id));
+        // What a damaged file has out of order would be no range.
+        if !ids().is_sorted_by(|one, next| one < next) {
+            return false;
+        }
+        let range = (after.map_or(Unbounded, Excluded), through.map_or(Unbounded, Included));
+        let here: usize = self.live.iter().map(|bucket| bucket.range::<FaceId, _>(range).count()).sum();
+        here == stored.len() && stored.iter().all(|(face_id, row)| self.get(face_id) == Some(row))
     }
 
     /// Rules on a pushed change: `hash` is that of its content, `None` for a removal.

@@ -73,7 +73,7 @@ fn of_edge(state: &Path) -> Rows {
         let _ = fs::copy(state.join(name), copy.path().join(name));
     }
     let cache = rusqlite::Connection::open(copy.path().join("cache.db")).unwrap();
-    let sql = "SELECT face_id, CAST(seq AS TEXT), name, flag, space, lower(hex(embedding)) FROM customers";
+    let sql = "SELECT face_id, CAST(seq AS TEXT), name, flag, space, lower(hex(face)) FROM customers JOIN faces USING (slot)";
     let mut query = cache.prepare(sql).unwrap();
     let found = query.query_map([], |row| (0..6).map(|n| row.get(n)).collect()).unwrap();
     rows(found.map(|row| row.unwrap()).collect())
