@@ -180,7 +180,7 @@ async fn replace(tx: &mut crate::db::Tx, file: &Path) -> anyhow::Result<u64> {
     loop {
         match (reader.next()?, &current) {
             (Item::Table(table, mut columns), _) => {
-                let carried = columns.iter_mut().position(|column| say_where(column));
+                let carried = columns.iter_mut().position(say_where);
                 let known = export::columns(tx, &table).await?;
                 let fits = columns.iter().all(|column| known.contains(column));
                 if !export::TABLES.contains(&table.as_str()) || !fits {

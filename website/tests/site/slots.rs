@@ -1,12 +1,16 @@
-//! On SQLite an erased face is nowhere in the files from the moment its removal is done, whatever else was done before: without
-//! any VACUUM.
+//! On SQLite a face stands in one place of the file until it is erased there, and is then nowhere in the files, whatever else
+//! was done before: from the moment its removal is done, without any VACUUM.
 
 use crate::stage::{Stage, actor, add_location, join, location};
 use protocol::{
     Embedding, FaceId, SpaceId, UnixMs,
     message::{Customer as Content, EnrolPolicy, Flag, Similarity},
 };
-use std::{collections::HashSet, fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
 use website::{
     App,
     changes::{self, Edit, Held, Newcomer},
@@ -87,6 +91,8 @@ struct Store<'a> {
     edge: protocol::EdgeId,
     live: Vec<(FaceId, Embedding)>,
     waiting: Vec<(FaceId, Embedding)>,
+    /// Where in the file each face begins.
+    places: HashMap<FaceId, usize>,
     gone: Gone,
     erased: usize,
 }
@@ -188,6 +194,8 @@ impl Store<'_> {
     async fn accept(&mut self) {
         let Some((face_id, face)) = self.waiting.pop() else { return };
         changes::accept(self.app, &location(), &face_id, How::Spoken, &actor()).await.unwrap();
+        // Erased in one slot, put into another one.
+        self.places.remove(&face_id);
         if self.row(&face_id).await.is_some() {
             self.live.push((face_id, face));
         } else {
@@ -207,6 +215,24 @@ impl Store<'_> {
         assert_eq!(self.gone.found(self.folder), 0, "pieces of erased faces, after {} of them", self.erased);
     }
 
+    /// Every face that is held stands in the file once, and where it stood from the beginning.
+    async fn nobody_has_moved(&mut self) {
+        self.app.db.scrub().await.unwrap();
+        let begin = |face: &Embedding| u64::from_le_bytes(face.as_bytes()[..8].try_into().unwrap());
+        let held = self.live.iter().chain(&self.waiting);
+        let begins: HashMap<u64, &FaceId> = held.map(|(face_id, face)| (begin(face), face_id)).collect();
+        let (mut window, mut found) = (0_u64, 0);
+        for (at, byte) in fs::read(self.folder.join("website.db")).unwrap().into_iter().enumerate() {
+            window = window >> 8 | u64::from(byte) << 56;
+            if let Some(face_id) = begins.get(&window) {
+                let place = *self.places.entry((*face_id).clone()).or_insert(at);
+                assert_eq!(place, at, "{face_id} has moved, or there are two of it");
+                found += 1;
+            }
+        }
+        assert_eq!(found, begins.len());
+    }
+
     /// Seldom one of the long ones.
     fn dimension(&mut self) -> usize {
         DIMENSIONS[[0, 0, 0, 0, 1, 1, 1, 2][self.dice.below(8)]]
@@ -223,6 +249,7 @@ impl Store<'_> {
                 _ => self.edit().await,
             }
         }
+        self.nobody_has_moved().await;
         for _ in 0..go {
             let dimension = self.dimension();
             match self.dice.below(10) {
@@ -235,6 +262,7 @@ impl Store<'_> {
                 _ => self.refuse().await,
             }
         }
+        self.nobody_has_moved().await;
     }
 }
 
@@ -259,6 +287,7 @@ async fn an_erased_face_is_nowhere_in_the_files_from_that_moment_on() {
         edge,
         live: Vec::new(),
         waiting: Vec::new(),
+        places: HashMap::new(),
         gone: Gone { pieces: HashSet::new(), perhaps: vec![false; 1 << 22] },
         erased: 0,
     };
