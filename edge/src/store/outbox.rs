@@ -57,7 +57,11 @@ impl OutboxDb {
     pub(super) fn load(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
         let file = self.file.clone();
         let wrong = |error| OpenError::of(&file, error);
-        self.mend().map_err(wrong)?;
+        match self.mend() {
+            // The next load tries again.
+            Err(error) if open::waits_for_disk(&error) => {}
+            mended => mended.map_err(wrong)?,
+        }
         let row = standing::load(self.db.read()).map_err(wrong)?;
         opened.loaded.standing = row.standing.and(opened.loaded.standing);
         opened.loaded.receipts = receipts::load(self.db.read()).map_err(wrong)?;
