@@ -54,7 +54,7 @@ pub async fn play(mut stage: Stage, seed: u64) -> Result<Report> {
             changes::remove(&stage.website.app, &location, &gone.face_id, &Actor::command_line()).await?.seq;
         for post in &stage.stores[0].posts {
             let log = post.log()?;
-            let lost = |notice: &Notice| matches!(notice, Notice::Forgotten { seq: at, .. } if *at == seq);
+            let lost = |notice: &Notice| matches!(notice, Notice::Forgotten { seq: of, .. } if *of == seq);
             let lost = log.when("a removal in the live gallery", lost).await?;
             forgotten.entry(post.name.clone()).or_default().push(lost - asked);
             let proven = |notice: &Notice| matches!(notice, Notice::Verified { seq: at, .. } if *at >= seq);

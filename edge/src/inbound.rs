@@ -1,4 +1,5 @@
-//! What comes in over MQTT, read at the rim: from a topic and bytes to an event that cannot be malformed.
+//! What comes in over MQTT, read at the rim: from a topic and bytes to an event that cannot be malformed, or to a head
+//! whose signature is still to be checked.
 
 use crate::sync::Event;
 use protocol::{
@@ -14,10 +15,33 @@ pub struct Ears {
     pub location: LocationId,
     /// The edge.
     pub edge: EdgeId,
-    /// The website's key.
-    pub site_key: PublicKey,
     /// The location's digest key.
     pub digest_key: DigestKey,
+}
+
+/// A message that could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It can be ruled on.
+    Event(Event),
+    /// A head, to be proved first. That takes as long as reading dozens of messages, and whoever listens must not be kept
+    /// from hearing of a removal by it.
+    Head(SignedHead),
+}
+
+impl Heard {
+    /// What can be ruled on: a head only with the signature of the website whose key this is, for this location.
+    ///
+    /// # Errors
+    /// When a head has not.
+    pub fn proved(self, location: &LocationId, site_key: &PublicKey) -> Result<Event, Refusal> {
+        match self {
+            Heard::Event(event) => Ok(event),
+            Heard::Head(head) => {
+                head.verify(location, site_key).map(Event::Head).map_err(|_| Refusal::BadSignature)
+            }
+        }
+    }
 }
 
 /// Why a message is not taken in. Says nothing of its content.
@@ -47,10 +71,10 @@ impl Ears {
     ///
     /// # Errors
     /// When it must not be taken in; it is acknowledged all the same, since it will never be better.
-    pub fn read(&self, topic: &str, payload: &[u8]) -> Result<Event, Refusal> {
+    pub fn read(&self, topic: &str, payload: &[u8]) -> Result<Heard, Refusal> {
         match topic.parse::<Topic>() {
             Ok(Topic::Customer(location, _)) if location == self.location && payload.is_empty() => {
-                Ok(Event::Cleared)
+                Ok(Heard::Event(Event::Cleared))
             }
             Ok(Topic::Customer(location, face_id)) if location == self.location => {
                 let change = Change::decode(payload).map_err(unreadable("change"))?;
@@ -58,25 +82,23 @@ impl Ears {
                     return Err(Refusal::WrongTopic);
                 }
                 let hash = self.hash(&change);
-                Ok(Event::Change(Box::new(change), hash))
+                Ok(Heard::Event(Event::Change(Box::new(change), hash)))
             }
             Ok(Topic::Head(location)) if location == self.location => {
-                let head = SignedHead::decode(payload).map_err(unreadable("head"))?;
-                head.verify(&self.location, &self.site_key)
-                    .map(Event::Head)
-                    .map_err(|_| Refusal::BadSignature)
+                SignedHead::decode(payload).map(Heard::Head).map_err(unreadable("head"))
             }
             Ok(Topic::Inbox(location, edge)) if location == self.location && edge == self.edge => {
-                match Inbox::decode(payload).map_err(unreadable("inbox message"))? {
-                    Inbox::Settled(settled) => Ok(Event::Settled(settled)),
-                    Inbox::ReceiptsStored(stored) => Ok(Event::ReceiptsStored(stored.receipts)),
-                    Inbox::Command(order) => Ok(Event::Order(order)),
-                    Inbox::Roster(roster) => Ok(Event::Roster(roster)),
+                let message = Inbox::decode(payload).map_err(unreadable("inbox message"))?;
+                Ok(Heard::Event(match message {
+                    Inbox::Settled(settled) => Event::Settled(settled),
+                    Inbox::ReceiptsStored(stored) => Event::ReceiptsStored(stored.receipts),
+                    Inbox::Command(order) => Event::Order(order),
+                    Inbox::Roster(roster) => Event::Roster(roster),
                     Inbox::Change { round, change } => {
                         let hash = self.hash(&change);
-                        Ok(Event::Wanted(round, Box::new(change), hash))
+                        Event::Wanted(round, Box::new(change), hash)
                     }
-                }
+                }))
             }
             _ => Err(Refusal::NotForUs),
         }

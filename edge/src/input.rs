@@ -2,9 +2,8 @@
 
 use crate::{
     face::{FaceVector, Grade},
-    inbound::Refusal,
+    inbound::{Heard, Refusal},
     live::Answer,
-    sync::Event,
 };
 use protocol::UnixMs;
 use rumqttc::{AsyncClient, ManualAck, PublishOptions};
@@ -19,7 +18,7 @@ pub enum Input {
     /// A message came, or something that is none.
     Said {
         /// What it says.
-        said: Result<Event, Refusal>,
+        said: Result<Heard, Refusal>,
         /// How to acknowledge it, on the connection it came on.
         ack: Option<ManualAck>,
         /// Which connection that is.

@@ -1,6 +1,7 @@
 //! What happens in an edge, told at the moment it happens: for demonstrations, measurements and tests.
 
 use protocol::{Digest, FaceId, Round, Seq};
+use std::time::Instant;
 
 /// One thing that happened. Holds no name and no face.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Notice {
         face_id: FaceId,
         /// The seq of the removal.
         seq: Seq,
+        /// When; whoever listens may hear of it later.
+        at: Instant,
     },
     /// The rows were found right.
     Verified {

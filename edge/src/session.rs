@@ -7,7 +7,7 @@
 use crate::{
     clock,
     identity::Identity,
-    inbound::{Ears, Refusal},
+    inbound::{Ears, Heard, Refusal},
     input::{Input, Link},
     live::Live,
     notice::Notice,
@@ -199,7 +199,7 @@ impl Session {
                 event = timeout(SILENCE_MAX, events.poll()) => event.map_err(|_| Ended::Silent)??,
             };
             if let rumqttc::Event::Incoming(Incoming::Publish(publish)) = event
-                && self.forward(client, &publish, number).await? == Heard::Head
+                && self.forward(client, &publish, number).await? == Kind::Head
             {
                 headed = Instant::now();
             }
@@ -209,18 +209,22 @@ impl Session {
         }
     }
 
-    async fn forward(&self, client: &AsyncClient, publish: &Publish, link: u64) -> Result<Heard, Ended> {
+    async fn forward(&self, client: &AsyncClient, publish: &Publish, link: u64) -> Result<Kind, Ended> {
         let said = match std::str::from_utf8(&publish.topic) {
             Ok(topic) => self.ears.read(topic, &publish.payload),
             Err(_) => Err(Refusal::NotForUs),
         };
-        if let Ok(event) = &said {
-            self.hear_removal(event);
-        }
-        let heard = if matches!(said, Ok(Event::Head(_))) { Heard::Head } else { Heard::Other };
+        let kind = match &said {
+            Ok(Heard::Head(_)) => Kind::Head,
+            Ok(Heard::Event(event)) => {
+                self.hear_removal(event);
+                Kind::Other
+            }
+            Err(_) => Kind::Other,
+        };
         let ack = client.prepare_ack(publish);
         self.inputs.send(Input::Said { said, ack, link }).await.map_err(|_| Ended::NobodyListens)?;
-        Ok(heard)
+        Ok(kind)
     }
 
     /// A removed face leaves the live gallery here already: the daemon may have a queue before it, or wait for a disk.
@@ -228,8 +232,9 @@ impl Session {
         if let Some((face_id, epoch, seq)) = event.removal()
             && self.live.hear_removal(face_id, epoch, seq)
         {
+            let notice = Notice::Forgotten { face_id: face_id.clone(), seq, at: Instant::now() };
             // Nobody has to listen.
-            let _ = self.notices.send(Notice::Forgotten { face_id: face_id.clone(), seq });
+            let _ = self.notices.send(notice);
         }
     }
 
@@ -271,7 +276,7 @@ impl Session {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum Kind {
     Head,
     Other,
 }

@@ -105,7 +105,6 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     let ears = Ears {
         location: identity.location.clone(),
         edge: identity.edge.clone(),
-        site_key: identity.site_key,
         digest_key: identity.digest_key.clone(),
     };
     let session = Session {

@@ -5,7 +5,7 @@ mod site;
 
 use edge::{Answer, Decision, Edge, Grade, Notice, Verdict, clock};
 use protocol::{
-    Topic,
+    FaceId, Topic,
     message::{EnrolPolicy, Probe, Seen, SyncState},
 };
 use site::{Site, edge_id, face, location, person, seen, until};
@@ -89,7 +89,10 @@ async fn a_fresh_edge_fills_itself_follows_renames_and_proves_a_removal() {
     .await;
     let happened: Vec<Notice> = std::iter::from_fn(|| events.try_recv().ok()).collect();
     let at = |wanted: &dyn Fn(&Notice) -> bool| happened.iter().position(wanted).unwrap();
-    let forgotten = at(&|notice| *notice == Notice::Forgotten { face_id: face("face_7"), seq: removal });
+    let of_the_removal = |id: &FaceId, seq| *id == face("face_7") && seq == removal;
+    let forgotten = at(
+        &|notice| matches!(notice, Notice::Forgotten { face_id, seq, .. } if of_the_removal(face_id, *seq)),
+    );
     let reported = at(&|notice| matches!(notice, Notice::Reported { receipts: 1, .. }));
     assert!(forgotten < reported, "the gallery loses the face before anybody is told so: {happened:?}");
     assert_eq!(decided(&edge, 7), (Decision::New, None));

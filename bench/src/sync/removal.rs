@@ -196,7 +196,7 @@ impl Store {
 async fn follow(mut notices: tokio::sync::broadcast::Receiver<Notice>, tell: mpsc::UnboundedSender<Done>) {
     loop {
         let done = match notices.recv().await {
-            Ok(Notice::Forgotten { face_id, .. }) => Done::Forgot(face_id, Instant::now()),
+            Ok(Notice::Forgotten { face_id, seq: _, at }) => Done::Forgot(face_id, at),
             Ok(Notice::Reported { verified, .. }) => Done::Reported(verified),
             Ok(_) | Err(RecvError::Lagged(_)) => continue,
             Err(RecvError::Closed) => return,

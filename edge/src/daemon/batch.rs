@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context, Result, anyhow};
 use protocol::message::{EnrolPolicy, Receipt};
 use rumqttc::ManualAck;
-use std::thread;
+use std::{thread, time::Instant};
 
 /// What has been ruled on and not carried out.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ impl Daemon {
                 && !self.memory.live.has_heard(face_id)
             {
                 let face_id = face_id.clone();
-                self.tell(Notice::Forgotten { face_id, seq });
+                self.tell(Notice::Forgotten { face_id, seq, at: Instant::now() });
             }
         }
     }

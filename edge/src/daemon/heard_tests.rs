@@ -123,7 +123,7 @@ impl Scene {
     fn take(&mut self, most: usize) {
         let mut batch = Batch::default();
         for event in self.queue.drain(..most.min(self.queue.len())) {
-            self.daemon.take(Input::Said { said: Ok(event), ack: None, link: 0 }, &mut batch).unwrap();
+            self.daemon.hear(event, &mut batch).unwrap();
         }
         self.daemon.carry_out(batch).unwrap();
     }

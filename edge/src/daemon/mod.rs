@@ -199,16 +199,15 @@ impl Daemon {
     fn take(&mut self, input: Input, batch: &mut Batch) -> Result<()> {
         batch.inputs += 1;
         match input {
-            Input::Said { said: Ok(event), ack, link } => {
-                self.hear_time(&event);
-                let removal = event.removal().map(|(face_id, epoch, seq)| (face_id.clone(), epoch, seq));
-                self.apply(event, batch);
-                removal.map_or(Ok(()), |removal| self.ruled_on(removal))?;
-                batch.acks.extend(ack.map(|ack| (ack, link)));
-            }
-            Input::Said { said: Err(refusal), ack, link } => {
-                self.counters.refused += 1;
-                tracing::warn!(%refusal, "a message was not taken in");
+            Input::Said { said, ack, link } => {
+                let Identity { location, site_key, .. } = &*self.identity;
+                match said.and_then(|heard| heard.proved(location, site_key)) {
+                    Ok(event) => self.hear(event, batch)?,
+                    Err(refusal) => {
+                        self.counters.refused += 1;
+                        tracing::warn!(%refusal, "a message was not taken in");
+                    }
+                }
                 batch.acks.extend(ack.map(|ack| (ack, link)));
             }
             Input::Began(link) => {
@@ -240,6 +239,13 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    fn hear(&mut self, event: Event, batch: &mut Batch) -> Result<()> {
+        self.hear_time(&event);
+        let removal = event.removal().map(|(face_id, epoch, seq)| (face_id.clone(), epoch, seq));
+        self.apply(event, batch);
+        removal.map_or(Ok(()), |removal| self.ruled_on(removal))
     }
 
     /// A removal that was heard is ruled on. Where the rules have kept the face, the gallery gets it back: as the store
