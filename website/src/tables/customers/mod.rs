@@ -196,7 +196,7 @@ pub async fn search(
         .fetch_all(conn).await)?)
 }
 
-/// What [`hashes`] asks. It reads an index that holds all of it, and no row.
+/// What [`hashes`] asks. It reads no face; on SQLite no row either, but an index that holds all of it.
 pub const HASHES: &str =
     "SELECT face_id, seq, row_hash FROM customers WHERE location = $1 AND state = 'live' ORDER BY face_id";
 
