@@ -114,7 +114,10 @@ async fn a_repair_reads_no_face(stage: Stage) {
     match &app.db {
         Db::Pg(_) => assert!(plan.contains("customers") && !plan.contains("faces"), "{plan}"),
         Db::Lite { .. } => {
-            assert!(plan.contains("USING COVERING INDEX customers_hashes") && !plan.contains("SORT"), "{plan}")
+            assert!(
+                plan.contains("USING COVERING INDEX customers_hashes") && !plan.contains("SORT"),
+                "{plan}"
+            )
         }
     }
 }
