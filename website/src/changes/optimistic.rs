@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use protocol::{FaceId, LocationId, Seq, UnixMs};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 /// Whoever was too slow so often takes the lock, in which everybody's turn comes.
 const TRIES: usize = 3;
@@ -54,9 +54,12 @@ pub(super) async fn edit(
     edit: &Edit,
     by: &Actor,
 ) -> Result<Outcome, ChangeError> {
+    // One for both: a connection that is given back is asked whether it is still one, which is another round.
+    let mut connection = pool.acquire().await?;
     for _ in 0..TRIES {
-        let Some(before) = customers::with_counters(pool, location, face_id).await? else { break };
-        match attempt(pool, location, before, edit.clone(), by).await? {
+        let read = customers::with_counters(&mut *connection, location, face_id).await?;
+        let Some(before) = read else { break };
+        match attempt(&mut connection, location, before, edit.clone(), by).await? {
             Outcome::Undone => {}
             decided => return Ok(decided),
         }
@@ -65,7 +68,7 @@ pub(super) async fn edit(
 }
 
 async fn attempt(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     location: &LocationId,
     before: WithCounters,
     edit: Edit,
@@ -82,6 +85,7 @@ async fn attempt(
     let heads = (issued_at, next_issued_at(at, issued_at));
     let rewritten = (&content, new);
     let done =
-        change_log::insert_with_rewrite_if_unmoved(pool, location, &entry, rewritten, &after, heads).await?;
+        change_log::insert_with_rewrite_if_unmoved(connection, location, &entry, rewritten, &after, heads)
+            .await?;
     Ok(if done { Outcome::Done { seq, at } } else { Outcome::Undone })
 }

@@ -7,7 +7,7 @@ use crate::{
     decide::totals::Totals,
 };
 use protocol::{Epoch, FaceId, LocationId, RowHash, Seq, UnixMs, message::Customer as Content};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use std::{fmt, str::FromStr};
 
 /// One change.
@@ -209,7 +209,7 @@ pub async fn insert_with_rewrite(
 /// done. (What each part changes depends on what the first one gives; of a location that somebody else is changing it waits
 /// for the end of that, and then looks at what was committed.)
 pub async fn insert_with_rewrite_if_unmoved(
-    pool: &PgPool,
+    on: impl PgExecutor<'_>,
     location: &LocationId,
     entry: &Entry,
     (content, row_hash): (&Content, RowHash),
@@ -229,7 +229,7 @@ pub async fn insert_with_rewrite_if_unmoved(
         .bind(content.flag.as_str())
         .bind(&row_hash.to_bytes()[..])
         .bind(newest_head.0)
-        .execute(pool)
+        .execute(on)
         .await?;
     Ok(done.rows_affected() == 1)
 }

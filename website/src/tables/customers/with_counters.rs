@@ -3,7 +3,7 @@
 use super::{Customer, Row};
 use crate::{column, decide::totals::Totals};
 use protocol::{DigestKey, Epoch, FaceId, LocationId, Seq, UnixMs};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 /// A live row, and what a change of it needs of its location, all of one moment.
 pub struct WithCounters {
@@ -32,7 +32,7 @@ struct Both {
 
 /// The row, if it is live. One statement, which on PostgreSQL needs no transaction around it to be of one moment.
 pub async fn with_counters(
-    pool: &PgPool,
+    on: impl PgExecutor<'_>,
     location: &LocationId,
     face_id: &FaceId,
 ) -> sqlx::Result<Option<WithCounters>> {
@@ -46,7 +46,7 @@ pub async fn with_counters(
     )
     .bind(location.as_str())
     .bind(face_id.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(on)
     .await?;
     let Some(both) = both else { return Ok(None) };
     Ok(Some(WithCounters {
