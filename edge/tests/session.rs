@@ -359,6 +359,7 @@ async fn a_healthy_cache_is_read_back_without_a_doubt_while_changes_come() {
         site.remove(&format!("face_{}", (n * 7) % 400)).await;
         site.put(&format!("new_{n}"), "", 1_000 + n).await;
         site.head().await;
+        // Changes come about as often as slices are read, so that a pass meets rows that came, went and changed in it.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     in_step(&site, &edge).await;
