@@ -7,11 +7,11 @@
 //! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is `Lost`,
 //! and says so at the next CONNECT.
 
+use crate::codec::packet::QoS;
 use crate::lane::Counters;
 use crate::limits::Quota;
 use crate::message::{LANES, Lane, Message};
 use crate::outgoing::Outgoing;
-use crate::packet::QoS;
 use crate::replay::Replay;
 use std::collections::VecDeque;
 

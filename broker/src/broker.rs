@@ -1,14 +1,17 @@
 //! The broker as its owner sees it: started, asked, stopped.
 
 use crate::counters::Counters;
+use crate::dispatch;
 use crate::door::Door;
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::places::Places;
 use crate::principal::{Login, Principal};
+use crate::report;
 use crate::report::View;
-use crate::{dispatch, report, router, wills};
+use crate::router;
+use crate::wills;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,15 @@
 //! One connected client: what it sends, and what the broker answers.
 
 use crate::access::{Action, may};
-use crate::decode::frame;
+use crate::codec::decode::frame;
+use crate::codec::packet::{
+    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
+    Terms,
+};
+use crate::codec::v5;
+use crate::codec::v5::aliases::Taken;
+use crate::codec::v5::fault::Fault;
+use crate::codec::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::denials::Denied;
 use crate::door::Door;
 use crate::end::End;
@@ -9,19 +17,11 @@ use crate::filter::Filter;
 use crate::handshake::session_expiry;
 use crate::message::Draft;
 use crate::outbox::{Outbox, Written};
-use crate::packet::{
-    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
-    Terms,
-};
 use crate::principal::Principal;
 use crate::rate::Rate;
 use crate::session::Session;
 use crate::state::{Filled, TakingIn};
 use crate::topic::{BadTopic, check_name};
-use crate::v5;
-use crate::v5::aliases::Taken;
-use crate::v5::fault::Fault;
-use crate::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -82,15 +82,15 @@ async fn probe_once(door: &Door) -> Result<(), Dead> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::packet::{Dialect, Options, QoS};
+    use crate::codec::properties::Properties;
     use crate::door::{Coming, Start};
     use crate::filter::Filter;
     use crate::lane::{Arrival, Lanes};
     use crate::limits::Limits;
     use crate::message::Message;
     use crate::outbox::Outbox;
-    use crate::packet::{Dialect, Options, QoS};
     use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused};
-    use crate::properties::Properties;
     use crate::router;
     use crate::state::{Filled, Lifetime};
     use tokio::time::Instant;

@@ -5,6 +5,8 @@
 //! waiting or while a socket is written.
 
 use crate::access::{Action, may};
+use crate::codec::packet::{Options, QoS};
+use crate::codec::v5::reason::{SubscribeReason, UnsubscribeReason};
 use crate::counters::{Counters, Tally};
 use crate::denials::Denials;
 use crate::filter::Filter;
@@ -12,14 +14,12 @@ use crate::index::{Entry, Index};
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::message::Draft;
-use crate::packet::{Options, QoS};
 use crate::principal::{Identity, Login, Principal};
 use crate::retained::Kept;
 use crate::router::Dead;
 use crate::session::Session;
 use crate::sessions::{HANDOVER, NotOwned, Owned, Sessions};
 use crate::state::Lifetime;
-use crate::v5::reason::{SubscribeReason, UnsubscribeReason};
 use crate::wills::Wills;
 use parking_lot::RwLock;
 use std::sync::Arc;

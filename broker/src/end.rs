@@ -1,8 +1,8 @@
 //! Why a connection ended.
 
+use crate::codec::v5::fault::Fault;
+use crate::codec::v5::reason::DisconnectReason;
 use crate::counters::Tally;
-use crate::v5::fault::Fault;
-use crate::v5::reason::DisconnectReason;
 use crate::window::Mismatch;
 
 /// Why a connection ended.

@@ -1,13 +1,13 @@
 //! How messages get to sessions: as they come out of the lanes, or from the maps for whoever has fallen behind.
 
 use crate::backlog::{Client, Offered};
+use crate::codec::packet::QoS;
 use crate::door::Door;
 use crate::index::{Entry, Found, Group};
 use crate::lane::Arrival;
 use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::outgoing::{Outgoing, Route};
-use crate::packet::QoS;
 use crate::replay::lanes_of;
 use crate::retained::{Clears, Wanted};
 use crate::session::Session;

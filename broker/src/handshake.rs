@@ -1,19 +1,19 @@
 //! From the first byte of a connection to its CONNACK.
 
 use crate::access::{Action, may};
-use crate::decode::{Greeting, Malformed, frame, may_be_connect};
+use crate::codec::decode::{Greeting, Malformed, frame, may_be_connect};
+use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
+use crate::codec::v5::fault::Fault;
 use crate::denials::Denied;
 use crate::door::{Coming, Door, Entered, Start};
 use crate::goodbye::{self, Parting};
 use crate::limits::Limits;
 use crate::message::Draft;
-use crate::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::places::Caller;
 use crate::principal::{Credentials, Principal, Refused};
 use crate::sessions::NotOwned;
 use crate::state::Lifetime;
 use crate::topic::check_name;
-use crate::v5::fault::Fault;
 use crate::welcome::{Refusal, Welcome, fits, refuse};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;

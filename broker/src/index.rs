@@ -1,8 +1,8 @@
 //! Who is subscribed to what: a tree of filter levels, walked along a topic's levels.
 
+use crate::codec::packet::Options;
 use crate::filter::Filter;
 use crate::lane::Counters;
-use crate::packet::Options;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -185,9 +185,9 @@ impl<S> Node<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::packet::QoS;
     use crate::limits::Limits;
     use crate::message::LANES;
-    use crate::packet::QoS;
     use crate::topic::matches;
     use proptest::prelude::*;
 

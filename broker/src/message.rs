@@ -1,8 +1,8 @@
 //! A message on its way through the broker, and its envelope: the one opaque payload that the router sees.
 
 use crate::clock::Moment;
-use crate::packet::QoS;
-use crate::properties::Properties;
+use crate::codec::packet::QoS;
+use crate::codec::properties::Properties;
 use bytes::Bytes;
 
 /// How many lanes there are; see `lane`.

@@ -1,13 +1,15 @@
 //! What is ready to be written to one client, in the protocol it speaks.
 
 use crate::clock::Moment;
-use crate::encode::{self, Dup};
+use crate::codec::encode::{self, Dup};
+use crate::codec::packet::{Dialect, PacketId, QoS, Reasons, Terms};
+use crate::codec::v5::aliases::Given;
+use crate::codec::v5::encode::{self as five, Why};
+use crate::codec::v5::publish::{Named, Outbound};
+use crate::codec::v5::reason::{
+    AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason,
+};
 use crate::outgoing::Outgoing;
-use crate::packet::{Dialect, PacketId, QoS, Reasons, Terms};
-use crate::v5::aliases::Given;
-use crate::v5::encode::{self as five, Why};
-use crate::v5::publish::{Named, Outbound};
-use crate::v5::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use bytes::BytesMut;
 
 /// Packets for one client.

@@ -1,8 +1,8 @@
 //! A message on its way to one subscriber.
 
+use crate::codec::packet::{Options, QoS};
+use crate::codec::properties::SubscriptionId;
 use crate::message::Message;
-use crate::packet::{Options, QoS};
-use crate::properties::SubscriptionId;
 use std::sync::Arc;
 
 /// A message for one subscriber.

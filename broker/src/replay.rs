@@ -1,11 +1,11 @@
 //! The retained messages of a new subscription, fetched from the maps a page at a time, so that any number of
 //! them costs a session no more than a page.
 
+use crate::codec::packet::{Options, QoS};
 use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
 use crate::message::{Lane, Message, Publisher};
 use crate::outgoing::Outgoing;
-use crate::packet::{Options, QoS};
 use crate::retained::{Clears, Place, Wanted};
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! The broker's own topics, `view/broker` and those below `$SYS/broker/`, and the housekeeping that goes with its
 //! rhythm.
 
+use crate::codec::packet::QoS;
+use crate::codec::properties::Properties;
 use crate::counters::Counters;
 use crate::door::Door;
 use crate::message::Draft;
-use crate::packet::QoS;
-use crate::properties::Properties;
 use crate::sys;
 use serde::Serialize;
 use std::collections::HashMap;

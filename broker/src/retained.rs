@@ -196,7 +196,7 @@ fn range(filter: &str) -> (Option<Place>, Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::QoS;
+    use crate::codec::packet::QoS;
     use proptest::prelude::*;
 
     fn message(topic: &str, payload: &str, counter: u64) -> Arc<Message> {

@@ -2,13 +2,13 @@
 
 use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
 use crate::clock::Moment;
+use crate::codec::packet::{Options, PacketId, QoS, SendRetained};
 use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
 use crate::message::{Message, Publisher};
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
-use crate::packet::{Options, PacketId, QoS, SendRetained};
 use crate::replay::{Peek, Replay, lanes_of};
 use crate::window::{Mismatch, Window};
 use std::collections::HashSet;

@@ -1,15 +1,15 @@
 //! The answer to a CONNECT, in the protocol that it spoke.
 
-use crate::encode::{self, ConnectCode};
+use crate::codec::encode::{self, ConnectCode};
+use crate::codec::packet::Dialect;
+use crate::codec::v5::connack;
+use crate::codec::v5::encode::Why;
+use crate::codec::v5::fault::Fault;
+use crate::codec::v5::reason::ConnectReason;
 use crate::outbox::packet_bytes;
-use crate::packet::Dialect;
-use crate::v5::connack;
-use crate::v5::encode::Why;
-use crate::v5::fault::Fault;
-use crate::v5::reason::ConnectReason;
 use bytes::BytesMut;
 
-pub use crate::v5::connack::Welcome;
+pub use crate::codec::v5::connack::Welcome;
 
 /// Why a client is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

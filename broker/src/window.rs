@@ -2,11 +2,11 @@
 //! come in any order; what is left when the client goes is sent again, in order, when it comes back.
 
 use crate::clock::Moment;
-use crate::encode::Dup;
+use crate::codec::encode::Dup;
+use crate::codec::packet::{PacketId, QoS};
+use crate::codec::v5::reason::ReleaseReason;
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
-use crate::packet::{PacketId, QoS};
-use crate::v5::reason::ReleaseReason;
 use std::collections::VecDeque;
 
 /// Messages in flight, oldest first.
@@ -154,10 +154,10 @@ impl Flight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::frame;
+    use crate::codec::decode::frame;
+    use crate::codec::packet::{Dialect, Options, Terms};
     use crate::message::Message;
     use crate::outgoing::Route;
-    use crate::packet::{Dialect, Options, Terms};
     use std::num::NonZeroU32;
 
     fn outgoing(payload: &str, qos: QoS) -> Outgoing {

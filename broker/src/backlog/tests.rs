@@ -1,7 +1,7 @@
 use super::*;
+use crate::codec::packet::Options;
 use crate::limits::Limits;
 use crate::outgoing::Route;
-use crate::packet::Options;
 use crate::retained::{Clears, Retained, Room, Wanted};
 use proptest::prelude::*;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! The other end of a connection that has no socket.
 
 use super::script::{Move, Script, packet};
+use crate::codec::decode::frame;
 use crate::connection;
-use crate::decode::frame;
 use crate::door::Door;
 use crate::places::Places;
 use bytes::{Buf, BufMut, Bytes, BytesMut};

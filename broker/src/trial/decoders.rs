@@ -1,12 +1,12 @@
 //! Any bytes, read as packets of either protocol.
 
-use crate::decode::{Frame, frame};
-use crate::encode::{self, Dup};
+use crate::codec::decode::{Frame, frame};
+use crate::codec::encode::{self, Dup};
+use crate::codec::packet::{Delivery, Dialect, Packet, Publish, QoS, Terms};
+use crate::codec::properties::AliasedTopic;
+use crate::codec::v5;
+use crate::codec::v5::publish::{Named, Outbound};
 use crate::outbox::Outbox;
-use crate::packet::{Delivery, Dialect, Packet, Publish, QoS, Terms};
-use crate::properties::AliasedTopic;
-use crate::v5;
-use crate::v5::publish::{Named, Outbound};
 use bytes::BytesMut;
 
 /// Longer packets are refused before they are looked at.

@@ -2,6 +2,7 @@
 
 use super::client::{Client, connect};
 use super::script::packet;
+use crate::codec::properties::put_binary;
 use crate::dispatch;
 use crate::door::Door;
 use crate::lane::Lanes;
@@ -9,7 +10,6 @@ use crate::limits::{Limits, Quota};
 use crate::message::Lane;
 use crate::places::Places;
 use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
-use crate::properties::put_binary;
 use crate::router;
 use crate::user::{Rights, User};
 use bytes::{BufMut, Bytes, BytesMut};

@@ -1,7 +1,7 @@
 //! Random bytes as what a client does: a CONNECT and some packets, few of them right.
 
-use crate::encode::length;
-use crate::properties::put_binary;
+use crate::codec::encode::length;
+use crate::codec::properties::put_binary;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Who logs in, with which client id; the last ones are turned away.

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::publish::Named;
-use crate::properties::{Alias, AliasedTopic};
+use crate::codec::properties::{Alias, AliasedTopic};
 use std::collections::HashMap;
 use std::sync::Arc;
 

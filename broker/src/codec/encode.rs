@@ -1,7 +1,7 @@
 //! Packets to bytes, appended to what is waiting to be written.
 
-use crate::packet::{PacketId, QoS};
-use crate::v5::reason::SubscribeReason;
+use super::packet::{PacketId, QoS};
+use super::v5::reason::SubscribeReason;
 use bytes::{BufMut, BytesMut};
 
 /// CONNACK return codes of MQTT 3.1.1.
@@ -124,9 +124,9 @@ pub fn length(out: &mut BytesMut, mut bytes: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::frame;
-    use crate::packet::{Delivery, Packet, Publish};
-    use crate::properties::{AliasedTopic, Properties};
+    use crate::codec::decode::frame;
+    use crate::codec::packet::{Delivery, Packet, Publish};
+    use crate::codec::properties::{AliasedTopic, Properties};
 
     #[test]
     fn a_publish_is_read_as_it_was_written() {

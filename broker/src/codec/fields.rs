@@ -1,7 +1,7 @@
 //! What is left of a packet's body, read field by field.
 
-use crate::decode::Malformed;
-use crate::packet::PacketId;
+use super::decode::Malformed;
+use super::packet::PacketId;
 
 /// What is left of a packet's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! What is wrong with a packet, and what the client is told about it.
 
 use super::reason::{ConnectReason, DisconnectReason};
-use crate::decode::Malformed;
+use crate::codec::decode::Malformed;
 
 /// Why a packet is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,13 +1,13 @@
 //! Bytes to packets. Any bytes give a packet, "more please" or an error; nothing here panics, and nothing is
 //! allocated but the list of filters of one packet that has arrived completely.
 
-use crate::fields::Fields;
-use crate::packet::{
+use super::fields::Fields;
+use super::packet::{
     Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Subscribe, WillPacket,
 };
-use crate::properties::{AliasedTopic, Properties};
-use crate::v5::fault::Fault;
-use crate::v5::reason::{AckReason, ReleaseReason};
+use super::properties::{AliasedTopic, Properties};
+use super::v5::fault::Fault;
+use super::v5::reason::{AckReason, ReleaseReason};
 
 /// Why bytes are not a packet of MQTT 3.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +103,8 @@ impl<'a> Frame<'a> {
         match (name, version) {
             ("MQTT", 4) => Ok(Greeting::Connect(connect(fields)?)),
             ("MQTT", 5) => {
-                Ok(crate::v5::connect::connect(fields).map_or_else(Greeting::Faulty, Greeting::Connect))
+                Ok(crate::codec::v5::connect::connect(fields)
+                    .map_or_else(Greeting::Faulty, Greeting::Connect))
             }
             ("MQTT" | "MQIsdp", other) => Ok(Greeting::OtherVersion(other)),
             _ => Err(Malformed::Protocol),
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn packets_are_understood() {
-        let id = crate::packet::PacketId::new(7).unwrap();
+        let id = crate::codec::packet::PacketId::new(7).unwrap();
         let cases: &[(&[u8], Packet<'_>)] = &[
             (
                 b"\x33\x07\x00\x01a\x00\x07hi",

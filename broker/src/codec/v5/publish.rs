@@ -1,9 +1,9 @@
 //! PUBLISH as a server sends it.
 
 use super::encode::{packet_bytes, variable_bytes};
-use crate::encode::{Dup, length};
-use crate::packet::{PacketId, QoS};
-use crate::properties::{Alias, SubscriptionId};
+use crate::codec::encode::{Dup, length};
+use crate::codec::packet::{PacketId, QoS};
+use crate::codec::properties::{Alias, SubscriptionId};
 use bytes::{BufMut, BytesMut};
 
 /// A message on its way to one client.

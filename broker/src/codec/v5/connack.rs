@@ -2,8 +2,8 @@
 
 use super::encode::{Why, fitting, packet_bytes, variable_bytes};
 use super::reason::ConnectReason;
-use crate::encode::length;
-use crate::properties::put_binary;
+use crate::codec::encode::length;
+use crate::codec::properties::put_binary;
 use bytes::{BufMut, BytesMut};
 
 /// The longest packet that the protocol has a length for, less its first bytes.

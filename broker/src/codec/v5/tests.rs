@@ -4,13 +4,13 @@ use super::decode::packet;
 use super::fault::Fault;
 use super::publish::{Named, Outbound};
 use super::reason::{AckReason, DisconnectReason, ReleaseReason};
-use crate::decode::{Greeting, Malformed, frame};
-use crate::encode::Dup;
-use crate::packet::{
+use crate::codec::decode::{Greeting, Malformed, frame};
+use crate::codec::encode::Dup;
+use crate::codec::packet::{
     Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons,
     SendRetained, Subscribe, Terms, WillPacket,
 };
-use crate::properties::{
+use crate::codec::properties::{
     Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties,
 };
 use bytes::{BufMut, BytesMut};
@@ -230,11 +230,11 @@ fn user_section(pairs: &[(String, String)]) -> Vec<u8> {
     let mut section = Vec::new();
     for (name, value) in pairs {
         section.put_u8(0x26);
-        crate::properties::put_binary(&mut section, name.as_bytes());
-        crate::properties::put_binary(&mut section, value.as_bytes());
+        crate::codec::properties::put_binary(&mut section, name.as_bytes());
+        crate::codec::properties::put_binary(&mut section, value.as_bytes());
     }
     let mut bytes = BytesMut::new();
-    crate::encode::length(&mut bytes, section.len());
+    crate::codec::encode::length(&mut bytes, section.len());
     bytes.put_slice(&section);
     bytes.to_vec()
 }
@@ -247,7 +247,7 @@ proptest! {
         first in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
         let _ = packet(first, &body);
-        let _ = super::connect::connect(crate::fields::Fields(&body));
+        let _ = super::connect::connect(crate::codec::fields::Fields(&body));
     }
 
     /// Nearer to what is right, so that properties are reached.
@@ -263,7 +263,7 @@ proptest! {
         let body = [head, &[section.len() as u8], &section, b"\x00\x01a\x00"].concat();
         let flags = if matches!(kind, 6 | 8 | 10) { 2 } else { 0 };
         let _ = packet(kind << 4 | flags, &body);
-        let _ = super::connect::connect(crate::fields::Fields(
+        let _ = super::connect::connect(crate::codec::fields::Fields(
             &[&b"\x02\x00\x00"[..], &[section.len() as u8], &section, b"\x00\x00"].concat()
         ));
     }
@@ -280,7 +280,7 @@ proptest! {
         pairs in proptest::collection::vec(("[a-z]{0,9}", "[a-zé]{0,9}"), 0..20),
     ) {
         let section = user_section(&pairs);
-        let section = Section::read(&mut crate::fields::Fields(&section)).unwrap();
+        let section = Section::read(&mut crate::codec::fields::Fields(&section)).unwrap();
         let user: UserProperties<'_> = Properties::of_section(section).user;
         let format = format.map(|text| if text { PayloadFormat::Text } else { PayloadFormat::Bytes });
         let properties = Properties {

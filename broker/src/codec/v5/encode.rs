@@ -2,9 +2,9 @@
 //! would otherwise be larger than the client can take.
 
 use super::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
-use crate::encode::length;
-use crate::packet::{PacketId, QoS};
-use crate::properties::put_binary;
+use crate::codec::encode::length;
+use crate::codec::packet::{PacketId, QoS};
+use crate::codec::properties::put_binary;
 use bytes::{BufMut, BytesMut};
 
 /// Bytes of a variable number.
@@ -141,9 +141,9 @@ pub fn disconnect(out: &mut BytesMut, why: Why<'_, DisconnectReason>, packet_max
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::frame;
-    use crate::packet::Packet;
-    use crate::v5::decode::packet;
+    use crate::codec::decode::frame;
+    use crate::codec::packet::Packet;
+    use crate::codec::v5::decode::packet;
 
     fn read(bytes: &BytesMut) -> Packet<'_> {
         let frame = frame(bytes, 1_000_000).unwrap().unwrap();

@@ -1,10 +1,10 @@
 //! CONNECT of MQTT 5.0.
 
 use super::fault::Fault;
-use crate::decode::Malformed;
-use crate::fields::Fields;
-use crate::packet::{Connect, Dialect, QoS, Reasons, Terms, WillPacket};
-use crate::properties::{Properties, Property, Section, once};
+use crate::codec::decode::Malformed;
+use crate::codec::fields::Fields;
+use crate::codec::packet::{Connect, Dialect, QoS, Reasons, Terms, WillPacket};
+use crate::codec::properties::{Properties, Property, Section, once};
 
 /// What stands behind the protocol's version.
 pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {

@@ -2,12 +2,12 @@
 
 use super::fault::Fault;
 use super::reason::{AckReason, FarewellReason, ReleaseReason};
-use crate::decode::Malformed;
-use crate::fields::Fields;
-use crate::packet::{
+use crate::codec::decode::Malformed;
+use crate::codec::fields::Fields;
+use crate::codec::packet::{
     Delivery, Farewell, FarewellWill, Options, Packet, Publish, QoS, SendRetained, Subscribe,
 };
-use crate::properties::{AliasedTopic, Properties, Property, Section, once};
+use crate::codec::properties::{AliasedTopic, Properties, Property, Section, once};
 
 /// Understands a packet after CONNECT: its first byte and its body.
 pub fn packet(first: u8, body: &[u8]) -> Result<Packet<'_>, Fault> {
