@@ -1,5 +1,6 @@
 //! The broker as its owner sees it: started, asked, stopped.
 
+use crate::auth::principal::{Login, Principal};
 use crate::counters::Counters;
 use crate::dispatch;
 use crate::door::Door;
@@ -7,7 +8,6 @@ use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::places::Places;
-use crate::principal::{Login, Principal};
 use crate::report;
 use crate::report::View;
 use crate::router;

@@ -1,6 +1,7 @@
 //! One connected client: what it sends, and what the broker answers.
 
-use crate::access::{Action, may};
+use crate::auth::access::{Action, may};
+use crate::auth::principal::Principal;
 use crate::codec::decode::frame;
 use crate::codec::packet::{
     Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
@@ -17,7 +18,6 @@ use crate::filter::Filter;
 use crate::handshake::session_expiry;
 use crate::message::Draft;
 use crate::outbox::{Outbox, Written};
-use crate::principal::Principal;
 use crate::rate::Rate;
 use crate::session::Session;
 use crate::state::{Filled, TakingIn};

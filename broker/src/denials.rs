@@ -1,7 +1,7 @@
 //! Refusals in the log: the first few of a while one by one, the others as a number, so that whoever is refused ten
 //! thousand times a second fills no disk. All of them are counted in `Tally`.
 
-use crate::principal::Principal;
+use crate::auth::principal::Principal;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -82,6 +82,7 @@ async fn probe_once(door: &Door) -> Result<(), Dead> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused};
     use crate::codec::packet::{Dialect, Options, QoS};
     use crate::codec::properties::Properties;
     use crate::door::{Coming, Start};
@@ -90,7 +91,6 @@ mod tests {
     use crate::limits::Limits;
     use crate::message::Message;
     use crate::outbox::Outbox;
-    use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused};
     use crate::router;
     use crate::state::{Filled, Lifetime};
     use tokio::time::Instant;

@@ -4,7 +4,8 @@
 //! Architecture invariant: locks are taken in the order index, session, lane, and none of them is held while
 //! waiting or while a socket is written.
 
-use crate::access::{Action, may};
+use crate::auth::access::{Action, may};
+use crate::auth::principal::{Identity, Login, Principal};
 use crate::codec::packet::{Options, QoS};
 use crate::codec::v5::reason::{SubscribeReason, UnsubscribeReason};
 use crate::counters::{Counters, Tally};
@@ -14,7 +15,6 @@ use crate::index::{Entry, Index};
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::message::Draft;
-use crate::principal::{Identity, Login, Principal};
 use crate::retained::Kept;
 use crate::router::Dead;
 use crate::session::Session;

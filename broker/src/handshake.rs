@@ -1,6 +1,7 @@
 //! From the first byte of a connection to its CONNACK.
 
-use crate::access::{Action, may};
+use crate::auth::access::{Action, may};
+use crate::auth::principal::{Credentials, Principal, Refused};
 use crate::codec::decode::{Greeting, Malformed, frame, may_be_connect};
 use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::codec::v5::fault::Fault;
@@ -10,7 +11,6 @@ use crate::goodbye::{self, Parting};
 use crate::limits::Limits;
 use crate::message::Draft;
 use crate::places::Caller;
-use crate::principal::{Credentials, Principal, Refused};
 use crate::sessions::NotOwned;
 use crate::state::Lifetime;
 use crate::topic::check_name;

@@ -46,9 +46,8 @@
 //! socket is written, and no client is waited for by another. Everything a client can make grow has a limit in
 //! [`Limits`] and a counter in [`Counters`].
 
-mod access;
 pub mod alone;
-mod asked;
+mod auth;
 mod backlog;
 mod broker;
 mod client;
@@ -71,16 +70,12 @@ mod listener;
 mod message;
 mod outbox;
 mod outgoing;
-mod pattern;
 mod places;
-mod policy;
-mod principal;
 mod rate;
 mod replay;
 mod report;
 mod retained;
 mod router;
-mod service;
 mod session;
 mod sessions;
 mod state;
@@ -89,18 +84,17 @@ mod tls;
 mod topic;
 #[cfg(any(test, fuzzing))]
 pub mod trial;
-mod user;
 mod websocket;
 mod welcome;
 mod wills;
 mod window;
 
-pub use access::{Action, may};
+pub use auth::access::{Action, may};
+pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+pub use auth::user::User;
 pub use broker::{Broker, Config, Failure, Gate, StartError};
 pub use counters::Counters;
 pub use limits::{Limits, Quota};
 pub use listener::{Carrier, Encryption, Listener, Plaintext};
-pub use principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 pub use tls::{Encrypted, Tls, TlsError, TlsFiles, first_certificate, trust};
-pub use user::User;
 pub use websocket::answer_websocket;

@@ -1,6 +1,6 @@
 //! A limit on everything a client can make grow.
 
-use crate::principal::Principal;
+use crate::auth::principal::Principal;
 use std::num::NonZeroU32;
 use std::time::Duration;
 

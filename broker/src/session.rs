@@ -1,10 +1,10 @@
 //! A session as the connections, the dispatcher and the table of sessions share it.
 
+use crate::auth::principal::{Identity, Principal};
 use crate::backlog::{Client, Offered};
 use crate::codec::packet::QoS;
 use crate::message::Publisher;
 use crate::outgoing::Outgoing;
-use crate::principal::{Identity, Principal};
 use crate::state::State;
 use crate::wills::Place;
 use parking_lot::{Mutex, MutexGuard};

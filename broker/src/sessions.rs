@@ -1,9 +1,9 @@
 //! The table of sessions: who is here, who is away, and how one connection follows another.
 
+use crate::auth::principal::{Identity, Principal};
 use crate::backlog::Client;
 use crate::limits::Limits;
 use crate::message::Publisher;
-use crate::principal::{Identity, Principal};
 use crate::session::{Key, Session, Ticket};
 use crate::state::{Lifetime, State};
 use parking_lot::Mutex;

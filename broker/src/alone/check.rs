@@ -2,11 +2,11 @@
 
 use super::cli::say;
 use super::settings::{Role, Settings};
-use crate::access::{Action, may};
+use crate::auth::access::{Action, may};
+use crate::auth::principal::{Principal, Scope};
+use crate::auth::user::{Rights, User};
 use crate::limits::Limits;
-use crate::principal::{Principal, Scope};
 use crate::topic::{check_filter, check_name};
-use crate::user::{Rights, User};
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use parking_lot::RwLock;

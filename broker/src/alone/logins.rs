@@ -2,13 +2,13 @@
 
 use super::passwd;
 use super::settings::{KnownUser, Role, Settings};
-use crate::access::Action;
-use crate::asked::Asked;
-use crate::pattern::Who;
-use crate::policy::Policy;
-use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
-use crate::service::Superuser;
-use crate::user::{Rights, User};
+use crate::auth::access::Action;
+use crate::auth::auth_cache::Asked;
+use crate::auth::auth_http::Superuser;
+use crate::auth::pattern::Who;
+use crate::auth::policy::Policy;
+use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use crate::auth::user::{Rights, User};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;

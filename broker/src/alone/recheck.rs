@@ -1,11 +1,11 @@
 //! Notices that a service has taken rights away. Whom it names as shut out is disconnected at once, with all that
 //! waits for him. And what its users are subscribed to is asked about again and again, for services that name nobody.
 
-use crate::access::Action;
-use crate::asked::Asked;
+use crate::auth::access::Action;
+use crate::auth::auth_cache::Asked;
+use crate::auth::principal::Principal;
+use crate::auth::user::{Rights, User};
 use crate::broker::Broker;
-use crate::principal::Principal;
-use crate::user::{Rights, User};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

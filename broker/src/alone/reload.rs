@@ -3,9 +3,9 @@
 use super::logins::Logins;
 use super::places::Place;
 use super::settings::Settings;
+use crate::auth::principal::Principal;
+use crate::auth::user::{Rights, User};
 use crate::broker::Broker;
-use crate::principal::Principal;
-use crate::user::{Rights, User};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::Signal;

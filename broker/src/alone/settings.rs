@@ -3,11 +3,11 @@
 use super::passwd;
 use super::places::{Place, PlaceEntry};
 use super::settings_limits::LimitSettings;
-use crate::asked::Keep;
+use crate::auth::auth_cache::Keep;
+use crate::auth::auth_http::Places;
+use crate::auth::pattern::Pattern;
+use crate::auth::policy::{Effect, Policy, Rule, Users, Verbs};
 use crate::limits::Limits;
-use crate::pattern::Pattern;
-use crate::policy::{Effect, Policy, Rule, Users, Verbs};
-use crate::service::Places;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::ops::Range;

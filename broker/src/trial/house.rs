@@ -2,6 +2,8 @@
 
 use super::client::{Client, connect};
 use super::script::packet;
+use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use crate::auth::user::{Rights, User};
 use crate::codec::properties::put_binary;
 use crate::dispatch;
 use crate::door::Door;
@@ -9,9 +11,7 @@ use crate::lane::Lanes;
 use crate::limits::{Limits, Quota};
 use crate::message::Lane;
 use crate::places::Places;
-use crate::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 use crate::router;
-use crate::user::{Rights, User};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 use super::house::{House, enter};
 use super::{decode, script};
-use crate::principal::Principal;
+use crate::auth::principal::Principal;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,6 +1,6 @@
 //! Who a client is, and the one trait through which the broker asks.
 
-use crate::user::User;
+use super::user::User;
 use protocol::{EdgeId, LocationId};
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin};
 

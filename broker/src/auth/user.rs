@@ -1,9 +1,9 @@
 //! Somebody whose rights come from the settings of a stand-alone broker, or from whom those settings name.
 
-use crate::access::Action;
-use crate::asked::Asked;
-use crate::pattern::Who;
-use crate::policy::Policy;
+use super::access::Action;
+use super::auth_cache::Asked;
+use super::pattern::Who;
+use super::policy::Policy;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Who may publish and subscribe where: one pure function, deny by default.
 
-use crate::principal::{Principal, Scope};
+use super::principal::{Principal, Scope};
 use protocol::{EdgeId, LocationId, Topic};
 
 /// What a client wants to do. A will is a publish; clearing a retained topic is a retained publish.

@@ -5,8 +5,8 @@
 //! any of it. So a subscription to `a/#` is refused when `a/secret` is denied, and one to `a/+` when only `a/b` is
 //! allowed.
 
-use crate::access::Action;
-use crate::pattern::{Pattern, Who};
+use super::access::Action;
+use super::pattern::{Pattern, Who};
 
 /// Every rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

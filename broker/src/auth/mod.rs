@@ -1,0 +1,9 @@
+//! Who a client is and what it may do: principals, rights, policies, and a service that is asked over HTTP.
+
+pub mod access;
+pub mod auth_cache;
+pub mod auth_http;
+pub mod pattern;
+pub mod policy;
+pub mod principal;
+pub mod user;
