@@ -1,12 +1,12 @@
 //! The broker as its owner sees it: started, asked, stopped.
 
 use crate::auth::principal::{Login, Principal};
-use crate::counters::Counters;
 use crate::dispatch;
 use crate::door::Door;
 use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
+use crate::observe::counters::Counters;
 use crate::places::Places;
 use crate::report;
 use crate::report::View;

@@ -2,7 +2,7 @@
 
 use crate::codec::v5::fault::Fault;
 use crate::codec::v5::reason::DisconnectReason;
-use crate::counters::Tally;
+use crate::observe::counters::Tally;
 use crate::window::Mismatch;
 
 /// Why a connection ended.

@@ -1,8 +1,8 @@
 //! A message on its way through the broker, and its envelope: the one opaque payload that the router sees.
 
-use crate::clock::Moment;
 use crate::codec::packet::QoS;
 use crate::codec::properties::Properties;
+use crate::observe::clock::Moment;
 use bytes::Bytes;
 
 /// How many lanes there are; see `lane`.

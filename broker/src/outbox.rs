@@ -1,6 +1,5 @@
 //! What is ready to be written to one client, in the protocol it speaks.
 
-use crate::clock::Moment;
 use crate::codec::encode::{self, Dup};
 use crate::codec::packet::{Dialect, PacketId, QoS, Reasons, Terms};
 use crate::codec::v5::aliases::Given;
@@ -9,6 +8,7 @@ use crate::codec::v5::publish::{Named, Outbound};
 use crate::codec::v5::reason::{
     AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason,
 };
+use crate::observe::clock::Moment;
 use crate::outgoing::Outgoing;
 use bytes::BytesMut;
 

@@ -1,7 +1,7 @@
 //! Who may stay: a bound on connections, on those of one address, and on those that have not said who they are.
 
-use crate::counters::Tally;
 use crate::limits::Limits;
+use crate::observe::counters::Tally;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

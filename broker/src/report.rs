@@ -3,10 +3,10 @@
 
 use crate::codec::packet::QoS;
 use crate::codec::properties::Properties;
-use crate::counters::Counters;
 use crate::door::Door;
 use crate::message::Draft;
-use crate::sys;
+use crate::observe::counters::Counters;
+use crate::observe::sys;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;

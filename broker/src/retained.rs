@@ -1,8 +1,8 @@
 //! The retained messages of one lane, ordered so that a filter's topics lie together and a collection's own
 //! topic comes after its members.
 
-use crate::clock::Moment;
 use crate::message::Message;
+use crate::observe::clock::Moment;
 use crate::topic::matches;
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,12 +1,12 @@
 //! The state of one session: its subscriptions, what it has yet to get, what is in flight. No socket, no clock.
 
 use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
-use crate::clock::Moment;
 use crate::codec::packet::{Options, PacketId, QoS, SendRetained};
 use crate::filter::Filter;
 use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
 use crate::message::{Message, Publisher};
+use crate::observe::clock::Moment;
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
 use crate::replay::{Peek, Replay, lanes_of};

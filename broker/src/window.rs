@@ -1,10 +1,10 @@
 //! What has been sent to a client with QoS 1 or 2 and is not done yet. Packet ids are the broker's own; acks may
 //! come in any order; what is left when the client goes is sent again, in order, when it comes back.
 
-use crate::clock::Moment;
 use crate::codec::encode::Dup;
 use crate::codec::packet::{PacketId, QoS};
 use crate::codec::v5::reason::ReleaseReason;
+use crate::observe::clock::Moment;
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
 use std::collections::VecDeque;

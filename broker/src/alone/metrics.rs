@@ -1,6 +1,6 @@
 //! The counters in Prometheus' text format.
 
-use crate::counters::Counters;
+use crate::observe::counters::Counters;
 use serde_json::Value;
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The topics that dashboards for MQTT brokers know, under `$SYS/broker/`, each with a plain text.
 
-use crate::counters::Counters;
+use super::counters::Counters;
 use std::time::Duration;
 
 /// What they begin with.
