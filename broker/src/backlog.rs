@@ -8,11 +8,11 @@
 //! and says so at the next CONNECT.
 
 use crate::codec::packet::QoS;
-use crate::lane::Counters;
 use crate::limits::Quota;
-use crate::message::{LANES, Lane, Message};
 use crate::outgoing::Outgoing;
 use crate::replay::Replay;
+use crate::routing::lane::Counters;
+use crate::routing::message::{LANES, Lane, Message};
 use std::collections::VecDeque;
 
 /// Whether the session's client is connected.

@@ -3,14 +3,14 @@
 use crate::auth::principal::{Login, Principal};
 use crate::dispatch;
 use crate::door::Door;
-use crate::lane::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::observe::counters::Counters;
 use crate::places::Places;
 use crate::report;
 use crate::report::View;
-use crate::router;
+use crate::routing::lane::Lanes;
+use crate::routing::router;
 use crate::wills;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Broker {
         let door = Arc::new(Door::new(lanes, limits, login));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (fail, failure) = watch::channel(None);
-        for (lane, outlet) in crate::message::Lane::all().zip::<Vec<_>>(outlets) {
+        for (lane, outlet) in crate::routing::message::Lane::all().zip::<Vec<_>>(outlets) {
             let (door, fail) = (Arc::clone(&door), fail.clone());
             tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::run(door, lane, outlet, fail)));
         }

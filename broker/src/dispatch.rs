@@ -2,8 +2,8 @@
 
 use crate::broker::Failure;
 use crate::door::Door;
-use crate::message::{Draft, Lane};
-use crate::router::{Dead, Outlet};
+use crate::routing::message::{Draft, Lane};
+use crate::routing::router::{Dead, Outlet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -86,12 +86,12 @@ mod tests {
     use crate::codec::packet::{Dialect, Options, QoS};
     use crate::codec::properties::Properties;
     use crate::door::{Coming, Start};
-    use crate::filter::Filter;
-    use crate::lane::{Arrival, Lanes};
     use crate::limits::Limits;
-    use crate::message::Message;
     use crate::outbox::Outbox;
-    use crate::router;
+    use crate::routing::filter::Filter;
+    use crate::routing::lane::{Arrival, Lanes};
+    use crate::routing::message::Message;
+    use crate::routing::router;
     use crate::state::{Filled, Lifetime};
     use tokio::time::Instant;
 

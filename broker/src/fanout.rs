@@ -3,13 +3,13 @@
 use crate::backlog::{Client, Offered};
 use crate::codec::packet::QoS;
 use crate::door::Door;
-use crate::index::{Entry, Found, Group};
-use crate::lane::Arrival;
-use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::outgoing::{Outgoing, Route};
 use crate::replay::lanes_of;
-use crate::retained::{Clears, Wanted};
+use crate::routing::index::{Entry, Found, Group};
+use crate::routing::lane::Arrival;
+use crate::routing::message::Message;
+use crate::routing::retained::{Clears, Wanted};
 use crate::session::Session;
 use crate::state::{Filled, Sent, Subscription};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use crate::codec::packet::{Options, QoS};
 use crate::codec::properties::SubscriptionId;
-use crate::message::Message;
+use crate::routing::message::Message;
 use std::sync::Arc;
 
 /// A message for one subscriber.

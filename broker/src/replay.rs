@@ -2,11 +2,11 @@
 //! them costs a session no more than a page.
 
 use crate::codec::packet::{Options, QoS};
-use crate::filter::Filter;
-use crate::lane::{Counters, Lanes};
-use crate::message::{Lane, Message, Publisher};
 use crate::outgoing::Outgoing;
-use crate::retained::{Clears, Place, Wanted};
+use crate::routing::filter::Filter;
+use crate::routing::lane::{Counters, Lanes};
+use crate::routing::message::{Lane, Message, Publisher};
+use crate::routing::retained::{Clears, Place, Wanted};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -4,9 +4,9 @@
 use crate::codec::packet::QoS;
 use crate::codec::properties::Properties;
 use crate::door::Door;
-use crate::message::Draft;
 use crate::observe::counters::Counters;
 use crate::observe::sys;
+use crate::routing::message::Draft;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;

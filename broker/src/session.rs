@@ -3,8 +3,8 @@
 use crate::auth::principal::{Identity, Principal};
 use crate::backlog::{Client, Offered};
 use crate::codec::packet::QoS;
-use crate::message::Publisher;
 use crate::outgoing::Outgoing;
+use crate::routing::message::Publisher;
 use crate::state::State;
 use crate::wills::Place;
 use parking_lot::{Mutex, MutexGuard};

@@ -3,7 +3,7 @@
 use crate::auth::principal::{Identity, Principal};
 use crate::backlog::Client;
 use crate::limits::Limits;
-use crate::message::Publisher;
+use crate::routing::message::Publisher;
 use crate::session::{Key, Session, Ticket};
 use crate::state::{Lifetime, State};
 use parking_lot::Mutex;

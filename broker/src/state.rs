@@ -2,14 +2,14 @@
 
 use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
 use crate::codec::packet::{Options, PacketId, QoS, SendRetained};
-use crate::filter::Filter;
-use crate::lane::{Counters, Lanes};
 use crate::limits::Quota;
-use crate::message::{Message, Publisher};
 use crate::observe::clock::Moment;
 use crate::outbox::{Outbox, Written};
 use crate::outgoing::Outgoing;
 use crate::replay::{Peek, Replay, lanes_of};
+use crate::routing::filter::Filter;
+use crate::routing::lane::{Counters, Lanes};
+use crate::routing::message::{Message, Publisher};
 use crate::window::{Mismatch, Window};
 use std::collections::HashSet;
 

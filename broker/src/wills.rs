@@ -1,7 +1,7 @@
 //! Wills that wait for their clients to come back.
 
 use crate::door::Door;
-use crate::message::Draft;
+use crate::routing::message::Draft;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;

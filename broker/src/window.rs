@@ -156,8 +156,8 @@ mod tests {
     use super::*;
     use crate::codec::decode::frame;
     use crate::codec::packet::{Dialect, Options, Terms};
-    use crate::message::Message;
     use crate::outgoing::Route;
+    use crate::routing::message::Message;
     use std::num::NonZeroU32;
 
     fn outgoing(payload: &str, qos: QoS) -> Outgoing {

@@ -6,7 +6,7 @@ use crate::auth::access::{Action, may};
 use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
 use crate::limits::Limits;
-use crate::topic::{check_filter, check_name};
+use crate::routing::topic::{check_filter, check_name};
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use parking_lot::RwLock;

@@ -2,7 +2,7 @@ use super::*;
 use crate::codec::packet::Options;
 use crate::limits::Limits;
 use crate::outgoing::Route;
-use crate::retained::{Clears, Retained, Room, Wanted};
+use crate::routing::retained::{Clears, Retained, Room, Wanted};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;

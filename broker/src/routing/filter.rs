@@ -1,7 +1,7 @@
 //! A subscription's filter: what it matches, and with whom it is shared.
 
+use super::topic::{BadTopic, check_filter};
 use crate::limits::Limits;
-use crate::topic::{BadTopic, check_filter};
 use std::sync::Arc;
 
 const SHARE: &str = "$share/";

@@ -291,7 +291,7 @@ mod tests {
         let filters =
             ["a", "a/#", "a/b", "a/b/#", "+/b/c", "a/+/c", "#", "store/L1/customers/#", "store/L2/+/e"];
         for filter in filters {
-            for name in names.iter().filter(|name| crate::topic::matches(filter, name)) {
+            for name in names.iter().filter(|name| crate::routing::topic::matches(filter, name)) {
                 let lane = Lane::of_filter(filter);
                 assert!(lane.is_none_or(|lane| lane == Lane::of_topic(name)), "{filter} {name}");
             }

@@ -1,9 +1,9 @@
 //! The retained messages of one lane, ordered so that a filter's topics lie together and a collection's own
 //! topic comes after its members.
 
-use crate::message::Message;
+use super::message::Message;
+use super::topic::matches;
 use crate::observe::clock::Moment;
-use crate::topic::matches;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;

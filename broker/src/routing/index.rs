@@ -1,8 +1,8 @@
 //! Who is subscribed to what: a tree of filter levels, walked along a topic's levels.
 
+use super::filter::Filter;
+use super::lane::Counters;
 use crate::codec::packet::Options;
-use crate::filter::Filter;
-use crate::lane::Counters;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -187,8 +187,8 @@ mod tests {
     use super::*;
     use crate::codec::packet::QoS;
     use crate::limits::Limits;
-    use crate::message::LANES;
-    use crate::topic::matches;
+    use crate::routing::message::LANES;
+    use crate::routing::topic::matches;
     use proptest::prelude::*;
 
     fn entry(subscriber: usize) -> Entry<usize> {

@@ -19,7 +19,7 @@
 //! under way, which is less than the log keeps, so its reader cannot be outrun; should it be all the same, the
 //! counter in the envelopes tells.
 
-use crate::message::LANES;
+use super::message::LANES;
 use bytes::Bytes;
 use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
 use rumqttd::protocol::{Packet, Publish};

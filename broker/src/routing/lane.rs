@@ -5,11 +5,11 @@
 //! Architecture invariant: the lock of a lane is held for a push, a stamp, or a look at a page of the map, and
 //! never while waiting. Locks are taken in the order index, session, lane.
 
-use crate::message::{Draft, Envelope, LANES, Lane, Message, open};
+use super::message::{Draft, Envelope, LANES, Lane, Message, open};
+use super::retained::{Kept, Page, Place, Retained, Room, Wanted};
+use super::router::{Dead, Inlet};
 use crate::observe::clock::{Clock, Moment};
 use crate::observe::sys;
-use crate::retained::{Kept, Page, Place, Retained, Room, Wanted};
-use crate::router::{Dead, Inlet};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
