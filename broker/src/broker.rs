@@ -11,7 +11,7 @@ use crate::report;
 use crate::report::View;
 use crate::routing::lane::Lanes;
 use crate::routing::router;
-use crate::wills;
+use crate::session::wills;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,12 +87,12 @@ mod tests {
     use crate::codec::properties::Properties;
     use crate::door::{Coming, Start};
     use crate::limits::Limits;
-    use crate::outbox::Outbox;
     use crate::routing::filter::Filter;
     use crate::routing::lane::{Arrival, Lanes};
     use crate::routing::message::Message;
     use crate::routing::router;
-    use crate::state::{Filled, Lifetime};
+    use crate::session::state::{Filled, Lifetime};
+    use crate::session::write_buffer::Outbox;
     use tokio::time::Instant;
 
     struct Nobody;

@@ -3,7 +3,7 @@
 use crate::codec::v5::fault::Fault;
 use crate::codec::v5::reason::DisconnectReason;
 use crate::observe::counters::Tally;
-use crate::window::Mismatch;
+use crate::session::inflight::Mismatch;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! How messages get to sessions: as they come out of the lanes, or from the maps for whoever has fallen behind.
 
-use crate::backlog::{Client, Offered};
 use crate::codec::packet::QoS;
 use crate::door::Door;
-use crate::outbox::Outbox;
-use crate::outgoing::{Outgoing, Route};
-use crate::replay::lanes_of;
 use crate::routing::index::{Entry, Found, Group};
 use crate::routing::lane::Arrival;
 use crate::routing::message::Message;
 use crate::routing::retained::{Clears, Wanted};
-use crate::session::Session;
-use crate::state::{Filled, Sent, Subscription};
+use crate::session::backlog::{Client, Offered};
+use crate::session::outgoing::{Outgoing, Route};
+use crate::session::replay::lanes_of;
+use crate::session::session::Session;
+use crate::session::state::{Filled, Sent, Subscription};
+use crate::session::write_buffer::Outbox;
 use std::sync::Arc;
 
 /// Topics looked at under one lock.

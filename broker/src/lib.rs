@@ -48,7 +48,6 @@
 
 pub mod alone;
 mod auth;
-mod backlog;
 mod broker;
 mod client;
 mod codec;
@@ -62,23 +61,16 @@ mod handshake;
 mod limits;
 mod listener;
 mod observe;
-mod outbox;
-mod outgoing;
 mod places;
 mod rate;
-mod replay;
 mod report;
 mod routing;
 mod session;
-mod sessions;
-mod state;
 mod tls;
 #[cfg(any(test, fuzzing))]
 pub mod trial;
 mod websocket;
 mod welcome;
-mod wills;
-mod window;
 
 pub use auth::access::{Action, may};
 pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};

@@ -6,7 +6,7 @@ use crate::codec::v5::connack;
 use crate::codec::v5::encode::Why;
 use crate::codec::v5::fault::Fault;
 use crate::codec::v5::reason::ConnectReason;
-use crate::outbox::packet_bytes;
+use crate::session::write_buffer::packet_bytes;
 use bytes::BytesMut;
 
 pub use crate::codec::v5::connack::Welcome;

@@ -6,7 +6,7 @@ use crate::codec::packet::{Delivery, Dialect, Packet, Publish, QoS, Terms};
 use crate::codec::properties::AliasedTopic;
 use crate::codec::v5;
 use crate::codec::v5::publish::{Named, Outbound};
-use crate::outbox::Outbox;
+use crate::session::write_buffer::Outbox;
 use bytes::BytesMut;
 
 /// Longer packets are refused before they are looked at.

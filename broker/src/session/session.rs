@@ -1,12 +1,12 @@
 //! A session as the connections, the dispatcher and the table of sessions share it.
 
+use super::backlog::{Client, Offered};
+use super::outgoing::Outgoing;
+use super::state::State;
+use super::wills::Place;
 use crate::auth::principal::{Identity, Principal};
-use crate::backlog::{Client, Offered};
 use crate::codec::packet::QoS;
-use crate::outgoing::Outgoing;
 use crate::routing::message::Publisher;
-use crate::state::State;
-use crate::wills::Place;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The retained messages of a new subscription, fetched from the maps a page at a time, so that any number of
 //! them costs a session no more than a page.
 
+use super::outgoing::Outgoing;
 use crate::codec::packet::{Options, QoS};
-use crate::outgoing::Outgoing;
 use crate::routing::filter::Filter;
 use crate::routing::lane::{Counters, Lanes};
 use crate::routing::message::{Lane, Message, Publisher};

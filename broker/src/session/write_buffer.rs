@@ -1,5 +1,6 @@
 //! What is ready to be written to one client, in the protocol it speaks.
 
+use super::outgoing::Outgoing;
 use crate::codec::encode::{self, Dup};
 use crate::codec::packet::{Dialect, PacketId, QoS, Reasons, Terms};
 use crate::codec::v5::aliases::Given;
@@ -9,7 +10,6 @@ use crate::codec::v5::reason::{
     AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason,
 };
 use crate::observe::clock::Moment;
-use crate::outgoing::Outgoing;
 use bytes::BytesMut;
 
 /// Packets for one client.

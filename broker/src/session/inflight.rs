@@ -1,12 +1,12 @@
 //! What has been sent to a client with QoS 1 or 2 and is not done yet. Packet ids are the broker's own; acks may
 //! come in any order; what is left when the client goes is sent again, in order, when it comes back.
 
+use super::outgoing::Outgoing;
+use super::write_buffer::{Outbox, Written};
 use crate::codec::encode::Dup;
 use crate::codec::packet::{PacketId, QoS};
 use crate::codec::v5::reason::ReleaseReason;
 use crate::observe::clock::Moment;
-use crate::outbox::{Outbox, Written};
-use crate::outgoing::Outgoing;
 use std::collections::VecDeque;
 
 /// Messages in flight, oldest first.
@@ -156,8 +156,8 @@ mod tests {
     use super::*;
     use crate::codec::decode::frame;
     use crate::codec::packet::{Dialect, Options, Terms};
-    use crate::outgoing::Route;
     use crate::routing::message::Message;
+    use crate::session::outgoing::Route;
     use std::num::NonZeroU32;
 
     fn outgoing(payload: &str, qos: QoS) -> Outgoing {

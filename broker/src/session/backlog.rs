@@ -7,10 +7,10 @@
 //! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is `Lost`,
 //! and says so at the next CONNECT.
 
+use super::outgoing::Outgoing;
+use super::replay::Replay;
 use crate::codec::packet::QoS;
 use crate::limits::Quota;
-use crate::outgoing::Outgoing;
-use crate::replay::Replay;
 use crate::routing::lane::Counters;
 use crate::routing::message::{LANES, Lane, Message};
 use std::collections::VecDeque;

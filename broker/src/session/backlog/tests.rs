@@ -1,8 +1,8 @@
 use super::*;
 use crate::codec::packet::Options;
 use crate::limits::Limits;
-use crate::outgoing::Route;
 use crate::routing::retained::{Clears, Retained, Room, Wanted};
+use crate::session::outgoing::Route;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,16 +1,16 @@
 //! The state of one session: its subscriptions, what it has yet to get, what is in flight. No socket, no clock.
 
-use crate::backlog::{Backlog, Client, Missed, Offered, Waiting};
+use super::backlog::{Backlog, Client, Missed, Offered, Waiting};
+use super::inflight::{Mismatch, Window};
+use super::outgoing::Outgoing;
+use super::replay::{Peek, Replay, lanes_of};
+use super::write_buffer::{Outbox, Written};
 use crate::codec::packet::{Options, PacketId, QoS, SendRetained};
 use crate::limits::Quota;
 use crate::observe::clock::Moment;
-use crate::outbox::{Outbox, Written};
-use crate::outgoing::Outgoing;
-use crate::replay::{Peek, Replay, lanes_of};
 use crate::routing::filter::Filter;
 use crate::routing::lane::{Counters, Lanes};
 use crate::routing::message::{Message, Publisher};
-use crate::window::{Mismatch, Window};
 use std::collections::HashSet;
 
 /// Bytes ready to be written at which no more messages are added.

@@ -1,11 +1,11 @@
 //! The table of sessions: who is here, who is away, and how one connection follows another.
 
+use super::backlog::Client;
+use super::session::{Key, Session, Ticket};
+use super::state::{Lifetime, State};
 use crate::auth::principal::{Identity, Principal};
-use crate::backlog::Client;
 use crate::limits::Limits;
 use crate::routing::message::Publisher;
-use crate::session::{Key, Session, Ticket};
-use crate::state::{Lifetime, State};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
