@@ -1,14 +1,14 @@
 //! The broker as its owner sees it: started, asked, stopped.
 
 use crate::auth::principal::{Login, Principal};
-use crate::dispatch;
-use crate::door::Door;
+use crate::core::core::Door;
+use crate::core::dispatch;
+use crate::core::report;
+use crate::core::report::View;
 use crate::limits::Limits;
 use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::observe::counters::Counters;
 use crate::places::Places;
-use crate::report;
-use crate::report::View;
 use crate::routing::lane::Lanes;
 use crate::routing::router;
 use crate::session::wills;

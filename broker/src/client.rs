@@ -11,7 +11,7 @@ use crate::codec::v5;
 use crate::codec::v5::aliases::Taken;
 use crate::codec::v5::fault::Fault;
 use crate::codec::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::end::End;
 use crate::handshake::session_expiry;
 use crate::observe::denials::Denied;

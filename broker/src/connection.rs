@@ -1,7 +1,7 @@
 //! One connection over any stream: let the client in, serve it, and see it out.
 
 use crate::client::Client;
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::end::End;
 use crate::goodbye::{self, Parting};
 use crate::handshake::{Admitted, admit};

@@ -5,7 +5,7 @@ use crate::auth::principal::{Credentials, Principal, Refused};
 use crate::codec::decode::{Greeting, Malformed, frame, may_be_connect};
 use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::codec::v5::fault::Fault;
-use crate::door::{Coming, Door, Entered, Start};
+use crate::core::core::{Coming, Door, Entered, Start};
 use crate::goodbye::{self, Parting};
 use crate::limits::Limits;
 use crate::observe::denials::Denied;

@@ -1,7 +1,7 @@
 //! Accepts TCP connections, and carries each to the one connection function in a task of its own.
 
 use crate::connection;
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::goodbye::{Parting, linger};
 use crate::places::{Caller, Places};
 use crate::tls::Tls;

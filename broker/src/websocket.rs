@@ -1,7 +1,7 @@
 //! MQTT over WebSocket: binary frames carry the byte stream, wherever the packets begin and end.
 
 use crate::connection;
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::limits::Limits;
 use crate::places::Caller;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! Wills that wait for their clients to come back.
 
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::routing::message::Draft;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::script::{Move, Script, packet};
 use crate::codec::decode::frame;
 use crate::connection;
-use crate::door::Door;
+use crate::core::core::Door;
 use crate::places::Places;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;

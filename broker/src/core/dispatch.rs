@@ -1,7 +1,7 @@
 //! The way out of the lanes, and the probe that watches it.
 
+use super::core::Door;
 use crate::broker::Failure;
-use crate::door::Door;
 use crate::routing::message::{Draft, Lane};
 use crate::routing::router::{Dead, Outlet};
 use std::sync::Arc;
@@ -85,7 +85,7 @@ mod tests {
     use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused};
     use crate::codec::packet::{Dialect, Options, QoS};
     use crate::codec::properties::Properties;
-    use crate::door::{Coming, Start};
+    use crate::core::core::{Coming, Start};
     use crate::limits::Limits;
     use crate::routing::filter::Filter;
     use crate::routing::lane::{Arrival, Lanes};

@@ -1,9 +1,9 @@
 //! The broker's own topics, `view/broker` and those below `$SYS/broker/`, and the housekeeping that goes with its
 //! rhythm.
 
+use super::core::Door;
 use crate::codec::packet::QoS;
 use crate::codec::properties::Properties;
-use crate::door::Door;
 use crate::observe::counters::Counters;
 use crate::observe::sys;
 use crate::routing::message::Draft;

@@ -1,7 +1,7 @@
 //! How messages get to sessions: as they come out of the lanes, or from the maps for whoever has fallen behind.
 
+use super::core::Door;
 use crate::codec::packet::QoS;
-use crate::door::Door;
 use crate::routing::index::{Entry, Found, Group};
 use crate::routing::lane::Arrival;
 use crate::routing::message::Message;
