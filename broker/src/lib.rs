@@ -49,32 +49,22 @@
 pub mod alone;
 mod auth;
 mod broker;
-mod client;
 mod codec;
-mod connection;
 mod core;
-mod end;
-mod goodbye;
-mod handshake;
 mod limits;
-mod listener;
+mod net;
 mod observe;
-mod places;
-mod rate;
 mod routing;
 mod session;
-mod tls;
 #[cfg(any(test, fuzzing))]
 pub mod trial;
-mod websocket;
-mod welcome;
 
 pub use auth::access::{Action, may};
 pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
 pub use auth::user::User;
 pub use broker::{Broker, Config, Failure, Gate, StartError};
 pub use limits::{Limits, Quota};
-pub use listener::{Carrier, Encryption, Listener, Plaintext};
+pub use net::listener::{Carrier, Encryption, Listener, Plaintext};
+pub use net::tls::{Encrypted, Tls, TlsError, TlsFiles, first_certificate, trust};
+pub use net::websocket::answer_websocket;
 pub use observe::counters::Counters;
-pub use tls::{Encrypted, Tls, TlsError, TlsFiles, first_certificate, trust};
-pub use websocket::answer_websocket;

@@ -2,8 +2,8 @@
 
 use super::settings::Wrong;
 use crate::broker::StartError;
-use crate::listener::{Carrier, Encryption, Listener, Plaintext};
-use crate::tls::{Tls, TlsError, TlsFiles};
+use crate::net::listener::{Carrier, Encryption, Listener, Plaintext};
+use crate::net::tls::{Tls, TlsError, TlsFiles};
 use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;

@@ -14,7 +14,7 @@ use crate::auth::principal::Login;
 use crate::broker::Broker;
 use crate::core::report::View;
 use crate::limits::Limits;
-use crate::listener::{Listener, Plaintext};
+use crate::net::listener::{Listener, Plaintext};
 use anyhow::{Context, anyhow, bail, ensure};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

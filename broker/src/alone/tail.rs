@@ -3,7 +3,7 @@
 use super::cli::say;
 use super::decode::Shown;
 use super::passwd;
-use crate::tls::{TlsError, trust};
+use crate::net::tls::{TlsError, trust};
 use anyhow::{Context, bail};
 use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, QoS, TlsConfiguration, Transport};
 use std::path::{Path, PathBuf};

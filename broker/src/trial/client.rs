@@ -2,9 +2,9 @@
 
 use super::script::{Move, Script, packet};
 use crate::codec::decode::frame;
-use crate::connection;
 use crate::core::core::Door;
-use crate::places::Places;
+use crate::net::connection;
+use crate::net::connection_limit::Places;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -8,7 +8,7 @@ use crate::codec::properties::put_binary;
 use crate::core::core::Door;
 use crate::core::dispatch;
 use crate::limits::{Limits, Quota};
-use crate::places::Places;
+use crate::net::connection_limit::Places;
 use crate::routing::lane::Lanes;
 use crate::routing::message::Lane;
 use crate::routing::router;

@@ -1,11 +1,11 @@
 //! Accepts TCP connections, and carries each to the one connection function in a task of its own.
 
-use crate::connection;
+use super::close::{Parting, linger};
+use super::connection;
+use super::connection_limit::{Caller, Places};
+use super::tls::Tls;
+use super::websocket;
 use crate::core::core::Door;
-use crate::goodbye::{Parting, linger};
-use crate::places::{Caller, Places};
-use crate::tls::Tls;
-use crate::websocket;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,8 @@
 //! One connected client: what it sends, and what the broker answers.
 
+use super::disconnect_reason::End;
+use super::handshake::session_expiry;
+use super::rate::Rate;
 use crate::auth::access::{Action, may};
 use crate::auth::principal::Principal;
 use crate::codec::decode::frame;
@@ -12,10 +15,7 @@ use crate::codec::v5::aliases::Taken;
 use crate::codec::v5::fault::Fault;
 use crate::codec::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::core::core::Door;
-use crate::end::End;
-use crate::handshake::session_expiry;
 use crate::observe::denials::Denied;
-use crate::rate::Rate;
 use crate::routing::filter::Filter;
 use crate::routing::message::Draft;
 use crate::routing::topic::{BadTopic, check_name};

@@ -1,20 +1,20 @@
 //! From the first byte of a connection to its CONNACK.
 
+use super::close::{self, Parting};
+use super::connack::{Refusal, Welcome, fits, refuse};
+use super::connection_limit::Caller;
 use crate::auth::access::{Action, may};
 use crate::auth::principal::{Credentials, Principal, Refused};
 use crate::codec::decode::{Greeting, Malformed, frame, may_be_connect};
 use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::codec::v5::fault::Fault;
 use crate::core::core::{Coming, Door, Entered, Start};
-use crate::goodbye::{self, Parting};
 use crate::limits::Limits;
 use crate::observe::denials::Denied;
-use crate::places::Caller;
 use crate::routing::message::Draft;
 use crate::routing::topic::check_name;
 use crate::session::sessions::NotOwned;
 use crate::session::state::Lifetime;
-use crate::welcome::{Refusal, Welcome, fits, refuse};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -86,7 +86,7 @@ where
         Err(Turned::Away(dialect, refusal)) => {
             let mut out = BytesMut::new();
             refuse(&mut out, dialect, refusal);
-            Err(goodbye::say(stream, &out).await)
+            Err(close::say(stream, &out).await)
         }
     }
 }

@@ -1,15 +1,15 @@
 //! One connection over any stream: let the client in, serve it, and see it out.
 
-use crate::client::Client;
+use super::client::Client;
+use super::close::{self, Parting};
+use super::connack::accept;
+use super::connection_limit::Caller;
+use super::disconnect_reason::End;
+use super::handshake::{Admitted, admit};
 use crate::core::core::Door;
-use crate::end::End;
-use crate::goodbye::{self, Parting};
-use crate::handshake::{Admitted, admit};
-use crate::places::Caller;
 use crate::session::session::{Session, Ticket};
 use crate::session::state::{Filled, Lifetime, OUT_BYTES};
 use crate::session::write_buffer::Outbox;
-use crate::welcome::accept;
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use std::io;
@@ -95,7 +95,7 @@ async fn part<S: AsyncWrite + Unpin>(stream: &mut S, out: &mut Outbox, end: End)
     } else if matches!(end, End::Closed | End::NotReading) {
         return Parting::Silent;
     }
-    goodbye::say(stream, &out.bytes).await
+    close::say(stream, &out.bytes).await
 }
 
 /// Moves bytes between the stream and the client until one of them ends.

@@ -1,9 +1,9 @@
 //! MQTT over WebSocket: binary frames carry the byte stream, wherever the packets begin and end.
 
-use crate::connection;
+use super::connection;
+use super::connection_limit::Caller;
 use crate::core::core::Door;
 use crate::limits::Limits;
-use crate::places::Caller;
 use bytes::Bytes;
 use futures_util::{Sink, Stream, StreamExt};
 use std::io::{self, ErrorKind};
