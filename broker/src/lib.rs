@@ -51,13 +51,13 @@ mod auth;
 mod broker;
 mod codec;
 mod core;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod limits;
 mod net;
 mod observe;
 mod routing;
 mod session;
-#[cfg(any(test, fuzzing))]
-pub mod trial;
 
 pub use auth::access::{Action, may};
 pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};

@@ -1,7 +1,7 @@
 //! Two clients at once that say anything in any order; a third must not notice, and a fourth must be let in.
 #![no_main]
 
-use broker::trial::House;
+use broker::fuzzing::House;
 use libfuzzer_sys::fuzz_target;
 use std::cell::RefCell;
 

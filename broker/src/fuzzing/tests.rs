@@ -1,4 +1,4 @@
-use super::house::{House, enter};
+use super::harness::{House, enter};
 use super::{decode, script};
 use crate::auth::principal::Principal;
 use futures_util::FutureExt;

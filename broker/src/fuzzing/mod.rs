@@ -3,10 +3,10 @@
 
 mod client;
 mod decoders;
-mod house;
+mod harness;
 mod script;
 #[cfg(test)]
 mod tests;
 
 pub use decoders::decode;
-pub use house::House;
+pub use harness::House;
