@@ -46,7 +46,6 @@
 //! socket is written, and no client is waited for by another. Everything a client can make grow has a limit in
 //! [`Limits`] and a counter in [`Counters`].
 
-pub mod alone;
 mod auth;
 mod broker;
 mod codec;
@@ -58,6 +57,7 @@ mod net;
 mod observe;
 mod routing;
 mod session;
+pub mod standalone;
 
 pub use auth::access::{Action, may};
 pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};

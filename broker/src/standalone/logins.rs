@@ -1,7 +1,7 @@
 //! Who may connect to a stand-alone broker: the users of its settings, and whom a service knows.
 
 use super::passwd;
-use super::settings::{KnownUser, Role, Settings};
+use super::settings::file::{KnownUser, Role, Settings};
 use crate::auth::access::Action;
 use crate::auth::auth_cache::Asked;
 use crate::auth::auth_http::Superuser;

@@ -1,7 +1,7 @@
 //! `broker check`: are the settings good, and what do they allow?
 
 use super::cli::say;
-use super::settings::{Role, Settings};
+use super::settings::file::{Role, Settings};
 use crate::auth::access::{Action, may};
 use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};

@@ -2,12 +2,12 @@
 
 use super::cli::say;
 use super::logins::{Logins, Open};
-use super::places::Place;
 use super::reload::Changing;
-use super::settings::Settings;
-use super::settings_limits;
+use super::settings::file::Settings;
+use super::settings::limits;
+use super::settings::listeners::Place;
 use super::systemd::{READY, STOPPING, notify};
-use super::{recheck, status};
+use super::{revocations, status};
 use crate::auth::auth_cache::{Asked, Keep};
 use crate::auth::auth_http::Service;
 use crate::auth::principal::Login;
@@ -130,8 +130,8 @@ async fn outlast(broker: &Broker, asked: Option<(Arc<Asked>, Keep)>) -> anyhow::
             Some((asked, keep)) => {
                 let every = (keep.fresh / 4).max(Duration::from_millis(250));
                 tokio::join!(
-                    recheck::run(broker, Arc::clone(&asked), every),
-                    recheck::shut_out(broker, asked)
+                    revocations::run(broker, Arc::clone(&asked), every),
+                    revocations::shut_out(broker, asked)
                 );
             }
             None => std::future::pending().await,
@@ -153,7 +153,7 @@ fn house(args: &Args) -> anyhow::Result<House> {
         return Ok(House {
             login: Arc::new(Open),
             places: vec![Place::plain(listen)],
-            limits: settings_limits::open(),
+            limits: limits::open(),
             view: View::Hidden,
             asked: None,
             changing: None,
@@ -189,7 +189,7 @@ mod tests {
     async fn a_dead_router_ends_the_program_within_ten_seconds() {
         let place = Place::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
         let listeners = vec![place.listener(Plaintext::LoopbackOnly)];
-        let limits = settings_limits::open();
+        let limits = limits::open();
         let broker = Broker::launch(listeners, limits, Arc::new(Open), View::Hidden).await.unwrap();
         assert_eq!(broker.failure(), None);
         broker.kill_router();

@@ -3,16 +3,14 @@
 
 mod check;
 mod cli;
-mod decode;
 mod logins;
 mod metrics;
 mod passwd;
-mod places;
-mod recheck;
+mod payload_view;
 mod reload;
+mod revocations;
 mod serve;
 mod settings;
-mod settings_limits;
 mod status;
 mod systemd;
 mod tail;

@@ -1,13 +1,13 @@
 //! `broker.toml`: read completely, or refused with the file, the line and what to do.
 
-use super::passwd;
-use super::places::{Place, PlaceEntry};
-use super::settings_limits::LimitSettings;
+use super::limits::LimitSettings;
+use super::listeners::{Place, PlaceEntry};
 use crate::auth::auth_cache::Keep;
 use crate::auth::auth_http::Places;
 use crate::auth::pattern::Pattern;
 use crate::auth::policy::{Effect, Policy, Rule, Users, Verbs};
 use crate::limits::Limits;
+use crate::standalone::passwd;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -254,7 +254,8 @@ impl HttpEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alone::{cli::SAMPLE, settings_limits};
+    use crate::standalone::cli::SAMPLE;
+    use crate::standalone::settings::limits;
 
     fn wrong(text: &str) -> String {
         let Err(Wrong(span, what)) = Settings::parse(text, Path::new("/nowhere/broker.toml")) else {
@@ -267,7 +268,7 @@ mod tests {
     fn the_sample_is_valid_and_gives_the_defaults() {
         let settings = Settings::parse(SAMPLE, Path::new("broker.toml")).ok().unwrap();
         assert_eq!((settings.users.len(), settings.policy.len()), (1, 3));
-        assert_eq!(format!("{:?}", settings.limits), format!("{:?}", settings_limits::defaults()));
+        assert_eq!(format!("{:?}", settings.limits), format!("{:?}", limits::defaults()));
         assert!(passwd::verify(b"change-this-password", &settings.users["till"].password));
         let all: String = SAMPLE
             .lines()

@@ -1,8 +1,8 @@
 //! SIGHUP: users, rules and certificates are read again, and whoever is shut out by that is disconnected.
 
 use super::logins::Logins;
-use super::places::Place;
-use super::settings::Settings;
+use super::settings::file::Settings;
+use super::settings::listeners::Place;
 use crate::auth::principal::Principal;
 use crate::auth::user::{Rights, User};
 use crate::broker::Broker;

@@ -1,8 +1,8 @@
 //! `broker tail`: what goes over a broker, one line a message.
 
 use super::cli::say;
-use super::decode::Shown;
 use super::passwd;
+use super::payload_view::Shown;
 use crate::net::tls::{TlsError, trust};
 use anyhow::{Context, bail};
 use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, QoS, TlsConfiguration, Transport};

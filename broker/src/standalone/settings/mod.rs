@@ -1,0 +1,5 @@
+//! `broker.toml`.
+
+pub mod file;
+pub mod limits;
+pub mod listeners;
