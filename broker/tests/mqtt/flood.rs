@@ -1,8 +1,8 @@
 //! Many at once that say nothing, texts that are none, and other stores.
 
-use crate::five::client::Five;
 use crate::raw::{Hello, Raw, packet};
 use crate::support::{Bystander, DEADLINE, start, start_with, until};
+use crate::v5::client::Five;
 use broker::Limits;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

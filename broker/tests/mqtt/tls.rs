@@ -1,6 +1,6 @@
 //! The broker over TLS.
 
-use crate::paper::{Authority, Paper, file};
+use crate::certificates::{Authority, Paper, file};
 use crate::raw::Hello;
 use crate::support::{DEADLINE, Doorman, start_with, until};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Plaintext, Tls, TlsFiles};

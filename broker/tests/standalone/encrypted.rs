@@ -1,4 +1,4 @@
-use crate::paper::{Authority, file};
+use crate::certificates::{Authority, file};
 use crate::process::{DEADLINE, Output, PASSWORD, Serving, run, settings, until};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,8 +1,8 @@
 //! The first and the last words of a connection arrive.
 
-use crate::five::client::{Five, Hello as HelloFive, Will, byte, long, publish};
 use crate::raw::{Hello, Raw};
 use crate::support::{DEADLINE, start, until};
+use crate::v5::client::{Five, Hello as HelloFive, Will, byte, long, publish};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

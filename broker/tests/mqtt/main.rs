@@ -3,18 +3,18 @@
 
 mod access;
 mod away;
+mod certificates;
 mod client_library;
-mod five;
+mod close;
 mod flood;
-mod goodbye;
 mod hostile;
 mod login;
 mod order;
-mod paper;
 mod raw;
 mod retained;
 mod sessions;
 mod support;
 mod tls;
+mod v5;
 mod websocket;
 mod wills;

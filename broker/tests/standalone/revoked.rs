@@ -1,6 +1,6 @@
+use crate::auth_http::{SECRET, Service};
 use crate::client::Client;
 use crate::process::{PASSWORD, Serving, hash, rule, run, settings, until};
-use crate::service::{SECRET, Service};
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! The broker over WebSocket.
 
-use crate::paper::Authority;
+use crate::certificates::Authority;
 use crate::raw::{Hello, packet, publish, text};
 use crate::support::{Bystander, DEADLINE, Doorman, until};
 use crate::tls::{shake, start_tls, tls};

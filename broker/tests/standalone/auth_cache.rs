@@ -1,6 +1,6 @@
+use crate::auth_http::{SECRET, Service};
 use crate::client::Client;
 use crate::process::{Serving, settings, until};
-use crate::service::{SECRET, Service};
 use serde_json::json;
 
 /// A broker that asks this service about everybody whom its settings do not name.
