@@ -1,6 +1,7 @@
 //! The broker as its owner sees it: started, asked, stopped.
 
-use crate::auth::principal::{Login, Principal};
+use crate::auth::login::Login;
+use crate::auth::principal::Principal;
 use crate::core::core::Door;
 use crate::core::dispatch;
 use crate::core::report;

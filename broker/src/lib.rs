@@ -59,8 +59,11 @@ mod routing;
 mod session;
 pub mod standalone;
 
-pub use auth::access::{Action, may};
-pub use auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+pub use auth::access::may;
+pub use auth::action::Action;
+pub use auth::credentials::{Credentials, Refused};
+pub use auth::login::{Login, LoginFuture};
+pub use auth::principal::{Principal, Scope};
 pub use auth::user::User;
 pub use broker::{Broker, Config, Failure, Gate, StartError};
 pub use limits::{Limits, Quota};

@@ -1,24 +1,8 @@
 //! Who may publish and subscribe where: one pure function, deny by default.
 
+use super::action::Action;
 use super::principal::{Principal, Scope};
 use protocol::{EdgeId, LocationId, Topic};
-
-/// What a client wants to do. A will is a publish; clearing a retained topic is a retained publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action<'a> {
-    /// Publish to this topic.
-    Publish {
-        /// The topic name.
-        topic: &'a str,
-        /// Whether the broker is asked to keep (or, with an empty payload, to clear) the message.
-        retain: bool,
-    },
-    /// Subscribe to this filter.
-    Subscribe {
-        /// The topic filter.
-        filter: &'a str,
-    },
-}
 
 /// Whether this principal may do that. Compared level by level against the table in `topics.md`; what the table
 /// does not allow is refused, `$` topics and shared subscriptions included. A stand-alone broker's users have rights

@@ -2,10 +2,10 @@
 //! and for a longer one an old answer stands in when the service does not answer, so that its restart disconnects
 //! nobody.
 
-use super::access::Action;
+use super::action::Action;
 use super::auth_http::{AclQuestion, AuthQuestion, Service, Silent, Superuser, Verb, Verdict};
+use super::credentials::{Credentials, Refused};
 use super::pattern::Who;
-use super::principal::{Credentials, Refused};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

@@ -5,7 +5,7 @@
 //! any of it. So a subscription to `a/#` is refused when `a/secret` is denied, and one to `a/+` when only `a/b` is
 //! allowed.
 
-use super::access::Action;
+use super::action::Action;
 use super::pattern::{Pattern, Who};
 
 /// Every rule.

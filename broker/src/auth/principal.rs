@@ -1,8 +1,7 @@
-//! Who a client is, and the one trait through which the broker asks.
+//! Who a client is, as the broker sees it.
 
 use super::user::User;
 use protocol::{EdgeId, LocationId};
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin};
 
 /// Who logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,51 +54,4 @@ pub(crate) enum Identity {
     Edge(LocationId, EdgeId),
     Ops(String),
     User(String),
-}
-
-/// What a client said of itself in its CONNECT.
-pub struct Credentials {
-    /// The MQTT client id; empty where the client left it to the broker.
-    pub client_id: String,
-    /// The user name, where one was given.
-    pub username: Option<String>,
-    /// The password, where one was given.
-    pub password: Option<Vec<u8>>,
-    /// Where the client connects from.
-    pub peer: SocketAddr,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("client_id", &self.client_id)
-            .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "(secret)"))
-            .field("peer", &self.peer)
-            .finish()
-    }
-}
-
-/// Why a login was refused; each has its own CONNACK code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Unknown name or wrong password (CONNACK 4).
-    #[error("bad user name or password")]
-    BadLogin,
-    /// Known, but not allowed here, or no login given at all (CONNACK 5).
-    #[error("not authorised")]
-    NotAllowed,
-    /// Nobody can tell at the moment (CONNACK 3).
-    #[error("the login cannot be checked at the moment")]
-    Unavailable,
-}
-
-/// What `Login::login` returns.
-pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Principal, Refused>> + Send + 'a>>;
-
-/// Whoever knows the logins: the website's database, or a credentials file.
-pub trait Login: Send + Sync + 'static {
-    /// Tells who the client is. Called once for every CONNECT, from many connections at once; an answer that
-    /// takes longer than `Limits::login_deadline` counts as `Refused::Unavailable`.
-    fn login(&self, credentials: Credentials) -> LoginFuture<'_>;
 }

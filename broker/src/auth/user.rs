@@ -1,6 +1,6 @@
 //! Somebody whose rights come from the settings of a stand-alone broker, or from whom those settings name.
 
-use super::access::Action;
+use super::action::Action;
 use super::auth_cache::Asked;
 use super::pattern::Who;
 use super::policy::Policy;

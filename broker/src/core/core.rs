@@ -4,8 +4,10 @@
 //! Architecture invariant: locks are taken in the order index, session, lane, and none of them is held while
 //! waiting or while a socket is written.
 
-use crate::auth::access::{Action, may};
-use crate::auth::principal::{Identity, Login, Principal};
+use crate::auth::access::may;
+use crate::auth::action::Action;
+use crate::auth::login::Login;
+use crate::auth::principal::{Identity, Principal};
 use crate::codec::packet::{Options, QoS};
 use crate::codec::v5::reason::{SubscribeReason, UnsubscribeReason};
 use crate::limits::Limits;

@@ -82,7 +82,9 @@ async fn probe_once(door: &Door) -> Result<(), Dead> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused};
+    use crate::auth::credentials::{Credentials, Refused};
+    use crate::auth::login::{Login, LoginFuture};
+    use crate::auth::principal::Principal;
     use crate::codec::packet::{Dialect, Options, QoS};
     use crate::codec::properties::Properties;
     use crate::core::core::{Coming, Start};

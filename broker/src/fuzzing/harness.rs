@@ -2,7 +2,9 @@
 
 use super::client::{Client, connect};
 use super::script::packet;
-use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use crate::auth::credentials::{Credentials, Refused};
+use crate::auth::login::{Login, LoginFuture};
+use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
 use crate::codec::properties::put_binary;
 use crate::core::core::Door;

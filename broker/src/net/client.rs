@@ -3,7 +3,8 @@
 use super::disconnect_reason::End;
 use super::handshake::session_expiry;
 use super::rate::Rate;
-use crate::auth::access::{Action, may};
+use crate::auth::access::may;
+use crate::auth::action::Action;
 use crate::auth::principal::Principal;
 use crate::codec::decode::frame;
 use crate::codec::packet::{

@@ -3,8 +3,10 @@
 use super::close::{self, Parting};
 use super::connack::{Refusal, Welcome, fits, refuse};
 use super::connection_limit::Caller;
-use crate::auth::access::{Action, may};
-use crate::auth::principal::{Credentials, Principal, Refused};
+use crate::auth::access::may;
+use crate::auth::action::Action;
+use crate::auth::credentials::{Credentials, Refused};
+use crate::auth::principal::Principal;
 use crate::codec::decode::{Greeting, Malformed, frame, may_be_connect};
 use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
 use crate::codec::v5::fault::Fault;

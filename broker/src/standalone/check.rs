@@ -2,7 +2,8 @@
 
 use super::cli::say;
 use super::settings::file::{Role, Settings};
-use crate::auth::access::{Action, may};
+use crate::auth::access::may;
+use crate::auth::action::Action;
 use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
 use crate::limits::Limits;

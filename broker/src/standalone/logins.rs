@@ -2,12 +2,14 @@
 
 use super::passwd;
 use super::settings::file::{KnownUser, Role, Settings};
-use crate::auth::access::Action;
+use crate::auth::action::Action;
 use crate::auth::auth_cache::Asked;
 use crate::auth::auth_http::Superuser;
+use crate::auth::credentials::{Credentials, Refused};
+use crate::auth::login::{Login, LoginFuture};
 use crate::auth::pattern::Who;
 use crate::auth::policy::Policy;
-use crate::auth::principal::{Credentials, Login, LoginFuture, Principal, Refused, Scope};
+use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
 use parking_lot::RwLock;
 use std::collections::HashMap;

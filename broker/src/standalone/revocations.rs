@@ -1,7 +1,7 @@
 //! Notices that a service has taken rights away. Whom it names as shut out is disconnected at once, with all that
 //! waits for him. And what its users are subscribed to is asked about again and again, for services that name nobody.
 
-use crate::auth::access::Action;
+use crate::auth::action::Action;
 use crate::auth::auth_cache::Asked;
 use crate::auth::principal::Principal;
 use crate::auth::user::{Rights, User};

@@ -10,7 +10,7 @@ use super::systemd::{READY, STOPPING, notify};
 use super::{revocations, status};
 use crate::auth::auth_cache::{Asked, Keep};
 use crate::auth::auth_http::Service;
-use crate::auth::principal::Login;
+use crate::auth::login::Login;
 use crate::broker::Broker;
 use crate::core::report::View;
 use crate::limits::Limits;
