@@ -3,9 +3,8 @@
 use crate::auth::login::Login;
 use crate::auth::principal::Principal;
 use crate::core::core::Door;
-use crate::core::dispatch;
-use crate::core::report;
 use crate::core::report::View;
+use crate::core::{dispatch, report};
 use crate::limits::Limits;
 use crate::net::connection_limit::Places;
 use crate::net::listener::{Carrier, Encryption, Listener, Plaintext, Reception};

@@ -1,42 +1,13 @@
 //! Bytes to packets. Any bytes give a packet, "more please" or an error; nothing here panics, and nothing is
 //! allocated but the list of filters of one packet that has arrived completely.
 
+use super::error::{Fault, Malformed};
 use super::fields::Fields;
 use super::packet::{
     Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Subscribe, WillPacket,
 };
 use super::properties::{AliasedTopic, Properties};
-use super::v5::fault::Fault;
-use super::v5::reason::{AckReason, ReleaseReason};
-
-/// Why bytes are not a packet of MQTT 3.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// Longer than this client may send.
-    #[error("the packet is longer than this client may send")]
-    TooLong,
-    /// A packet type that only the server sends, or none at all.
-    #[error("a client does not send packets of this type")]
-    Type,
-    /// The fixed bits of the first byte are wrong.
-    #[error("the flags of the packet are wrong")]
-    Flags,
-    /// The remaining length is not a number of at most four bytes.
-    #[error("the remaining length is malformed")]
-    Length,
-    /// The packet ends before its fields do, or after them.
-    #[error("the packet's fields do not fill the packet")]
-    Fields,
-    /// A text is not UTF-8, or holds a NUL.
-    #[error("a text is not UTF-8")]
-    Text,
-    /// A packet id of zero, a QoS of 3, or an empty list of filters.
-    #[error("a field has a value that the protocol forbids")]
-    Value,
-    /// The name of the protocol in CONNECT is not MQTT.
-    #[error("the client does not speak MQTT")]
-    Protocol,
-}
+use super::reason::{AckReason, ReleaseReason};
 
 /// A DISCONNECT of MQTT 3.1.1.
 const GOODBYE: Farewell = Farewell { will: FarewellWill::Forget, session_expiry_s: None };

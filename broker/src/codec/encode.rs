@@ -1,7 +1,7 @@
 //! Packets to bytes, appended to what is waiting to be written.
 
 use super::packet::{PacketId, QoS};
-use super::v5::reason::SubscribeReason;
+use super::reason::SubscribeReason;
 use bytes::{BufMut, BytesMut};
 
 /// CONNACK return codes of MQTT 3.1.1.

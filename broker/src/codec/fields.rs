@@ -1,6 +1,6 @@
 //! What is left of a packet's body, read field by field.
 
-use super::decode::Malformed;
+use super::error::Malformed;
 use super::packet::PacketId;
 
 /// What is left of a packet's body.

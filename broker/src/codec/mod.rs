@@ -2,7 +2,9 @@
 
 pub mod decode;
 pub mod encode;
+pub mod error;
 pub mod fields;
 pub mod packet;
 pub mod properties;
+pub mod reason;
 pub mod v5;

@@ -1,7 +1,7 @@
 //! The packets that a client may send, as a closed set: those of MQTT 5.0, of which 3.1.1 knows a part.
 
 use super::properties::{AliasedTopic, Properties, SubscriptionId};
-use super::v5::reason::{AckReason, ReleaseReason};
+use super::reason::{AckReason, ReleaseReason};
 use std::num::{NonZeroU16, NonZeroU32};
 
 /// Quality of service, in its order.

@@ -3,8 +3,8 @@
 //! A section is checked once, when its packet is decoded, and each packet's properties become fields of their
 //! own. User properties, of which there may be any number, stay where they are: a checked slice to walk along.
 
+use super::error::Fault;
 use super::fields::Fields;
-use super::v5::fault::Fault;
 use bytes::BufMut;
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -109,7 +109,7 @@ impl<'a> Section<'a> {
     /// The section that begins here.
     pub fn read(fields: &mut Fields<'a>) -> Result<Section<'a>, Fault> {
         let bytes = fields.variable()?;
-        let bytes = usize::try_from(bytes).map_err(|_| crate::codec::decode::Malformed::Length)?;
+        let bytes = usize::try_from(bytes).map_err(|_| crate::codec::error::Malformed::Length)?;
         Ok(Section { fields: Fields(fields.take(bytes)?) })
     }
 

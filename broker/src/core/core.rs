@@ -9,7 +9,7 @@ use crate::auth::action::Action;
 use crate::auth::login::Login;
 use crate::auth::principal::{Identity, Principal};
 use crate::codec::packet::{Options, QoS};
-use crate::codec::v5::reason::{SubscribeReason, UnsubscribeReason};
+use crate::codec::reason::{SubscribeReason, UnsubscribeReason};
 use crate::limits::Limits;
 use crate::observe::counters::{Counters, Tally};
 use crate::observe::denials::Denials;

@@ -7,14 +7,14 @@ use crate::auth::access::may;
 use crate::auth::action::Action;
 use crate::auth::principal::Principal;
 use crate::codec::decode::frame;
+use crate::codec::error::Fault;
 use crate::codec::packet::{
     Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
     Terms,
 };
+use crate::codec::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::codec::v5;
 use crate::codec::v5::aliases::Taken;
-use crate::codec::v5::fault::Fault;
-use crate::codec::v5::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::core::core::Door;
 use crate::observe::denials::Denied;
 use crate::routing::filter::Filter;

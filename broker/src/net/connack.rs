@@ -1,11 +1,11 @@
 //! The answer to a CONNECT, in the protocol that it spoke.
 
 use crate::codec::encode::{self, ConnectCode};
+use crate::codec::error::Fault;
 use crate::codec::packet::Dialect;
+use crate::codec::reason::ConnectReason;
 use crate::codec::v5::connack;
 use crate::codec::v5::encode::Why;
-use crate::codec::v5::fault::Fault;
-use crate::codec::v5::reason::ConnectReason;
 use crate::session::write_buffer::packet_bytes;
 use bytes::BytesMut;
 

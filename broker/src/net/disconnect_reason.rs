@@ -1,7 +1,7 @@
 //! Why a connection ended.
 
-use crate::codec::v5::fault::Fault;
-use crate::codec::v5::reason::DisconnectReason;
+use crate::codec::error::Fault;
+use crate::codec::reason::DisconnectReason;
 use crate::observe::counters::Tally;
 use crate::session::inflight::Mismatch;
 

@@ -5,7 +5,7 @@ use super::outgoing::Outgoing;
 use super::write_buffer::{Outbox, Written};
 use crate::codec::encode::Dup;
 use crate::codec::packet::{PacketId, QoS};
-use crate::codec::v5::reason::ReleaseReason;
+use crate::codec::reason::ReleaseReason;
 use crate::observe::clock::Moment;
 use std::collections::VecDeque;
 

@@ -3,12 +3,10 @@
 use super::outgoing::Outgoing;
 use crate::codec::encode::{self, Dup};
 use crate::codec::packet::{Dialect, PacketId, QoS, Reasons, Terms};
+use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use crate::codec::v5::aliases::Given;
 use crate::codec::v5::encode::{self as five, Why};
 use crate::codec::v5::publish::{Named, Outbound};
-use crate::codec::v5::reason::{
-    AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason,
-};
 use crate::observe::clock::Moment;
 use bytes::BytesMut;
 

@@ -1,7 +1,7 @@
 //! Topic aliases of one connection, each direction for itself. They end with the connection.
 
-use super::fault::Fault;
 use super::publish::Named;
+use crate::codec::error::Fault;
 use crate::codec::properties::{Alias, AliasedTopic};
 use std::collections::HashMap;
 use std::sync::Arc;

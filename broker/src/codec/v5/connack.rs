@@ -1,9 +1,9 @@
 //! CONNACK of MQTT 5.0.
 
 use super::encode::{Why, fitting, packet_bytes, variable_bytes};
-use super::reason::ConnectReason;
 use crate::codec::encode::length;
 use crate::codec::properties::put_binary;
+use crate::codec::reason::ConnectReason;
 use bytes::{BufMut, BytesMut};
 
 /// The longest packet that the protocol has a length for, less its first bytes.

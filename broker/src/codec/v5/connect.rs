@@ -1,7 +1,6 @@
 //! CONNECT of MQTT 5.0.
 
-use super::fault::Fault;
-use crate::codec::decode::Malformed;
+use crate::codec::error::{Fault, Malformed};
 use crate::codec::fields::Fields;
 use crate::codec::packet::{Connect, Dialect, QoS, Reasons, Terms, WillPacket};
 use crate::codec::properties::{Properties, Property, Section, once};

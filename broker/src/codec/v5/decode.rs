@@ -1,13 +1,12 @@
 //! The packets after CONNECT.
 
-use super::fault::Fault;
-use super::reason::{AckReason, FarewellReason, ReleaseReason};
-use crate::codec::decode::Malformed;
+use crate::codec::error::{Fault, Malformed};
 use crate::codec::fields::Fields;
 use crate::codec::packet::{
     Delivery, Farewell, FarewellWill, Options, Packet, Publish, QoS, SendRetained, Subscribe,
 };
 use crate::codec::properties::{AliasedTopic, Properties, Property, Section, once};
+use crate::codec::reason::{AckReason, FarewellReason, ReleaseReason};
 
 /// Understands a packet after CONNECT: its first byte and its body.
 pub fn packet(first: u8, body: &[u8]) -> Result<Packet<'_>, Fault> {

@@ -1,10 +1,10 @@
 //! The packets that a server sends, but CONNACK and PUBLISH. A text that says why is left out when the packet
 //! would otherwise be larger than the client can take.
 
-use super::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use crate::codec::encode::length;
 use crate::codec::packet::{PacketId, QoS};
 use crate::codec::properties::put_binary;
+use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use bytes::{BufMut, BytesMut};
 
 /// Bytes of a variable number.

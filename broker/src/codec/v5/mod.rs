@@ -6,9 +6,7 @@ pub mod connack;
 pub mod connect;
 pub mod decode;
 pub mod encode;
-pub mod fault;
 pub mod publish;
-pub mod reason;
 
 #[cfg(test)]
 mod tests;

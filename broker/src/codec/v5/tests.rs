@@ -1,11 +1,10 @@
 //! The rules of the standard, packet by packet.
 
 use super::decode::packet;
-use super::fault::Fault;
 use super::publish::{Named, Outbound};
-use super::reason::{AckReason, DisconnectReason, ReleaseReason};
-use crate::codec::decode::{Greeting, Malformed, frame};
+use crate::codec::decode::{Greeting, frame};
 use crate::codec::encode::Dup;
+use crate::codec::error::{Fault, Malformed};
 use crate::codec::packet::{
     Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons,
     SendRetained, Subscribe, Terms, WillPacket,
@@ -13,6 +12,7 @@ use crate::codec::packet::{
 use crate::codec::properties::{
     Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties,
 };
+use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason};
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -203,7 +203,7 @@ fn connect_has_terms_and_a_will_with_properties() {
 
 #[test]
 fn a_connect_that_is_wrong_is_told_why() {
-    use super::reason::ConnectReason::{self, AuthenticationMethod, Malformed as Bytes, Protocol};
+    use crate::codec::reason::ConnectReason::{self, AuthenticationMethod, Malformed as Bytes, Protocol};
     let cases: &[(&str, &[u8], ConnectReason)] = &[
         ("reserved flag", b"\x03\x00\x00\x00\x00\x00", Bytes),
         ("retain without a will", b"\x22\x00\x00\x00\x00\x00", Bytes),

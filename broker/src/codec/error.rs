@@ -1,7 +1,35 @@
 //! What is wrong with a packet, and what the client is told about it.
 
 use super::reason::{ConnectReason, DisconnectReason};
-use crate::codec::decode::Malformed;
+
+/// Why bytes are not a packet of MQTT 3.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Longer than this client may send.
+    #[error("the packet is longer than this client may send")]
+    TooLong,
+    /// A packet type that only the server sends, or none at all.
+    #[error("a client does not send packets of this type")]
+    Type,
+    /// The fixed bits of the first byte are wrong.
+    #[error("the flags of the packet are wrong")]
+    Flags,
+    /// The remaining length is not a number of at most four bytes.
+    #[error("the remaining length is malformed")]
+    Length,
+    /// The packet ends before its fields do, or after them.
+    #[error("the packet's fields do not fill the packet")]
+    Fields,
+    /// A text is not UTF-8, or holds a NUL.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// A packet id of zero, a QoS of 3, or an empty list of filters.
+    #[error("a field has a value that the protocol forbids")]
+    Value,
+    /// The name of the protocol in CONNECT is not MQTT.
+    #[error("the client does not speak MQTT")]
+    Protocol,
+}
 
 /// Why a packet is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
