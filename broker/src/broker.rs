@@ -3,15 +3,15 @@
 use crate::auth::login::Login;
 use crate::auth::principal::Principal;
 use crate::core::core::Door;
+use crate::core::failure::Failure;
 use crate::core::report::View;
-use crate::core::{dispatch, report};
+use crate::core::{dispatch, due_wills, report};
 use crate::limits::Limits;
 use crate::net::connection_limit::Places;
 use crate::net::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
 use crate::observe::counters::Counters;
 use crate::routing::lane::Lanes;
 use crate::routing::router;
-use crate::session::wills;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,17 +55,6 @@ pub enum StartError {
     /// The router did not come up.
     #[error("the MQTT router did not start")]
     Router,
-}
-
-/// Why a running broker cannot go on. The process should say so and end, to be started again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The router's thread has ended.
-    #[error("the MQTT router has died; the process must be started again")]
-    RouterDied,
-    /// What goes into the router does not come out any more.
-    #[error("the MQTT router has stopped passing messages on; the process must be started again")]
-    RouterStuck,
 }
 
 /// A running broker.
@@ -125,7 +114,7 @@ impl Broker {
             fail,
         )));
         tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door), view)));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(due_wills::run(Arc::clone(&door))));
         let places = Arc::new(Places::new(&door.limits));
         let reception =
             Reception { door: Arc::clone(&door), places, stop: stop.clone(), guests: TaskTracker::new() };

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn packets_are_understood() {
-        let id = crate::codec::packet::PacketId::new(7).unwrap();
+        let id = crate::codec::fields::PacketId::new(7).unwrap();
         let cases: &[(&[u8], Packet<'_>)] = &[
             (
                 b"\x33\x07\x00\x01a\x00\x07hi",

@@ -1,6 +1,7 @@
 //! Packets to bytes, appended to what is waiting to be written.
 
-use super::packet::{PacketId, QoS};
+use super::fields::PacketId;
+use super::packet::QoS;
 use super::reason::SubscribeReason;
 use bytes::{BufMut, BytesMut};
 

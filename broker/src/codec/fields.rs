@@ -1,7 +1,10 @@
 //! What is left of a packet's body, read field by field.
 
 use super::error::Malformed;
-use super::packet::PacketId;
+use std::num::NonZeroU16;
+
+/// A client's packet id: never zero.
+pub type PacketId = NonZeroU16;
 
 /// What is left of a packet's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

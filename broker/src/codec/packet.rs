@@ -1,5 +1,6 @@
 //! The packets that a client may send, as a closed set: those of MQTT 5.0, of which 3.1.1 knows a part.
 
+use super::fields::PacketId;
 use super::properties::{AliasedTopic, Properties, SubscriptionId};
 use super::reason::{AckReason, ReleaseReason};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -26,9 +27,6 @@ impl QoS {
         }
     }
 }
-
-/// A client's packet id: never zero.
-pub type PacketId = NonZeroU16;
 
 /// What a client may send after its CONNECT.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The way out of the lanes, and the probe that watches it.
 
 use super::core::Door;
-use crate::broker::Failure;
+use super::failure::Failure;
 use crate::routing::message::{Draft, Lane};
 use crate::routing::router::{Dead, Outlet};
 use std::sync::Arc;

@@ -2,5 +2,7 @@
 
 pub mod core;
 pub mod dispatch;
+pub mod due_wills;
+pub mod failure;
 pub mod fanout;
 pub mod report;

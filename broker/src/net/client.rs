@@ -8,9 +8,9 @@ use crate::auth::action::Action;
 use crate::auth::principal::Principal;
 use crate::codec::decode::frame;
 use crate::codec::error::Fault;
+use crate::codec::fields::PacketId;
 use crate::codec::packet::{
-    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons, Subscribe,
-    Terms,
+    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Reasons, Subscribe, Terms,
 };
 use crate::codec::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::codec::v5;

@@ -4,7 +4,8 @@
 use super::outgoing::Outgoing;
 use super::write_buffer::{Outbox, Written};
 use crate::codec::encode::Dup;
-use crate::codec::packet::{PacketId, QoS};
+use crate::codec::fields::PacketId;
+use crate::codec::packet::QoS;
 use crate::codec::reason::ReleaseReason;
 use crate::observe::clock::Moment;
 use std::collections::VecDeque;

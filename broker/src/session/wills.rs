@@ -1,10 +1,8 @@
 //! Wills that wait for their clients to come back.
 
-use crate::core::core::Door;
 use crate::routing::message::Draft;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -55,7 +53,7 @@ impl Wills {
     }
 
     /// Waits for the next will that is due.
-    async fn next(&self) -> Draft {
+    pub async fn next(&self) -> Draft {
         loop {
             let first = {
                 let mut waiting = self.waiting.lock();
@@ -71,14 +69,5 @@ impl Wills {
                 None => sooner.await,
             }
         }
-    }
-}
-
-/// Publishes wills when they are due.
-pub async fn run(door: Arc<Door>) {
-    loop {
-        let will = door.wills.next().await;
-        // A dead router is noticed by the probe.
-        let _ = door.publish(will).await;
     }
 }

@@ -2,7 +2,8 @@
 
 use super::outgoing::Outgoing;
 use crate::codec::encode::{self, Dup};
-use crate::codec::packet::{Dialect, PacketId, QoS, Reasons, Terms};
+use crate::codec::fields::PacketId;
+use crate::codec::packet::{Dialect, QoS, Reasons, Terms};
 use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use crate::codec::v5::aliases::Given;
 use crate::codec::v5::encode::{self as five, Why};

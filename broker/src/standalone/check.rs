@@ -1,6 +1,6 @@
 //! `broker check`: are the settings good, and what do they allow?
 
-use super::cli::say;
+use super::output::say;
 use super::settings::file::{Role, Settings};
 use crate::auth::access::may;
 use crate::auth::action::Action;

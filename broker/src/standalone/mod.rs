@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod logins;
 mod metrics;
+mod output;
 mod passwd;
 mod payload_view;
 mod reload;
@@ -15,4 +16,5 @@ mod status;
 mod systemd;
 mod tail;
 
-pub use cli::{Cli, log_to_stderr};
+pub use cli::Cli;
+pub use output::log_to_stderr;

@@ -1,7 +1,7 @@
 //! `broker serve`: everything that runs, and how it stops.
 
-use super::cli::say;
 use super::logins::{Logins, Open};
+use super::output::say;
 use super::reload::Changing;
 use super::settings::file::Settings;
 use super::settings::limits;

@@ -1,6 +1,6 @@
 //! `broker tail`: what goes over a broker, one line a message.
 
-use super::cli::say;
+use super::output::say;
 use super::passwd;
 use super::payload_view::Shown;
 use crate::net::tls::{TlsError, trust};

@@ -2,7 +2,8 @@
 //! would otherwise be larger than the client can take.
 
 use crate::codec::encode::length;
-use crate::codec::packet::{PacketId, QoS};
+use crate::codec::fields::PacketId;
+use crate::codec::packet::QoS;
 use crate::codec::properties::put_binary;
 use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use bytes::{BufMut, BytesMut};

@@ -2,7 +2,8 @@
 
 use super::encode::{packet_bytes, variable_bytes};
 use crate::codec::encode::{Dup, length};
-use crate::codec::packet::{PacketId, QoS};
+use crate::codec::fields::PacketId;
+use crate::codec::packet::QoS;
 use crate::codec::properties::{Alias, SubscriptionId};
 use bytes::{BufMut, BytesMut};
 

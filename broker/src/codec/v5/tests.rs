@@ -5,9 +5,10 @@ use super::publish::{Named, Outbound};
 use crate::codec::decode::{Greeting, frame};
 use crate::codec::encode::Dup;
 use crate::codec::error::{Fault, Malformed};
+use crate::codec::fields::PacketId;
 use crate::codec::packet::{
-    Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, PacketId, Publish, QoS, Reasons,
-    SendRetained, Subscribe, Terms, WillPacket,
+    Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Reasons, SendRetained,
+    Subscribe, Terms, WillPacket,
 };
 use crate::codec::properties::{
     Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties,

@@ -1,5 +1,6 @@
 //! `broker.toml`: read completely, or refused with the file, the line and what to do.
 
+use super::error::{BadSettings, Wrong};
 use super::limits::LimitSettings;
 use super::listeners::{Place, PlaceEntry};
 use crate::auth::auth_cache::Keep;
@@ -10,7 +11,6 @@ use crate::limits::Limits;
 use crate::standalone::passwd;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
@@ -49,29 +49,6 @@ pub enum Role {
     Website,
     /// The topic contract: those of people.
     People,
-}
-
-/// The file is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSettings {
-    /// It cannot be read at all.
-    #[error("{}: cannot be read: {error}; make it with: broker config > {}", .file.display(), .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Something in it is wrong.
-    #[error("{}:{line}: {what}", .file.display())]
-    Wrong {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong, and what to do.
-        what: String,
-    },
 }
 
 #[derive(Deserialize)]
@@ -126,9 +103,6 @@ fn fresh_s() -> Spanned<u64> {
 fn stale_s() -> Spanned<u64> {
     Spanned::new(0..0, 3600)
 }
-
-/// What is wrong, and where in the text.
-pub struct Wrong(pub Range<usize>, pub String);
 
 impl Settings {
     /// Reads the file.

@@ -1,6 +1,6 @@
 //! Where a stand-alone broker listens, as its settings or its command line say.
 
-use super::file::Wrong;
+use super::error::Wrong;
 use crate::broker::StartError;
 use crate::net::listener::{Carrier, Encryption, Listener, Plaintext};
 use crate::net::tls::{Tls, TlsError, TlsFiles};
