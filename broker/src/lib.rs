@@ -1,4 +1,4 @@
-//! An MQTT broker to be embedded: rumqttd's router as the live bus, behind our own door.
+//! An MQTT broker to be embedded: rumqttd's router as the live bus, behind our own MQTT front end.
 //!
 //! rumqttd's router is a good engine for passing messages on in memory. Everything that a socket can touch is
 //! ours: packets are decoded into a closed set before anything acts on them, logins and rights are asked for,
@@ -7,7 +7,7 @@
 //! ```text
 //! socket -> TLS, WebSocket -> connection -> access -> lane: number, retained map -> router -> dispatch -> session -> connection -> socket
 //!                             decode        may()     one lock, one order           live bus   index      backlog    encode
-//!                                                                                       window
+//!                                                                                       inflight
 //! ```
 //!
 //! # Lanes
@@ -20,27 +20,27 @@
 //!
 //! - What kills or poisons rumqttd's router is clients coming and going, and what they name: topics that are not
 //!   ASCII, client ids, shared subscriptions, wills, acks out of order, events for a slot that has been given to
-//!   somebody else. None of that reaches it here: after start it sees no connect, no disconnect, no subscribe, no
+//!   another client. None of that reaches it here: after start it sees no connect, no disconnect, no subscribe, no
 //!   ack, and four topics.
 //! - Its costs that grow for ever (a log for each filter, a scan for each topic or filter never seen before, a
 //!   meter for each topic and link, 48 KB for each link) do not grow: its logs stay below 13 MB together, however
 //!   many locations there are.
 //! - A slow reader cannot be outrun by the router's log, because the only readers are the lanes' own dispatchers,
-//!   which never wait for a client; a lane lets in less than its log holds. A counter in every envelope proves it,
+//!   which never wait for a client; a lane accepts less than its log holds. A counter in every envelope proves it,
 //!   and should one be missing all the same, every session starts anew (*session present* = 0).
 //!
 //! # Two protocols
 //!
-//! MQTT 3.1.1 and 5.0 share a listener and everything behind it: `decode` and `v5` turn the bytes of either into the
-//! same closed set of packets, and an `outbox` writes for a client in its own protocol. What travels with a message
+//! MQTT 3.1.1 and 5.0 share a listener and everything behind it: `codec` turns the bytes of either into the same closed
+//! set of packets, and a `write_buffer` encodes for a client in its own version. What travels with a message
 //! in 5.0 stays in its envelope, as bytes that were checked when they came, and is left out for a reader of 3.1.1.
 //!
 //! # Where messages wait
 //!
-//! A message that is published to be retained waits in its lane's map, once, whoever waits for it: a session only
+//! A message that is published to be retained waits in its lane's map, once, however many sessions wait for it: a session only
 //! remembers up to which number it has dealt with them. A client that was away, or reads too slowly, gets from the
 //! map what it has missed, in its order, each topic once. Any other message waits in the session's own queue, which
-//! is bounded; when that runs over, the session ends and the client is told so by *session present* = 0.
+//! is bounded; when that runs over, the session ends, which *session present* = 0 tells the client.
 //!
 //! Architecture invariants: no byte that a client chose is interpreted by the router. No lock is held while a
 //! socket is written, and no client is waited for by another. Everything a client can make grow has a limit in
@@ -65,7 +65,7 @@ pub use auth::credentials::{Credentials, Refused};
 pub use auth::login::{Login, LoginFuture};
 pub use auth::principal::{Principal, Scope};
 pub use auth::user::User;
-pub use broker::{Broker, Config, Gate, StartError};
+pub use broker::{Broker, Config, StartError, WebSocketAcceptor};
 pub use core::failure::Failure;
 pub use limits::{Limits, Quota};
 pub use net::listener::{Carrier, Encryption, Listener, Plaintext};

@@ -1,4 +1,4 @@
-//! Who may publish and subscribe where: one pure function, deny by default.
+//! Which principal may publish and subscribe where: one pure function, deny by default.
 
 use super::action::Action;
 use super::principal::{Principal, Scope};
@@ -6,8 +6,8 @@ use protocol::{EdgeId, LocationId, Topic};
 
 /// Whether this principal may do that. Compared level by level against the table in `topics.md`; what the table
 /// does not allow is refused, `$` topics and shared subscriptions included. A stand-alone broker's users have rights
-/// of their own instead; those that a service has to be asked about are refused until it has answered
-/// (`Door::ask`).
+/// of their own instead; those that the auth service has to be asked about are refused until it has answered
+/// (`Core::ask`).
 pub fn may(principal: &Principal, action: Action<'_>) -> bool {
     if let Principal::User(user) = principal {
         return user.may(action);

@@ -1,11 +1,10 @@
-//! What a service has answered about logins and rights, kept for a while: for a short time nothing is asked again,
-//! and for a longer one an old answer stands in when the service does not answer, so that its restart disconnects
-//! nobody.
+//! The answers of the auth service about logins and rights. A fresh one is used without asking again; a stale one is
+//! used while the service does not answer, so that its restart disconnects no client.
 
 use super::action::Action;
-use super::auth_http::{AclQuestion, AuthQuestion, Service, Silent, Superuser, Verb, Verdict};
+use super::auth_http::{AclQuestion, AuthAnswer, AuthQuestion, AuthService, NoAnswer, Superuser, Verb};
 use super::credentials::{Credentials, Refused};
-use super::pattern::Who;
+use super::pattern::Subject;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -18,27 +17,27 @@ const ANSWERS_MAX: usize = 200_000;
 /// After a question without an answer, the old answer is used this long before the service is asked again.
 const RETRY: Duration = Duration::from_secs(5);
 /// Between two lines of the log about questions without an answer.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// How long answers are used.
 #[derive(Debug, Clone, Copy)]
-pub struct Keep {
+pub struct CacheTimes {
     /// Without asking again. A revocation is noticed within this time.
     pub fresh: Duration,
     /// While the service does not answer.
     pub stale: Duration,
 }
 
-/// The service with its answers.
-pub struct Asked {
-    service: Service,
-    keep: Keep,
+/// The auth service with its answers.
+pub struct AuthCache {
+    service: AuthService,
+    keep: CacheTimes,
     rights: Mutex<Answers<AclQuestion, bool>>,
     logins: Mutex<Answers<(String, [u8; 32]), Superuser>>,
     /// Passwords are kept only as a hash that means nothing outside of this process.
     salt: [u8; 32],
-    /// When it was said last that the service does not answer.
-    complained: Mutex<Option<Instant>>,
+    /// When it was logged last that the service does not answer.
+    last_logged: Mutex<Option<Instant>>,
 }
 
 struct Answers<Q, A>(HashMap<Q, Answer<A>>);
@@ -51,55 +50,55 @@ struct Answer<A> {
     asked: Instant,
 }
 
-impl Asked {
-    /// A service of which nothing is known yet. `salt` is random.
-    pub fn new(service: Service, keep: Keep, salt: [u8; 32]) -> Asked {
+impl AuthCache {
+    /// An empty cache. `salt` is random.
+    pub fn new(service: AuthService, keep: CacheTimes, salt: [u8; 32]) -> AuthCache {
         let (rights, logins) = (Answers(HashMap::new()), Answers(HashMap::new()));
-        Asked {
+        AuthCache {
             service,
             keep,
             rights: Mutex::new(rights),
             logins: Mutex::new(logins),
             salt,
-            complained: Mutex::new(None),
+            last_logged: Mutex::new(None),
         }
     }
 
     /// Whether the service has allowed that, as far as is known. Asks nothing.
-    pub fn may(&self, who: Who<'_>, action: Action<'_>) -> bool {
+    pub fn may(&self, who: Subject<'_>, action: Action<'_>) -> bool {
         let question = question(who, action);
         self.rights.lock().usable(&question, self.keep.stale, Instant::now()).unwrap_or(false)
     }
 
     /// Whether the service has to be asked about that.
-    pub fn must_ask(&self, who: Who<'_>, action: Action<'_>) -> bool {
+    pub fn must_ask(&self, who: Subject<'_>, action: Action<'_>) -> bool {
         self.rights.lock().is_due(&question(who, action), self.keep.fresh, Instant::now())
     }
 
     /// Asks the service about that, if it has to be. `Some` when it has answered just now.
-    pub async fn ask(&self, who: Who<'_>, action: Action<'_>) -> Option<bool> {
+    pub async fn ask(&self, who: Subject<'_>, action: Action<'_>) -> Option<bool> {
         let question = question(who, action);
         if !self.rights.lock().is_due(&question, self.keep.fresh, Instant::now()) {
             return None;
         }
         match self.service.acl(&question).await {
-            Ok(verdict) => {
-                let allowed = verdict != Verdict::Deny;
+            Ok(answer) => {
+                let allowed = answer != AuthAnswer::Deny;
                 self.rights.lock().put(question, allowed, Instant::now());
                 Some(allowed)
             }
-            Err(silent) => {
-                self.complain("a right", &silent);
-                self.rights.lock().tried(&question, Instant::now());
+            Err(no_answer) => {
+                self.log_no_answer("a right", &no_answer);
+                self.rights.lock().asked_again(&question, Instant::now());
                 None
             }
         }
     }
 
-    /// Whether somebody may connect. A login that was refused is asked for again every time.
+    /// Whether a login is good. One that was refused is asked about again every time.
     ///
     /// # Errors
-    /// `BadLogin` when the service says no, `Unavailable` when nobody can tell.
+    /// `BadLogin` when the service says no, `Unavailable` when it does not answer and no answer is cached.
     pub async fn login(&self, name: &str, credentials: &Credentials) -> Result<Superuser, Refused> {
         let password = credentials.password.as_deref().unwrap_or_default();
         let key = self.key(name, password, &credentials.client_id);
@@ -114,46 +113,46 @@ impl Asked {
             peerhost: credentials.peer.ip().to_string(),
         };
         match self.service.auth(&question).await {
-            Ok(Verdict::Allow(superuser)) => {
+            Ok(AuthAnswer::Allow(superuser)) => {
                 self.logins.lock().put(key, superuser, Instant::now());
                 Ok(superuser)
             }
-            Ok(Verdict::Deny) => {
+            Ok(AuthAnswer::Deny) => {
                 self.logins.lock().0.remove(&key);
                 Err(Refused::BadLogin)
             }
-            Err(silent) => {
-                self.complain("a login", &silent);
+            Err(no_answer) => {
+                self.log_no_answer("a login", &no_answer);
                 let mut logins = self.logins.lock();
-                logins.tried(&key, Instant::now());
+                logins.asked_again(&key, Instant::now());
                 logins.usable(&key, self.keep.stale, Instant::now()).ok_or(Refused::Unavailable)
             }
         }
     }
 
-    /// Who has been shut out of late, as the service tells.
+    /// The users that the service has revoked of late.
     pub async fn revoked(&self) -> Vec<String> {
         match self.service.revoked().await {
             Ok(names) => names,
-            Err(silent) => {
-                self.complain("who has been shut out", &silent);
+            Err(no_answer) => {
+                self.log_no_answer("who has been shut out", &no_answer);
                 Vec::new()
             }
         }
     }
 
-    /// Forgets every answer about this name.
+    /// Drops every answer about this name.
     pub fn forget(&self, name: &str) {
         self.rights.lock().0.retain(|question, _| question.username != name);
         self.logins.lock().0.retain(|(known, _), _| known != name);
     }
 
     /// However many questions have no answer, the log has a line now and then.
-    fn complain(&self, what: &str, silent: &Silent) {
-        let (now, mut complained) = (Instant::now(), self.complained.lock());
-        if complained.is_none_or(|last| now.duration_since(last) >= COMPLAIN_EVERY) {
-            *complained = Some(now);
-            tracing::warn!("{what} could not be asked for: {silent}");
+    fn log_no_answer(&self, what: &str, no_answer: &NoAnswer) {
+        let (now, mut last_logged) = (Instant::now(), self.last_logged.lock());
+        if last_logged.is_none_or(|last| now.duration_since(last) >= LOG_EVERY) {
+            *last_logged = Some(now);
+            tracing::warn!("{what} could not be asked for: {no_answer}");
         }
     }
 
@@ -168,7 +167,7 @@ impl Asked {
     }
 }
 
-fn question(who: Who<'_>, action: Action<'_>) -> AclQuestion {
+fn question(who: Subject<'_>, action: Action<'_>) -> AclQuestion {
     let (verb, topic, retain) = match action {
         Action::Publish { topic, retain } => (Verb::Publish, topic, retain),
         Action::Subscribe { filter } => (Verb::Subscribe, filter, false),
@@ -205,7 +204,7 @@ impl<Q: Hash + Eq, A: Copy> Answers<Q, A> {
         self.0.insert(question, Answer { answer, given: now, asked: now });
     }
 
-    fn tried(&mut self, question: &Q, now: Instant) {
+    fn asked_again(&mut self, question: &Q, now: Instant) {
         if let Some(known) = self.0.get_mut(question) {
             known.asked = now;
         }
@@ -228,7 +227,7 @@ mod tests {
         };
         assert_eq!(look(&answers, start), (Some(true), false));
         assert_eq!(look(&answers, start + fresh), (Some(true), true));
-        answers.tried(&1, start + fresh);
+        answers.asked_again(&1, start + fresh);
         assert_eq!(look(&answers, start + fresh), (Some(true), false), "the service is given a rest");
         assert_eq!(look(&answers, start + fresh + RETRY), (Some(true), true));
         assert_eq!(look(&answers, start + stale), (None, true));

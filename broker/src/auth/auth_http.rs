@@ -1,4 +1,4 @@
-//! A service that is asked over HTTP who may connect and who may do what: the request and answer shapes are those
+//! The auth service that is asked over HTTP about logins and rights: the request and answer shapes are those
 //! of EMQX's HTTP authenticator and authoriser, so that one website serves either broker.
 
 use serde::{Deserialize, Serialize};
@@ -15,27 +15,27 @@ const ANSWER_BYTES: u64 = 64 << 10;
 /// The longest list of names.
 const REVOKED_BYTES: u64 = 1 << 20;
 
-/// Where to ask, and how to prove that it is us.
+/// The URLs of the service, and the secret that proves who asks.
 #[derive(Clone)]
-pub struct Places {
-    /// Who may connect.
+pub struct AuthUrls {
+    /// For logins.
     pub auth_url: String,
-    /// Who may do what.
+    /// For rights.
     pub acl_url: String,
-    /// Who has been shut out of late; without it that is noticed only when something is asked again.
+    /// For users revoked of late; without it a revocation is noticed only when something is asked again.
     pub revoked_url: Option<String>,
     /// Sent as `authorization: Bearer SECRET`.
     pub secret: String,
 }
 
 /// The service.
-pub struct Service {
+pub struct AuthService {
     agent: ureq::Agent,
-    places: Places,
-    turns: Arc<Semaphore>,
+    places: AuthUrls,
+    permits: Arc<Semaphore>,
 }
 
-/// Whether somebody may connect.
+/// Whether a login is good.
 #[derive(Serialize)]
 pub struct AuthQuestion<'a> {
     /// The name.
@@ -48,7 +48,7 @@ pub struct AuthQuestion<'a> {
     pub peerhost: String,
 }
 
-/// Whether somebody may do something.
+/// Whether a user may do something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct AclQuestion {
     /// The name.
@@ -63,7 +63,7 @@ pub struct AclQuestion {
     pub retain: bool,
 }
 
-/// What somebody wants to do.
+/// What the user wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
@@ -73,27 +73,27 @@ pub enum Verb {
     Subscribe,
 }
 
-/// What the service says.
+/// The answer of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AuthAnswer {
     /// Yes; for a superuser it is also yes to whatever it wants to do.
     Allow(Superuser),
     /// No, or that it does not know.
     Deny,
 }
 
-/// Whether rights have to be asked for.
+/// Whether a user may do everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Superuser {
-    /// They have not.
+    /// It may: its rights are not asked about.
     Yes,
-    /// They have.
+    /// Its rights are asked about.
     No,
 }
 
 /// There is no usable answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Silent {
+pub enum NoAnswer {
     /// Nothing came.
     #[error("the service at {0} does not answer: {1}")]
     Unreachable(String, #[source] Box<ureq::Error>),
@@ -125,85 +125,85 @@ enum Outcome {
     Ignore,
 }
 
-impl Service {
+impl AuthService {
     /// A service that has not been asked yet.
-    pub fn new(places: Places) -> Service {
+    pub fn new(places: AuthUrls) -> AuthService {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(DEADLINE))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .build();
-        Service { agent: config.into(), places, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        AuthService { agent: config.into(), places, permits: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// Whether somebody may connect.
+    /// Whether a login is good.
     ///
     /// # Errors
     /// When there is no usable answer.
-    pub async fn auth(&self, question: &AuthQuestion<'_>) -> Result<Verdict, Silent> {
+    pub async fn auth(&self, question: &AuthQuestion<'_>) -> Result<AuthAnswer, NoAnswer> {
         self.ask(&self.places.auth_url, question).await
     }
 
-    /// Whether somebody may do something.
+    /// Whether a user may do something.
     ///
     /// # Errors
     /// When there is no usable answer.
-    pub async fn acl(&self, question: &AclQuestion) -> Result<Verdict, Silent> {
+    pub async fn acl(&self, question: &AclQuestion) -> Result<AuthAnswer, NoAnswer> {
         self.ask(&self.places.acl_url, question).await
     }
 
-    /// The names that have been shut out of late; none when the service is not one that tells.
+    /// The users revoked of late; none when the service has no URL for them.
     ///
     /// # Errors
     /// When there is no usable answer.
-    pub async fn revoked(&self) -> Result<Vec<String>, Silent> {
+    pub async fn revoked(&self) -> Result<Vec<String>, NoAnswer> {
         let Some(url) = self.places.revoked_url.clone() else { return Ok(Vec::new()) };
         let (agent, proof) = (self.agent.clone(), format!("Bearer {}", self.places.secret));
         let asked = tokio::task::spawn_blocking(move || {
-            let unreachable = |error| Silent::Unreachable(url.clone(), Box::new(error));
+            let unreachable = |error| NoAnswer::Unreachable(url.clone(), Box::new(error));
             let mut response = agent.get(&url).header("authorization", proof).call().map_err(unreachable)?;
             match response.status().as_u16() {
                 200 => {
                     let body = response.body_mut().with_config().limit(REVOKED_BYTES);
                     Ok(body.read_json::<Revoked>().map_err(unreachable)?.revoked)
                 }
-                status => Err(Silent::Status(url.clone(), status)),
+                status => Err(NoAnswer::Status(url.clone(), status)),
             }
         });
-        asked.await.unwrap_or(Err(Silent::Stopping))
+        asked.await.unwrap_or(Err(NoAnswer::Stopping))
     }
 
     /// The client blocks, so it has a thread of its own while it asks.
-    async fn ask<Q: Serialize>(&self, url: &str, question: &Q) -> Result<Verdict, Silent> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Silent::Stopping)?;
+    async fn ask<Q: Serialize>(&self, url: &str, question: &Q) -> Result<AuthAnswer, NoAnswer> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| NoAnswer::Stopping)?;
         let body = serde_json::to_vec(question).expect("texts are always JSON");
         let (agent, url) = (self.agent.clone(), url.to_owned());
         let proof = format!("Bearer {}", self.places.secret);
         let asked = tokio::task::spawn_blocking(move || {
-            let verdict = post(&agent, &url, &proof, &body);
-            drop(turn);
-            verdict
+            let answer = post(&agent, &url, &proof, &body);
+            drop(permit);
+            answer
         });
-        asked.await.unwrap_or(Err(Silent::Stopping))
+        asked.await.unwrap_or(Err(NoAnswer::Stopping))
     }
 }
 
-fn post(agent: &ureq::Agent, url: &str, proof: &str, body: &[u8]) -> Result<Verdict, Silent> {
-    let unreachable = |error| Silent::Unreachable(url.to_owned(), Box::new(error));
+fn post(agent: &ureq::Agent, url: &str, proof: &str, body: &[u8]) -> Result<AuthAnswer, NoAnswer> {
+    let unreachable = |error| NoAnswer::Unreachable(url.to_owned(), Box::new(error));
     let request = agent.post(url).header("authorization", proof).header("content-type", "application/json");
     let mut response = request.send(body).map_err(unreachable)?;
     match response.status().as_u16() {
-        204 => Ok(Verdict::Allow(Superuser::No)),
+        204 => Ok(AuthAnswer::Allow(Superuser::No)),
         200 => {
             let body = response.body_mut().with_config().limit(ANSWER_BYTES);
             let answer: Answer = body.read_json().map_err(unreachable)?;
             Ok(match (answer.result, answer.is_superuser) {
-                (Outcome::Allow, true) => Verdict::Allow(Superuser::Yes),
-                (Outcome::Allow, false) => Verdict::Allow(Superuser::No),
-                (Outcome::Deny | Outcome::Ignore, _) => Verdict::Deny,
+                (Outcome::Allow, true) => AuthAnswer::Allow(Superuser::Yes),
+                (Outcome::Allow, false) => AuthAnswer::Allow(Superuser::No),
+                (Outcome::Deny | Outcome::Ignore, _) => AuthAnswer::Deny,
             })
         }
-        status => Err(Silent::Status(url.to_owned(), status)),
+        status => Err(NoAnswer::Status(url.to_owned(), status)),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// What a client said of itself in its CONNECT.
+/// The login data of a CONNECT.
 pub struct Credentials {
     /// The MQTT client id; empty where the client left it to the broker.
     pub client_id: String,
@@ -35,7 +35,7 @@ pub enum Refused {
     /// Known, but not allowed here, or no login given at all (CONNACK 5).
     #[error("not authorised")]
     NotAllowed,
-    /// Nobody can tell at the moment (CONNACK 3).
+    /// It cannot be checked at the moment (CONNACK 3).
     #[error("the login cannot be checked at the moment")]
     Unavailable,
 }

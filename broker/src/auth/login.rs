@@ -7,9 +7,9 @@ use std::pin::Pin;
 /// What `Login::login` returns.
 pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Principal, Refused>> + Send + 'a>>;
 
-/// Whoever knows the logins: the website's database, or a credentials file.
+/// Checks logins, against the website's database or a credentials file.
 pub trait Login: Send + Sync + 'static {
-    /// Tells who the client is. Called once for every CONNECT, from many connections at once; an answer that
+    /// Who the client is. Called once for every CONNECT, from many connections at once; an answer that
     /// takes longer than `Limits::login_deadline` counts as `Refused::Unavailable`.
     fn login(&self, credentials: Credentials) -> LoginFuture<'_>;
 }

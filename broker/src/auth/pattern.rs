@@ -3,9 +3,9 @@
 
 use std::str::FromStr;
 
-/// Who asks, as a pattern sees it.
+/// The login that a pattern is compared for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Who<'a> {
+pub struct Subject<'a> {
     /// The name that logged in.
     pub user: &'a str,
     /// The client id.
@@ -73,7 +73,7 @@ impl FromStr for Pattern {
 impl Pattern {
     /// Whether every topic that `filter` matches is matched by this pattern too. A topic name is a filter that
     /// matches itself.
-    pub fn covers(&self, filter: &str, who: Who<'_>) -> bool {
+    pub fn covers(&self, filter: &str, who: Subject<'_>) -> bool {
         if filter.starts_with('$') && self.begins_wild() {
             return false;
         }
@@ -94,7 +94,7 @@ impl Pattern {
     }
 
     /// Whether there can be a topic that both `filter` and this pattern match.
-    pub fn touches(&self, filter: &str, who: Who<'_>) -> bool {
+    pub fn touches(&self, filter: &str, who: Subject<'_>) -> bool {
         let hidden = |plain: bool, other_wild: bool| plain && other_wild;
         let wild = filter.starts_with(['+', '#']);
         let named = matches!(self.0.first(), Some(Level::Plain(first)) if first.starts_with('$'));
@@ -122,7 +122,7 @@ impl Pattern {
 
 impl Level {
     /// Whether this level matches that one of a topic.
-    fn is(&self, text: &str, who: Who<'_>) -> bool {
+    fn is(&self, text: &str, who: Subject<'_>) -> bool {
         match self {
             Level::Plain(plain) => **plain == *text,
             Level::User => whole(who.user) && who.user == text,
@@ -132,7 +132,7 @@ impl Level {
     }
 
     /// Whether there is any level that it matches.
-    fn can_be_one(&self, who: Who<'_>) -> bool {
+    fn can_be_one(&self, who: Subject<'_>) -> bool {
         match self {
             Level::User => whole(who.user),
             Level::Client => whole(who.client_id),
@@ -150,7 +150,7 @@ fn whole(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ANN: Who<'_> = Who { user: "ann", client_id: "till-1" };
+    const ANN: Subject<'_> = Subject { user: "ann", client_id: "till-1" };
 
     #[test]
     fn a_pattern_covers_and_touches_level_by_level() {
@@ -195,7 +195,7 @@ mod tests {
     fn a_name_that_is_no_whole_level_matches_nothing() {
         let pattern: Pattern = "a/%u".parse().unwrap();
         for user in ["", "+", "#", "a/b", "x+", "$SYS"] {
-            let who = Who { user, client_id: "c" };
+            let who = Subject { user, client_id: "c" };
             for filter in ["a/", "a/+", "a/#", "a/a/b", "a/x+", "a/$SYS"] {
                 assert!(!pattern.covers(filter, who), "{user:?} {filter}");
             }

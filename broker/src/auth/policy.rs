@@ -6,7 +6,7 @@
 //! allowed.
 
 use super::action::Action;
-use super::pattern::{Pattern, Who};
+use super::pattern::{Pattern, Subject};
 
 /// Every rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Rule {
     pub effect: Effect,
     /// To which actions.
     pub verbs: Verbs,
-    /// Of whom.
+    /// Of which users.
     pub users: Users,
     /// On which topics.
     pub pattern: Pattern,
@@ -47,10 +47,10 @@ pub enum Verbs {
     Both,
 }
 
-/// Whom a rule is about.
+/// Which users a rule is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
-    /// Everybody who has logged in.
+    /// All who have logged in.
     All,
     /// These.
     Named(Vec<String>),
@@ -67,8 +67,8 @@ impl Policy {
         self.0.len()
     }
 
-    /// Whether `who` may do that.
-    pub fn may(&self, who: Who<'_>, action: Action<'_>) -> bool {
+    /// Whether `subject` may do that.
+    pub fn may(&self, who: Subject<'_>, action: Action<'_>) -> bool {
         let (verb, topic) = match action {
             Action::Publish { topic, .. } => (Verbs::Publish, topic),
             Action::Subscribe { filter } => (Verbs::Subscribe, pattern_of(filter)),
@@ -79,14 +79,14 @@ impl Policy {
     }
 }
 
-/// The topics that a filter asks for, whoever shares them.
+/// The topics that a filter asks for, without the group that shares them.
 fn pattern_of(filter: &str) -> &str {
     let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
     shared.map_or(filter, |(_, pattern)| pattern)
 }
 
 impl Rule {
-    fn is_about(&self, who: Who<'_>, verb: Verbs) -> bool {
+    fn is_about(&self, who: Subject<'_>, verb: Verbs) -> bool {
         let user = match &self.users {
             Users::All => true,
             Users::Named(names) => names.iter().any(|name| name == who.user),
@@ -146,11 +146,11 @@ mod tests {
                     "publish" => Action::Publish { topic, retain: true },
                     _ => Action::Subscribe { filter: topic },
                 };
-                let who = Who { user, client_id: "till" };
+                let who = Subject { user, client_id: "till" };
                 assert_eq!(policy.may(who, action), expected, "{user} {verb} {topic}");
             }
         }
-        let who = Who { user: "ann", client_id: "till" };
+        let who = Subject { user: "ann", client_id: "till" };
         assert!(!Policy::default().may(who, Action::Subscribe { filter: "a" }));
     }
 }

@@ -1,4 +1,4 @@
-//! Who a client is, as the broker sees it.
+//! The identity of a client that has logged in.
 
 use super::user::User;
 use protocol::{EdgeId, LocationId};
@@ -36,7 +36,7 @@ pub enum Scope {
 }
 
 impl Principal {
-    /// Who this is, whatever they may see at the moment.
+    /// The login behind it, whatever its rights are at the moment.
     pub(crate) fn identity(&self) -> Identity {
         match self {
             Principal::Website => Identity::Website,

@@ -1,20 +1,20 @@
-//! Somebody whose rights come from the settings of a stand-alone broker, or from whom those settings name.
+//! A client whose rights come from the settings of a stand-alone broker, or from the service that those settings name.
 
 use super::action::Action;
-use super::auth_cache::Asked;
-use super::pattern::Who;
+use super::auth_cache::AuthCache;
+use super::pattern::Subject;
 use super::policy::Policy;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
 
-/// A topic to which the open mode subscribes nobody, so that clients can be tested on a refusal.
+/// A topic to which the open mode refuses every subscription, so that clients can be tested on a refusal.
 const NO_SUBSCRIBE: &str = "test/nosubscribe";
 
 /// A client of a stand-alone broker.
 #[derive(Clone)]
 pub struct User {
-    /// The name that logged in; empty when nobody was asked for one.
+    /// The name that logged in; empty in the open mode.
     pub name: String,
     /// The client id.
     pub client_id: String,
@@ -28,10 +28,10 @@ pub enum Rights {
     /// The rules of the settings.
     Policy(Arc<RwLock<Policy>>),
     /// A service that is asked over HTTP, and its answers as far as they are known.
-    Asked(Arc<Asked>),
+    Service(Arc<AuthCache>),
     /// Everything but publishing to `$` topics.
     All,
-    /// The same, but for one topic that nobody is subscribed to.
+    /// The same, but for the topic to which every subscription is refused.
     Open,
 }
 
@@ -40,8 +40,8 @@ impl User {
     pub(crate) fn may(&self, action: Action<'_>) -> bool {
         let own = !matches!(action, Action::Publish { topic, .. } if topic.starts_with('$'));
         match &self.rights {
-            Rights::Policy(policy) => own && policy.read().may(self.who(), action),
-            Rights::Asked(asked) => own && asked.may(self.who(), action),
+            Rights::Policy(policy) => own && policy.read().may(self.subject(), action),
+            Rights::Service(cache) => own && cache.may(self.subject(), action),
             Rights::All => own,
             Rights::Open => own && action != Action::Subscribe { filter: NO_SUBSCRIBE },
         }
@@ -49,24 +49,24 @@ impl User {
 
     /// Whether a service has to be asked about that before `may` can tell.
     pub(crate) fn must_ask(&self, action: Action<'_>) -> bool {
-        matches!(&self.rights, Rights::Asked(asked) if asked.must_ask(self.who(), action))
+        matches!(&self.rights, Rights::Service(cache) if cache.must_ask(self.subject(), action))
     }
 
     /// Asks, if a service has to be asked. `Some` when it has answered just now.
     pub(crate) async fn ask(&self, action: Action<'_>) -> Option<bool> {
         match &self.rights {
-            Rights::Asked(asked) => asked.ask(self.who(), action).await,
+            Rights::Service(cache) => cache.ask(self.subject(), action).await,
             Rights::Policy(_) | Rights::All | Rights::Open => None,
         }
     }
 
-    /// Whether nothing is at stake: the development mode tells clients what is wrong without ending them.
-    pub(crate) fn is_at_play(&self) -> bool {
+    /// Whether this is the open mode for development, in which refused clients stay connected.
+    pub(crate) fn is_open_mode(&self) -> bool {
         matches!(self.rights, Rights::Open)
     }
 
-    fn who(&self) -> Who<'_> {
-        Who { user: &self.name, client_id: &self.client_id }
+    fn subject(&self) -> Subject<'_> {
+        Subject { user: &self.name, client_id: &self.client_id }
     }
 }
 

@@ -1,21 +1,22 @@
-//! Bytes to packets. Any bytes give a packet, "more please" or an error; nothing here panics, and nothing is
+//! Bytes to packets. Any bytes give a packet, "incomplete" or an error; nothing here panics, and nothing is
 //! allocated but the list of filters of one packet that has arrived completely.
 
 use super::error::{Fault, Malformed};
 use super::fields::Fields;
 use super::packet::{
-    Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Subscribe, WillPacket,
+    Connect, Delivery, Disconnect, MqttVersion, Options, Packet, Publish, QoS, Subscribe, WillOnDisconnect,
+    WillPacket,
 };
 use super::properties::{AliasedTopic, Properties};
 use super::reason::{AckReason, ReleaseReason};
 
 /// A DISCONNECT of MQTT 3.1.1.
-const GOODBYE: Farewell = Farewell { will: FarewellWill::Forget, session_expiry_s: None };
+const NORMAL_DISCONNECT: Disconnect = Disconnect { will: WillOnDisconnect::Discard, session_expiry_s: None };
 
 /// The first byte of every CONNECT.
 const CONNECT: u8 = 0x10;
 
-/// One packet as it lies in the buffer, complete but not understood yet.
+/// One packet as it lies in the buffer, complete but not decoded yet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The first byte: type and flags.
@@ -26,19 +27,19 @@ pub struct Frame<'a> {
     pub bytes: usize,
 }
 
-/// What a CONNECT turned out to be.
+/// The first packet of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Greeting<'a> {
+pub enum FirstPacket<'a> {
     /// A CONNECT of a protocol that is served.
     Connect(Connect<'a>),
-    /// A CONNECT of MQTT 5.0 that must be refused, with a word about it.
-    Faulty(Fault),
+    /// A CONNECT of MQTT 5.0 that must be refused with a reason.
+    Invalid(Fault),
     /// MQTT, but a version this broker does not serve.
-    OtherVersion(u8),
+    UnsupportedVersion(u8),
 }
 
-/// Whether these first bytes of a connection can still become a CONNECT: told from the first one, so that who
-/// speaks something else is not waited for.
+/// Whether these first bytes of a connection can still become a CONNECT: decided by the first one, so that
+/// a client of another protocol is closed at once.
 pub fn may_be_connect(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|first| *first == CONNECT)
 }
@@ -63,8 +64,8 @@ pub fn frame(bytes: &[u8], max_bytes: usize) -> Result<Option<Frame<'_>>, Malfor
 }
 
 impl<'a> Frame<'a> {
-    /// Understands the first packet of a connection, which must be CONNECT.
-    pub fn greeting(&self) -> Result<Greeting<'a>, Malformed> {
+    /// Decodes the first packet of a connection, which must be CONNECT.
+    pub fn first_packet(&self) -> Result<FirstPacket<'a>, Malformed> {
         if self.first != CONNECT {
             return Err(if self.first >> 4 == 1 { Malformed::Flags } else { Malformed::Type });
         }
@@ -72,17 +73,15 @@ impl<'a> Frame<'a> {
         let name = fields.text()?;
         let version = fields.byte()?;
         match (name, version) {
-            ("MQTT", 4) => Ok(Greeting::Connect(connect(fields)?)),
-            ("MQTT", 5) => {
-                Ok(crate::codec::v5::connect::connect(fields)
-                    .map_or_else(Greeting::Faulty, Greeting::Connect))
-            }
-            ("MQTT" | "MQIsdp", other) => Ok(Greeting::OtherVersion(other)),
+            ("MQTT", 4) => Ok(FirstPacket::Connect(connect(fields)?)),
+            ("MQTT", 5) => Ok(crate::codec::v5::connect::connect(fields)
+                .map_or_else(FirstPacket::Invalid, FirstPacket::Connect)),
+            ("MQTT" | "MQIsdp", other) => Ok(FirstPacket::UnsupportedVersion(other)),
             _ => Err(Malformed::Protocol),
         }
     }
 
-    /// Understands a packet after CONNECT, of MQTT 3.1.1.
+    /// Decodes a packet of MQTT 3.1.1 after CONNECT.
     pub fn packet(&self) -> Result<Packet<'a>, Malformed> {
         let flags = self.first & 0x0f;
         let mut fields = Fields(self.body);
@@ -107,7 +106,7 @@ impl<'a> Frame<'a> {
                 if kind == 12 {
                     Packet::Ping
                 } else {
-                    Packet::Disconnect(GOODBYE)
+                    Packet::Disconnect(NORMAL_DISCONNECT)
                 }
             }
             12 | 14 => return Err(Malformed::Flags),
@@ -143,8 +142,8 @@ fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Malformed> {
     fields.end()?;
     let clean_start = flags & 0x02 != 0;
     let session_expiry_s = if clean_start { 0 } else { u32::MAX };
-    let dialect = Dialect::Four;
-    Ok(Connect { dialect, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
+    let version = MqttVersion::V4;
+    Ok(Connect { version, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
 }
 
 fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Malformed> {
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_understood() {
+    fn packets_are_decoded() {
         let id = crate::codec::fields::PacketId::new(7).unwrap();
         let cases: &[(&[u8], Packet<'_>)] = &[
             (
@@ -221,7 +220,7 @@ mod tests {
             ),
             (b"\xa2\x05\x00\x07\x00\x01#", Packet::Unsubscribe(id, vec!["#"])),
             (b"\xc0\x00", Packet::Ping),
-            (b"\xe0\x00", Packet::Disconnect(GOODBYE)),
+            (b"\xe0\x00", Packet::Disconnect(NORMAL_DISCONNECT)),
         ];
         for (bytes, expected) in cases {
             assert_eq!(packet(bytes).unwrap().as_ref(), Some(expected));
@@ -262,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_is_understood_or_told_apart() {
-        let greet = |bytes: &'static [u8]| frame(bytes, 1000).unwrap().unwrap().greeting();
+    fn a_connect_is_decoded_or_told_from_other_versions() {
+        let first = |bytes: &'static [u8]| frame(bytes, 1000).unwrap().unwrap().first_packet();
         assert_eq!(
-            greet(
+            first(
                 b"\x10\x1a\x00\x04MQTT\x04\xf6\x00\x3c\x00\x01c\x00\x01w\x00\x02\xff\xff\x00\x01u\x00\x01p"
             ),
-            Ok(Greeting::Connect(Connect {
-                dialect: Dialect::Four,
+            Ok(FirstPacket::Connect(Connect {
+                version: MqttVersion::V4,
                 client_id: "c",
                 clean_start: true,
                 session_expiry_s: 0,
@@ -286,8 +285,8 @@ mod tests {
                 password: Some(b"p"),
             }))
         );
-        assert_eq!(greet(b"\x10\x07\x00\x04MQTT\x06"), Ok(Greeting::OtherVersion(6)));
-        assert_eq!(greet(b"\x10\x09\x00\x06MQIsdp\x03"), Ok(Greeting::OtherVersion(3)));
+        assert_eq!(first(b"\x10\x07\x00\x04MQTT\x06"), Ok(FirstPacket::UnsupportedVersion(6)));
+        assert_eq!(first(b"\x10\x09\x00\x06MQIsdp\x03"), Ok(FirstPacket::UnsupportedVersion(3)));
         let cases: &[(&'static [u8], Malformed)] = &[
             (b"\x10\x07\x00\x04HTTP\x04", Malformed::Protocol),
             (b"\xc0\x00", Malformed::Type),
@@ -298,7 +297,7 @@ mod tests {
             (b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x00x", Malformed::Fields),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(greet(bytes), Err(*expected), "{bytes:?}");
+            assert_eq!(first(bytes), Err(*expected), "{bytes:?}");
         }
     }
 
@@ -309,7 +308,7 @@ mod tests {
         fn any_bytes_give_a_value_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(Some(frame)) = frame(&bytes, 64) {
                 prop_assert!(frame.bytes <= 64 && frame.bytes <= bytes.len());
-                let _ = frame.greeting();
+                let _ = frame.first_packet();
                 let _ = frame.packet();
             }
         }
@@ -321,7 +320,7 @@ mod tests {
             let mut bytes = vec![first, body.len() as u8];
             bytes.extend(body);
             let frame = frame(&bytes, 100).expect("short").expect("complete");
-            let _ = frame.greeting();
+            let _ = frame.first_packet();
             let _ = frame.packet();
         }
     }

@@ -8,16 +8,16 @@ use bytes::{BufMut, BytesMut};
 /// CONNACK return codes of MQTT 3.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectCode {
-    /// Welcome; `true` where the broker still has the client's session.
+    /// Accepted.
     Accepted {
-        /// The session is the one the client left.
+        /// The broker still has the client's session.
         session_present: bool,
     },
     /// A version of MQTT that is not served here.
     BadVersion,
     /// The client id is not the one this login must use, too long, or missing.
     BadClientId,
-    /// Nobody can check the login at the moment.
+    /// The login cannot be checked at the moment.
     Unavailable,
     /// Unknown name or wrong password.
     BadLogin,

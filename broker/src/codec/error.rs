@@ -1,4 +1,4 @@
-//! What is wrong with a packet, and what the client is told about it.
+//! What is wrong with a packet, and the reason code that tells the client.
 
 use super::reason::{ConnectReason, DisconnectReason};
 
@@ -40,7 +40,7 @@ pub enum Fault {
     /// A property that does not belong there, or anywhere.
     #[error("a property does not belong into this packet")]
     Misplaced,
-    /// A property that may stand once stands twice.
+    /// A property that may occur once occurs twice.
     #[error("a property stands there more than once")]
     Repeated,
     /// A value, or the lack of one, that the protocol forbids.
@@ -70,7 +70,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What a client is told that has been let in.
+    /// The reason code of DISCONNECT.
     pub fn reason(self) -> DisconnectReason {
         match self {
             Fault::Malformed(Malformed::TooLong) | Fault::Answer => DisconnectReason::TooLarge,
@@ -86,7 +86,7 @@ impl Fault {
         }
     }
 
-    /// What a client is told that is not let in.
+    /// The reason code of CONNACK.
     pub fn connect_reason(self) -> ConnectReason {
         match self {
             Fault::Malformed(Malformed::TooLong) | Fault::Answer => ConnectReason::TooLarge,

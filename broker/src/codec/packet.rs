@@ -47,8 +47,8 @@ pub enum Packet<'a> {
     Unsubscribe(PacketId, Vec<&'a str>),
     /// PINGREQ.
     Ping,
-    /// DISCONNECT: goodbye.
-    Disconnect(Farewell),
+    /// DISCONNECT.
+    Disconnect(Disconnect),
 }
 
 /// A PUBLISH.
@@ -108,7 +108,7 @@ pub struct Options {
     pub retain_as_published: bool,
     /// What becomes of the messages that are retained already.
     pub retained: SendRetained,
-    /// A number of the subscriber's to be told with every message.
+    /// The subscription identifier, sent with every message.
     pub identifier: Option<SubscriptionId>,
 }
 
@@ -133,36 +133,36 @@ pub enum SendRetained {
 
 /// A DISCONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Farewell {
+pub struct Disconnect {
     /// What becomes of the will.
-    pub will: FarewellWill,
-    /// The session's expiry, changed with the last word.
+    pub will: WillOnDisconnect,
+    /// The session's expiry, if DISCONNECT changes it.
     pub session_expiry_s: Option<u32>,
 }
 
-/// What becomes of the will when the client says goodbye.
+/// What becomes of the will when the client disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FarewellWill {
-    /// It is forgotten.
-    Forget,
-    /// It is published, as if the client had vanished.
+pub enum WillOnDisconnect {
+    /// It is discarded.
+    Discard,
+    /// It is published, as if the connection had failed.
     Publish,
 }
 
 /// A CONNECT.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Connect<'a> {
-    /// In which protocol.
-    pub dialect: Dialect,
+    /// Its version of MQTT.
+    pub version: MqttVersion,
     /// The client id, possibly empty.
     pub client_id: &'a str,
-    /// Forget what was before.
+    /// Start a new session.
     pub clean_start: bool,
     /// How long the session outlives its connection: `0` not at all, `u32::MAX` for ever.
     pub session_expiry_s: u32,
     /// Seconds between two packets of the client; 0 for no promise.
     pub keep_alive_s: u16,
-    /// What to publish when the client vanishes.
+    /// What to publish when the connection ends without DISCONNECT.
     pub will: Option<WillPacket<'a>>,
     /// User name, if given.
     pub username: Option<&'a str>,
@@ -170,40 +170,40 @@ pub struct Connect<'a> {
     pub password: Option<&'a [u8]>,
 }
 
-/// The protocol of a connection, with what the client asked for in it.
+/// The version of MQTT of a connection, with what the client asked for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub enum MqttVersion {
     /// MQTT 3.1.1.
-    Four,
+    V4,
     /// MQTT 5.0.
-    Five(Terms),
+    V5(ClientLimits),
 }
 
-/// What a client of MQTT 5.0 can take.
+/// What a client of MQTT 5.0 can take, as its CONNECT says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct ClientLimits {
     /// Messages of QoS 1 and 2 at once.
     pub receive_max: NonZeroU16,
     /// Bytes of one packet.
     pub packet_bytes: Option<NonZeroU32>,
     /// Topic aliases.
     pub alias_max: u16,
-    /// Whether it wants to read reasons.
-    pub reasons: Reasons,
+    /// Whether it wants reason strings.
+    pub reasons: ReasonStrings,
 }
 
-/// Whether a client wants to read why something was refused.
+/// Whether reason strings are sent to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reasons {
-    /// It does.
-    Told,
-    /// Only where the connection ends.
-    Spared,
+pub enum ReasonStrings {
+    /// They are.
+    Sent,
+    /// Only in CONNACK and DISCONNECT.
+    Omitted,
 }
 
-impl Default for Terms {
+impl Default for ClientLimits {
     fn default() -> Self {
-        Self { receive_max: NonZeroU16::MAX, packet_bytes: None, alias_max: 0, reasons: Reasons::Told }
+        Self { receive_max: NonZeroU16::MAX, packet_bytes: None, alias_max: 0, reasons: ReasonStrings::Sent }
     }
 }
 

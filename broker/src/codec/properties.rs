@@ -39,7 +39,7 @@ pub enum PayloadFormat {
 pub struct Properties<'a> {
     /// What the payload says it is.
     pub format: Option<PayloadFormat>,
-    /// Seconds after which nobody wants the message any more.
+    /// Seconds until the message expires.
     pub expiry_s: Option<u32>,
     /// What the content is.
     pub content_type: Option<&'a str>,
@@ -166,8 +166,8 @@ impl<'a> Properties<'a> {
         Properties { user: UserProperties { section }, ..Properties::default() }
     }
 
-    /// Takes in a property that travels with messages; any other is misplaced.
-    pub fn take_in(&mut self, property: Property<'a>) -> Result<(), Fault> {
+    /// Accepts a property that travels with messages; any other is misplaced.
+    pub fn accept(&mut self, property: Property<'a>) -> Result<(), Fault> {
         match property {
             Property::Format(format) => once(&mut self.format, format),
             Property::Expiry(seconds) => once(&mut self.expiry_s, seconds),

@@ -13,7 +13,7 @@ pub enum ConnectReason {
     BadLogin = 0x86,
     /// Not allowed.
     NotAuthorised = 0x87,
-    /// Nobody can check the login at the moment, or there is no room.
+    /// The login cannot be checked at the moment, or there is no room.
     Unavailable = 0x88,
     /// Extended authentication is not served.
     AuthenticationMethod = 0x8c,
@@ -73,11 +73,11 @@ reasons! {
     AckReason {
         /// It has arrived.
         Success = 0x00,
-        /// It has arrived, and nobody is subscribed.
+        /// It has arrived, and there is no subscriber.
         NoSubscribers = 0x10,
         /// Refused, no reason given.
         Unspecified = 0x80,
-        /// Refused by whoever wrote the receiver.
+        /// Refused for a reason of the implementation.
         Implementation = 0x83,
         /// The sender may not publish there.
         NotAuthorised = 0x87,
@@ -119,11 +119,11 @@ reasons! {
 }
 
 reasons! {
-    /// What a client says when it goes.
-    FarewellReason {
-        /// Goodbye.
+    /// Why a client disconnects.
+    ClientDisconnectReason {
+        /// Normally.
         Normal = 0x00,
-        /// Goodbye, but publish the will.
+        /// Normally, but with its will published.
         WithWill = 0x04,
         /// Something went wrong.
         Unspecified = 0x80,
@@ -145,7 +145,7 @@ reasons! {
         Rate = 0x96,
         /// A limit was reached.
         Quota = 0x97,
-        /// The client was told to go.
+        /// The client was stopped by its administrator.
         Administrative = 0x98,
         /// A payload was not what it said it was.
         PayloadFormat = 0x99,

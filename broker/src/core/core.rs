@@ -18,9 +18,9 @@ use crate::routing::index::{Entry, Index};
 use crate::routing::lane::Lanes;
 use crate::routing::message::Draft;
 use crate::routing::retained::Kept;
-use crate::routing::router::Dead;
+use crate::routing::router::RouterDied;
 use crate::session::session::Session;
-use crate::session::sessions::{HANDOVER, NotOwned, Owned, Sessions};
+use crate::session::sessions::{NotOwned, Owned, Sessions, TAKEOVER_TIMEOUT};
 use crate::session::state::Lifetime;
 use crate::session::wills::Wills;
 use parking_lot::RwLock;
@@ -29,64 +29,64 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What everything in the broker shares.
-pub struct Door {
+/// The state that all connections and tasks of a broker share.
+pub struct Core {
     /// The lanes.
     pub lanes: Lanes,
     /// The limits.
     pub limits: Limits,
-    /// Whom to ask about logins.
+    /// Checks logins.
     pub login: Arc<dyn Login>,
-    /// What is counted.
+    /// The counters.
     pub tally: Tally,
-    /// What is refused, for the log.
+    /// Logs refusals.
     pub denials: Denials,
-    /// Who is subscribed to what.
+    /// Subscribers by filter.
     pub index: RwLock<Index<Arc<Session>>>,
-    /// Whose sessions there are.
+    /// All sessions.
     pub sessions: Sessions,
-    /// Wills that wait for their clients to come back.
+    /// Wills that wait for their delay.
     pub wills: Wills,
     /// Cancelled when the broker stops.
     pub closing: CancellationToken,
 }
 
-/// How a client that has logged in wants to come in.
+/// The session that a client asks for once its login has been checked.
 #[derive(Debug)]
-pub struct Coming<'a> {
-    /// Who it is.
+pub struct SessionRequest<'a> {
+    /// Who logged in.
     pub principal: &'a Principal,
     /// Its client id.
     pub client_id: &'a str,
-    /// What it wants of its session, if there is one.
+    /// Whether it goes on with a session it has.
     pub start: Start,
     /// How long its session is to live.
     pub lifetime: Lifetime,
     /// QoS 1 and 2 messages that it takes at once.
     pub receive_max: u16,
-    /// Since when its login was being looked up.
-    pub asked: Instant,
+    /// When the check of its login began: a kick since then counts.
+    pub login_started: Instant,
 }
 
-/// What a client wants of its session.
+/// Whether a client goes on with the session it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// To forget it.
+    /// It starts anew.
     Clean,
-    /// To go on with it.
+    /// It goes on.
     Resume,
 }
 
-/// What a client finds when it has connected.
-pub struct Entered {
-    /// Its session.
+/// A session that a connection has opened.
+pub struct OpenedSession {
+    /// The session, owned by the connection.
     pub owned: Owned,
-    /// Whether it is the one that the client left.
+    /// *Session present*: the client goes on with what it had.
     pub present: bool,
 }
 
-impl Door {
-    /// A broker in which nobody is.
+impl Core {
+    /// A broker without clients.
     pub fn new(lanes: Lanes, limits: Limits, login: Arc<dyn Login>) -> Self {
         let (tally, index, sessions) = (Tally::default(), RwLock::default(), Sessions::default());
         let (denials, wills, closing) = (Denials::default(), Wills::default(), CancellationToken::new());
@@ -101,29 +101,29 @@ impl Door {
     }
 
     /// Publishes what a client sent; see `Lanes::publish`.
-    pub async fn publish(&self, draft: Draft) -> Result<(), Dead> {
+    pub async fn publish(&self, draft: Draft) -> Result<(), RouterDied> {
         self.tally.published.add();
-        self.say(draft).await
+        self.publish_own(draft).await
     }
 
-    /// Publishes what the broker says of itself.
-    pub async fn say(&self, draft: Draft) -> Result<(), Dead> {
+    /// Publishes a message of the broker's own.
+    pub async fn publish_own(&self, draft: Draft) -> Result<(), RouterDied> {
         if self.lanes.publish(draft).await?.kept == Kept::Full {
             self.tally.not_kept.add();
         }
         Ok(())
     }
 
-    /// Lets a client in: the connection it had ends first.
-    pub async fn enter(&self, coming: Coming<'_>) -> Result<Entered, NotOwned> {
-        let Coming { principal, client_id, start, lifetime, receive_max, asked } = coming;
+    /// Opens the session of a client: the connection it had ends first.
+    pub async fn open_session(&self, request: SessionRequest<'_>) -> Result<OpenedSession, NotOwned> {
+        let SessionRequest { principal, client_id, start, lifetime, receive_max, login_started } = request;
         let owned =
             self.sessions.own(principal, client_id, &self.limits, |victim| self.expire(victim)).await?;
         if start == Start::Resume {
             self.ask_to_resume(&owned.session, principal).await;
         }
         let present = start == Start::Resume && self.may_resume(&owned.session, principal);
-        let will = owned.session.take_will().and_then(|place| self.wills.take(place));
+        let will = owned.session.take_will().and_then(|id| self.wills.take(id));
         if !present {
             self.reset(&owned.session, lifetime);
             // The session that the will waited for has ended. A dead router is reported by the broker itself.
@@ -131,18 +131,18 @@ impl Door {
                 let _ = self.publish(will).await;
             }
         }
-        owned.session.state().arrive(lifetime, receive_max);
+        owned.session.state().client_connected(lifetime, receive_max);
         if present {
             self.catch_up(&owned.session);
         }
         // A session that was ended from outside before this point must not stand; one that is ended after it
         // finds out by itself. The same for a login that was revoked after it had been looked up.
-        let gone = !self.sessions.has(&owned.session) || self.closing.is_cancelled();
-        if gone || self.sessions.kicked_since(&principal.identity(), asked) {
-            self.forget(&owned.session);
+        let gone = !self.sessions.contains(&owned.session) || self.closing.is_cancelled();
+        if gone || self.sessions.kicked_since(&principal.identity(), login_started) {
+            self.end_session(&owned.session);
             return Err(NotOwned::Unavailable);
         }
-        Ok(Entered { owned, present })
+        Ok(OpenedSession { owned, present })
     }
 
     /// Whether a service has to be asked about that first.
@@ -188,20 +188,20 @@ impl Door {
         state.subscriptions().iter().all(|subscription| may(&subscription.filter))
     }
 
-    /// Publishes the will of a client that has vanished: at once, or when the client has been away for `delay`,
-    /// or its session has ended (after `expiry`), whichever comes first.
-    pub async fn bequeath(&self, session: &Session, will: Draft, delay: Duration, expiry: Duration) {
+    /// Publishes the will of a client whose connection ended without DISCONNECT: at once, or when the client has been
+    /// away for `delay`, or its session has ended (after `expiry`), whichever comes first.
+    pub async fn schedule_will(&self, session: &Session, will: Draft, delay: Duration, expiry: Duration) {
         let delay = delay.min(expiry);
         if delay.is_zero() || session.state().lifetime() != Lifetime::Lasting {
             // A dead router is reported by the broker itself.
             let _ = self.publish(will).await;
         } else {
-            session.leave_will(self.wills.park(will, Instant::now() + delay));
+            session.set_will(self.wills.schedule(will, Instant::now() + delay));
         }
     }
 
     /// A client's connection has ended; its session is kept for `expiry`.
-    pub fn leave(&self, owned: Owned, expiry: Duration) {
+    pub fn connection_ended(&self, owned: Owned, expiry: Duration) {
         let session = &owned.session;
         let dispatched = self.lanes.dispatched();
         let lifetime = {
@@ -209,12 +209,12 @@ impl Door {
             if expiry.is_zero() {
                 state.end_with_connection();
             }
-            state.depart(&dispatched);
+            state.client_disconnected(&dispatched);
             state.lifetime()
         };
         session.away_from_now(expiry);
         if lifetime != Lifetime::Lasting {
-            self.forget(session);
+            self.end_session(session);
         }
     }
 
@@ -246,12 +246,12 @@ impl Door {
         UnsubscribeReason::Success
     }
 
-    /// Messages of a lane never came: nobody can know which, so every session starts anew.
-    pub fn end_all(&self) {
+    /// Messages of a lane never came, and it is not known which: every session starts anew.
+    pub fn end_all_sessions(&self) {
         tracing::error!("the router lost messages, every session starts anew");
         for session in self.sessions.all() {
             self.tally.sessions_lost.add();
-            self.forget(&session);
+            self.end_session(&session);
         }
     }
 
@@ -274,17 +274,17 @@ impl Door {
 
     /// Ends every session of a principal, with what waits for it, and its connections.
     pub fn kick(&self, principal: &Principal) {
-        let memory = self.limits.login_deadline + HANDOVER;
-        for session in self.sessions.kick(&principal.identity(), memory) {
-            self.forget(&session);
+        let keep = self.limits.login_deadline + TAKEOVER_TIMEOUT;
+        for session in self.sessions.kick(&principal.identity(), keep) {
+            self.end_session(&session);
         }
     }
 
-    /// Lets nobody in any more, and ends every session, because the broker stops. Wills that wait are dropped.
+    /// Accepts no client any more, and ends every session, because the broker stops. Wills that wait are dropped.
     pub fn close(&self) {
         self.closing.cancel();
         self.wills.drop_all();
-        self.sessions.all().iter().for_each(|session| self.forget(session));
+        self.sessions.all().iter().for_each(|session| self.end_session(session));
     }
 
     /// Ends the sessions whose clients have been away for too long.
@@ -297,15 +297,15 @@ impl Door {
 
     fn expire(&self, session: &Session) {
         self.tally.sessions_expired.add();
-        self.forget(session);
+        self.end_session(session);
     }
 
-    /// Ends a session, and with it the waiting of its client's will.
-    pub fn forget(&self, session: &Session) {
-        self.sessions.take_out(session);
+    /// Ends a session; a will that waits is published now.
+    pub fn end_session(&self, session: &Session) {
+        self.sessions.remove(session);
         self.reset(session, Lifetime::Over);
-        if let Some(place) = session.take_will() {
-            self.wills.hasten(place);
+        if let Some(id) = session.take_will() {
+            self.wills.publish_now(id);
         }
         session.wake.notify_one();
     }

@@ -1,13 +1,13 @@
 //! Publishes the wills that have waited long enough.
 
-use super::core::Door;
+use super::core::Core;
 use std::sync::Arc;
 
 /// Publishes wills when they are due.
-pub async fn run(door: Arc<Door>) {
+pub async fn run(core: Arc<Core>) {
     loop {
-        let will = door.wills.next().await;
+        let will = core.wills.next().await;
         // A dead router is noticed by the probe.
-        let _ = door.publish(will).await;
+        let _ = core.publish(will).await;
     }
 }

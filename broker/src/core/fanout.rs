@@ -1,17 +1,17 @@
-//! How messages get to sessions: as they come out of the lanes, or from the maps for whoever has fallen behind.
+//! How messages get to sessions: as they come out of the lanes, or from the maps when a session has fallen behind.
 
-use super::core::Door;
+use super::core::Core;
 use crate::codec::packet::QoS;
 use crate::routing::index::{Entry, Found, Group};
 use crate::routing::lane::Arrival;
 use crate::routing::message::Message;
 use crate::routing::retained::{Clears, Wanted};
-use crate::session::backlog::{Client, Offered};
+use crate::session::backlog::{ClientState, Offered};
 use crate::session::outgoing::{Outgoing, Route};
 use crate::session::replay::lanes_of;
 use crate::session::session::Session;
 use crate::session::state::{Filled, Sent, Subscription};
-use crate::session::write_buffer::Outbox;
+use crate::session::write_buffer::WriteBuffer;
 use std::sync::Arc;
 
 /// Topics looked at under one lock.
@@ -19,12 +19,12 @@ const PAGE: usize = 256;
 
 type Shared<'i> = &'i Group<Arc<Session>>;
 
-impl Door {
-    /// Takes in what came out of a lane: every session with a matching filter of its own is offered the message
+impl Core {
+    /// Dispatches what came out of a lane: every session with a matching filter of its own is offered the message
     /// once, and of every group that shares one, one session.
     pub fn dispatch(&self, arrival: &Arrival) {
         if arrival.gap {
-            self.end_all();
+            self.end_all_sessions();
         }
         let Some(message) = &arrival.message else { return };
         let index = self.index.read();
@@ -58,10 +58,10 @@ impl Door {
     }
 
     /// Offers a message to the member whose turn it is, of those whose clients are there, or else of the others. A
-    /// message that nobody has room for is dropped.
+    /// message is dropped when no member has room for it.
     fn offer_to_one(&self, group: Shared<'_>, message: &Arc<Message>) {
         let members = group.in_turn().filter(|entry| concerns(entry, message));
-        for wanted in [Client::Here, Client::Away] {
+        for wanted in [ClientState::Connected, ClientState::Disconnected] {
             for Entry { subscriber, options, .. } in members.clone() {
                 let outgoing = Outgoing::live(Arc::clone(message), options, Route::Shared);
                 if subscriber.offer_if(wanted, outgoing).is_ok() {
@@ -74,17 +74,17 @@ impl Door {
         }
     }
 
-    /// A session that has run over goes; if its client is here, its connection finds out by itself.
+    /// A session that has run over goes; if its client is connected, the connection notices by itself.
     fn lost(&self, session: &Session) {
         self.tally.dropped.add();
         self.tally.sessions_lost.add();
-        if session.state().client() == Client::Away {
-            self.forget(session);
+        if session.state().client() == ClientState::Disconnected {
+            self.end_session(session);
         }
     }
 
     /// Appends to `out` what the session may be sent now.
-    pub fn fill(&self, session: &Session, out: &mut Outbox) -> Filled {
+    pub fn fill(&self, session: &Session, out: &mut WriteBuffer) -> Filled {
         let mut sent = Sent::default();
         let now = self.lanes.now();
         let filled = loop {
@@ -126,7 +126,7 @@ impl Door {
             for lane in lanes_of(filter.pattern()) {
                 let above = missed.above[lane.index()].max(since[lane.index()]);
                 let up_to = missed.up_to[lane.index()];
-                let wanted = Wanted { filter: filter.pattern(), above, up_to, clears: Clears::Told };
+                let wanted = Wanted { filter: filter.pattern(), above, up_to, clears: Clears::Included };
                 let mut start = None;
                 loop {
                     let page = self.lanes.page(lane, &wanted, start.as_ref(), PAGE);

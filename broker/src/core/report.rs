@@ -1,7 +1,7 @@
-//! The broker's own topics, `view/broker` and those below `$SYS/broker/`, and the housekeeping that goes with its
-//! rhythm.
+//! The broker's own topics, `view/broker` and those below `$SYS/broker/`, and the housekeeping
+//! of the same interval.
 
-use super::core::Door;
+use super::core::Core;
 use crate::codec::packet::QoS;
 use crate::codec::properties::Properties;
 use crate::observe::counters::Counters;
@@ -46,30 +46,30 @@ pub enum View {
 }
 
 /// Publishes what has changed, ends sessions that have expired, and sums up what was refused.
-pub async fn run(door: Arc<Door>, view: View) {
-    let (started, mut last, mut said) = (Instant::now(), None, HashMap::new());
+pub async fn run(core: Arc<Core>, view: View) {
+    let (started, mut last, mut published) = (Instant::now(), None, HashMap::new());
     let mut tick = tokio::time::interval(REPORT_EVERY);
     loop {
         tick.tick().await;
-        door.expire_old(Instant::now());
-        door.denials.sum_up();
-        let counters = door.counters();
+        core.expire_old(Instant::now());
+        core.denials.log_summary();
+        let counters = core.counters();
         let report = Report::of(&counters);
         if view == View::Shown && last.as_ref() != Some(&report) {
             let json = serde_json::to_vec(&report).expect("numbers are always JSON");
-            say(&door, &protocol::Topic::ViewBroker.to_string(), &json).await;
+            publish(&core, &protocol::Topic::ViewBroker.to_string(), &json).await;
             last = Some(report);
         }
         for (topic, text) in sys::texts(&counters, started.elapsed()) {
-            if said.get(topic) != Some(&text) {
-                say(&door, topic, text.as_bytes()).await;
-                said.insert(topic, text);
+            if published.get(topic) != Some(&text) {
+                publish(&core, topic, text.as_bytes()).await;
+                published.insert(topic, text);
             }
         }
     }
 }
 
-async fn say(door: &Door, topic: &str, payload: &[u8]) {
+async fn publish(core: &Core, topic: &str, payload: &[u8]) {
     // A dead router is noticed by the probe.
-    let _ = door.say(Draft::message(topic, payload, QoS::One, true, &Properties::default())).await;
+    let _ = core.publish_own(Draft::message(topic, payload, QoS::One, true, &Properties::default())).await;
 }

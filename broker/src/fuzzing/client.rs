@@ -2,9 +2,9 @@
 
 use super::script::{Move, Script, packet};
 use crate::codec::decode::frame;
-use crate::core::core::Door;
+use crate::core::core::Core;
 use crate::net::connection;
-use crate::net::connection_limit::Places;
+use crate::net::connection_limit::ConnectionLimit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
 
-/// More than anybody says here, so that nobody waits for being read.
+/// More than a client writes here, so that no write waits for a read.
 const PIPE_BYTES: usize = 1 << 20;
-/// What a client that waits lets others do.
+/// How often a client that waits yields to the other tasks.
 const TURNS: usize = 4;
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
@@ -25,24 +25,27 @@ pub struct Client {
 }
 
 /// A connection: the client's end of it, and what serves the other one until it has ended.
-pub fn connect(door: Arc<Door>, places: &Arc<Places>) -> (Client, impl Future<Output = ()> + Send + use<>) {
+pub fn connect(
+    core: Arc<Core>,
+    limit: &Arc<ConnectionLimit>,
+) -> (Client, impl Future<Output = ()> + Send + use<>) {
     let (ours, mut theirs) = duplex(PIPE_BYTES);
-    let mut caller = places.take(PEER, &door.limits, &door.tally).expect("room for a few");
+    let mut peer = limit.admit(PEER, &core.limits, &core.tally).expect("room for a few");
     let serving = async move {
-        connection::serve(&mut theirs, &mut caller, &door).await;
+        connection::serve(&mut theirs, &mut peer, &core).await;
     };
     (Client { stream: ours, input: BytesMut::new() }, serving)
 }
 
 impl Client {
-    /// Does what the script says, and vanishes.
-    pub async fn play(mut self, script: &[u8]) {
+    /// Runs the script, and drops the connection.
+    pub async fn run(mut self, script: &[u8]) {
         let mut script = Script::new(script);
-        let (version, greeting) = script.greeting();
-        self.say(&greeting).await;
+        let (version, greeting) = script.connect();
+        self.send(&greeting).await;
         while let Some(next) = script.next(version) {
             match next {
-                Move::Say(bytes) => self.say(&bytes).await,
+                Move::Send(bytes) => self.send(&bytes).await,
                 Move::Wait => wait().await,
                 Move::Answer => {
                     wait().await;
@@ -53,7 +56,7 @@ impl Client {
     }
 
     /// Writes; that the broker has gone is seen when reading.
-    pub async fn say(&mut self, bytes: &[u8]) {
+    pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
@@ -102,7 +105,7 @@ impl Client {
         let at = if first >> 4 == 3 { 2 + usize::from(u16::from_be_bytes([body[0], body[1]])) } else { 0 };
         let mut id = BytesMut::new();
         id.put_slice(&body[at..at + 2]);
-        self.say(&packet(answer, &id)).await;
+        self.send(&packet(answer, &id)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! A broker without sockets, in which somebody is who must not notice what the others do.
+//! A broker without sockets, with a bystander client that must not be disturbed by what others do.
 
 use super::client::{Client, connect};
 use super::script::packet;
@@ -7,10 +7,10 @@ use crate::auth::login::{Login, LoginFuture};
 use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
 use crate::codec::properties::put_binary;
-use crate::core::core::Door;
+use crate::core::core::Core;
 use crate::core::dispatch;
 use crate::limits::{Limits, Quota};
-use crate::net::connection_limit::Places;
+use crate::net::connection_limit::ConnectionLimit;
 use crate::routing::lane::Lanes;
 use crate::routing::message::Lane;
 use crate::routing::router;
@@ -26,20 +26,20 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// What the bystander reads.
 const INBOX: &str = "store/A/edges/e2/inbox";
 
-/// A broker, and a client in it that was there first.
-pub struct House {
+/// A broker, and the bystander that is connected to it throughout.
+pub struct Harness {
     runtime: Runtime,
-    pub(super) door: Arc<Door>,
-    places: Arc<Places>,
+    pub(super) core: Arc<Core>,
+    limit: Arc<ConnectionLimit>,
     /// What the bystander has got.
     got: mpsc::UnboundedReceiver<Bytes>,
     asked: u32,
 }
 
-/// Knows edges of `A`, a person who sees all, the website, and somebody who may do anything.
-struct Doorman;
+/// Knows edges of `A`, a person who sees all, the website, and a user who may do anything.
+struct TestLogins;
 
-impl Login for Doorman {
+impl Login for TestLogins {
     fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
         let name = credentials.username.unwrap_or_default();
         let edge = |id: &str| Principal::Edge {
@@ -59,45 +59,45 @@ impl Login for Doorman {
     }
 }
 
-impl Default for House {
+impl Default for Harness {
     fn default() -> Self {
-        House::new()
+        Harness::new()
     }
 }
 
-impl House {
-    /// A broker, and the bystander in it.
+impl Harness {
+    /// Starts a broker and connects the bystander.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn new() -> House {
+    pub fn new() -> Harness {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let base = Limits::default();
         let edge = Quota { publishes_per_s: None, ..base.edge.clone() };
         let limits = Limits { edge, sessions: 50, retained: 50, ..base };
         let (inlets, outlets): (Vec<_>, Vec<_>) = router::start().expect("a router").into_iter().unzip();
         let lanes = Lanes::new(inlets, limits.retained, limits.clears);
-        let door = Arc::new(Door::new(lanes, limits, Arc::new(Doorman)));
-        let places = Arc::new(Places::new(&door.limits));
+        let core = Arc::new(Core::new(lanes, limits, Arc::new(TestLogins)));
+        let limit = Arc::new(ConnectionLimit::new(&core.limits));
         let (fail, _) = watch::channel(None);
         for (lane, outlet) in Lane::all().zip(outlets) {
-            runtime.spawn(dispatch::run(Arc::clone(&door), lane, outlet, fail.clone()));
+            runtime.spawn(dispatch::run(Arc::clone(&core), lane, outlet, fail.clone()));
         }
         let (tell, got) = mpsc::unbounded_channel();
-        let (bystander, serving) = connect(Arc::clone(&door), &places);
+        let (bystander, serving) = connect(Arc::clone(&core), &limit);
         runtime.spawn(serving);
         let (ready, is_ready) = tokio::sync::oneshot::channel();
-        runtime.spawn(stand_by(bystander, ready, tell));
-        runtime.block_on(async { timeout(DEADLINE, is_ready).await }).expect("in time").expect("let in");
-        House { runtime, door, places, got, asked: 0 }
+        runtime.spawn(run_bystander(bystander, ready, tell));
+        runtime.block_on(async { timeout(DEADLINE, is_ready).await }).expect("in time").expect("connected");
+        Harness { runtime, core, limit, got, asked: 0 }
     }
 
-    /// Lets two clients do at once what the halves of a script say, until both have gone.
-    pub fn visit(&mut self, script: &[u8]) {
+    /// Runs two clients at once, each with one half of a script, until both connections have ended.
+    pub fn run_script(&mut self, script: &[u8]) {
         let (one, other) = script.split_at(script.len() / 2);
-        let (first, serving_first) = connect(Arc::clone(&self.door), &self.places);
-        let (second, serving_second) = connect(Arc::clone(&self.door), &self.places);
-        let all = async { tokio::join!(first.play(one), serving_first, second.play(other), serving_second) };
+        let (first, serving_first) = connect(Arc::clone(&self.core), &self.limit);
+        let (second, serving_second) = connect(Arc::clone(&self.core), &self.limit);
+        let all = async { tokio::join!(first.run(one), serving_first, second.run(other), serving_second) };
         self.runtime.block_on(async { timeout(DEADLINE, all).await }).expect("both have gone");
     }
 
@@ -107,25 +107,25 @@ impl House {
         self.runtime.block_on(async { timeout(DEADLINE, future).await.expect("in time") })
     }
 
-    /// A client that is to come.
+    /// A client that has not sent its CONNECT yet.
     #[cfg(test)]
-    pub(super) fn caller(&self) -> (Client, impl Future<Output = ()> + Send + use<>) {
-        connect(Arc::clone(&self.door), &self.places)
+    pub(super) fn client(&self) -> (Client, impl Future<Output = ()> + Send + use<>) {
+        connect(Arc::clone(&self.core), &self.limit)
     }
 
-    /// A client that comes now is served, and the bystander gets what it publishes.
+    /// Asserts that a new client is served, and that the bystander gets what it publishes.
     ///
     /// # Panics
     /// When not.
-    pub fn is_well(&mut self) {
+    pub fn assert_serving(&mut self) {
         self.asked += 1;
         let word = format!("still there? {}", self.asked);
-        let (mut fresh, serving) = connect(Arc::clone(&self.door), &self.places);
+        let (mut fresh, serving) = connect(Arc::clone(&self.core), &self.limit);
         let got = &mut self.got;
         let all = async {
             let asking = async {
-                enter(&mut fresh, "website").await;
-                fresh.say(&packet(0x32, &body(INBOX, &[&[0, 1], word.as_bytes()]))).await;
+                log_in(&mut fresh, "website").await;
+                fresh.send(&packet(0x32, &body(INBOX, &[&[0, 1], word.as_bytes()]))).await;
                 assert_eq!(fresh.packet().await, Some((0x40, Bytes::from_static(&[0, 1]))));
                 while got.recv().await.expect("the bystander is there") != word {}
                 drop(fresh);
@@ -139,15 +139,15 @@ impl House {
 }
 
 /// Reads its inbox, acknowledges everything, and passes the payloads on.
-async fn stand_by(
+async fn run_bystander(
     mut client: Client,
     ready: tokio::sync::oneshot::Sender<()>,
     tell: mpsc::UnboundedSender<Bytes>,
 ) {
-    enter(&mut client, "e2").await;
-    client.say(&packet(0x82, &[&[0, 1], &body(INBOX, &[&[1]])[..]].concat())).await;
+    log_in(&mut client, "e2").await;
+    client.send(&packet(0x82, &[&[0, 1], &body(INBOX, &[&[1]])[..]].concat())).await;
     assert_eq!(client.packet().await, Some((0x90, Bytes::from_static(&[0, 1, 1]))));
-    ready.send(()).expect("somebody waits");
+    ready.send(()).expect("the harness waits");
     while let Some((first, body)) = client.packet().await {
         client.acknowledge(first, &body).await;
         let head = 2 + INBOX.len() + if first & 6 == 0 { 0 } else { 2 };
@@ -158,13 +158,13 @@ async fn stand_by(
 }
 
 /// Logs in with MQTT 3.1.1.
-pub(super) async fn enter(client: &mut Client, name: &str) {
-    client.say(&hello(name)).await;
+pub(super) async fn log_in(client: &mut Client, name: &str) {
+    client.send(&connect_packet(name)).await;
     assert_eq!(client.packet().await, Some((0x20, Bytes::from_static(&[0, 0]))), "{name}");
 }
 
 /// A CONNECT of MQTT 3.1.1; `e1` leaves a will.
-fn hello(name: &str) -> Bytes {
+fn connect_packet(name: &str) -> Bytes {
     let mut body = BytesMut::new();
     put_binary(&mut body, b"MQTT");
     let has_will = name == "e1";

@@ -1,5 +1,5 @@
-//! What the tests with random input and the fuzz targets drive: the decoders, and clients that say anything in any
-//! order to a real door. Not part of any build but theirs.
+//! What the tests with random input and the fuzz targets drive: the decoders, and clients that send anything in any
+//! order to a real broker. Not part of any build but theirs.
 
 mod client;
 mod decoders;
@@ -9,4 +9,4 @@ mod script;
 mod tests;
 
 pub use decoders::decode;
-pub use harness::House;
+pub use harness::Harness;

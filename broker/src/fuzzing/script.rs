@@ -4,8 +4,8 @@ use crate::codec::encode::length;
 use crate::codec::properties::put_binary;
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Who logs in, with which client id; the last ones are turned away.
-const CALLERS: [(&str, &str); 12] = [
+/// Login names with client ids; the last ones are refused.
+const LOGINS: [(&str, &str); 12] = [
     ("e1", "e1"),
     ("e1", "e1"),
     ("e1", "e1"),
@@ -49,8 +49,8 @@ pub struct Script<'a>(&'a [u8]);
 /// What a client does next.
 pub enum Move {
     /// Writes these bytes.
-    Say(Bytes),
-    /// Lets the broker do what it has to.
+    Send(Bytes),
+    /// Yields to the broker.
     Wait,
     /// Reads what has come, and answers every message as it should.
     Answer,
@@ -79,9 +79,9 @@ impl<'a> Script<'a> {
     }
 
     /// The protocol's version, and the CONNECT.
-    pub fn greeting(&mut self) -> (u8, Bytes) {
+    pub fn connect(&mut self) -> (u8, Bytes) {
         let (how, version) = (self.byte(), self.of(&[4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 3, 6]));
-        let (login, client_id) = self.of(&CALLERS);
+        let (login, client_id) = self.of(&LOGINS);
         let has_will = how & 5 == 1;
         let flags = 0xc0 | (how & 2) | if has_will { 4 | (how & 0x28) } else { 0 } | u8::from(how == 255);
         let mut body = BytesMut::new();
@@ -146,14 +146,14 @@ impl<'a> Script<'a> {
             13 => {}
             14 => return Some(Move::Wait),
             15 => return Some(Move::Answer),
-            16 => return Some(Move::Say(self.greeting().1)),
-            _ => return Some(Move::Say(self.garbage())),
+            16 => return Some(Move::Send(self.connect().1)),
+            _ => return Some(Move::Send(self.garbage())),
         }
         let mut packet = packet(first, &body);
         if self.byte() == 255 {
             packet.truncate(packet.len() - 1);
         }
-        Some(Move::Say(packet))
+        Some(Move::Send(packet))
     }
 
     fn flags(&mut self, kind: u8) -> u8 {

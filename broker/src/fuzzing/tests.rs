@@ -1,4 +1,4 @@
-use super::harness::{House, enter};
+use super::harness::{Harness, log_in};
 use super::{decode, script};
 use crate::auth::principal::Principal;
 use futures_util::FutureExt;
@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 /// As many for each.
 const CASES: u32 = 100_000;
-/// Visits after which the others are asked how they are.
+/// Scripts after which the other clients are checked.
 const ROUND: u32 = 1_000;
 
 /// First bytes that clients send, so that more than a first look is taken at what follows.
@@ -61,26 +61,26 @@ fn bytes_that_are_nearly_packets_are_packets_or_none() {
     decoded.unwrap();
 }
 
-/// A visit is two sequences of packets at once.
+/// A script is two sequences of packets at once.
 #[test]
-fn whatever_clients_do_in_any_order_harms_nobody_else() {
-    let house = RefCell::new((House::new(), 0));
+fn whatever_clients_do_in_any_order_harms_no_other_client() {
+    let harness = RefCell::new((Harness::new(), 0));
     let visited = runner(CASES / 2).run(&bytes::<12>(), |script| {
-        let (house, visits) = &mut *house.borrow_mut();
-        house.visit(&script);
+        let (harness, visits) = &mut *harness.borrow_mut();
+        harness.run_script(&script);
         *visits += 1;
         if *visits % ROUND == 0 {
-            house.is_well();
+            harness.assert_serving();
         }
         Ok(())
     });
     visited.unwrap();
-    let (mut house, _) = house.into_inner();
-    house.is_well();
-    let counters = house.door.counters();
+    let (mut harness, _) = harness.into_inner();
+    harness.assert_serving();
+    let counters = harness.core.counters();
     assert!(counters.taken_over > 100, "{counters:?}");
     for (what, count) in [
-        ("let in", counters.let_in),
+        ("accepted", counters.let_in),
         ("malformed", counters.malformed),
         ("refused", counters.refused),
         ("published", counters.published),
@@ -90,27 +90,27 @@ fn whatever_clients_do_in_any_order_harms_nobody_else() {
     }
 }
 
-/// The goodbye and the next connection are there at the same moment, whichever the connection looks at first.
+/// DISCONNECT and the next connection are there at the same moment, whichever the connection looks at first.
 #[test]
-fn a_goodbye_that_came_before_the_next_connection_counts() {
-    let house = House::new();
+fn a_disconnect_that_came_before_the_next_connection_counts() {
+    let harness = Harness::new();
     let edge = Principal::Edge { location: "A".parse().unwrap(), edge: "e1".parse().unwrap() };
     for round in 0..60 {
-        let says_goodbye = round % 3 > 0;
-        let before = house.door.counters().published;
-        house.run(async {
-            let (mut old, serving) = house.caller();
+        let disconnects = round % 3 > 0;
+        let before = harness.core.counters().published;
+        harness.run(async {
+            let (mut old, serving) = harness.client();
             let serving = tokio::spawn(serving);
-            enter(&mut old, "e1").await;
-            let mut next = Box::pin(house.door.sessions.own(&edge, "e1", &house.door.limits, |_| {}));
+            log_in(&mut old, "e1").await;
+            let mut next = Box::pin(harness.core.sessions.own(&edge, "e1", &harness.core.limits, |_| {}));
             assert!(next.as_mut().now_or_never().is_none(), "the old connection is asked to leave");
-            if says_goodbye {
-                old.say(&script::packet(0xe0, &[])).await;
+            if disconnects {
+                old.send(&script::packet(0xe0, &[])).await;
             }
             next.await.unwrap();
             serving.await.unwrap();
         });
-        let wills = house.door.counters().published - before;
-        assert_eq!(wills, u64::from(!says_goodbye), "round {round}");
+        let wills = harness.core.counters().published - before;
+        assert_eq!(wills, u64::from(!disconnects), "round {round}");
     }
 }

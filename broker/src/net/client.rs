@@ -1,6 +1,6 @@
 //! One connected client: what it sends, and what the broker answers.
 
-use super::disconnect_reason::End;
+use super::disconnect_reason::EndReason;
 use super::handshake::session_expiry;
 use super::rate::Rate;
 use crate::auth::access::may;
@@ -10,19 +10,20 @@ use crate::codec::decode::frame;
 use crate::codec::error::Fault;
 use crate::codec::fields::PacketId;
 use crate::codec::packet::{
-    Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Reasons, Subscribe, Terms,
+    ClientLimits, Delivery, Disconnect, MqttVersion, Options, Packet, Publish, QoS, ReasonStrings, Subscribe,
+    WillOnDisconnect,
 };
 use crate::codec::reason::{AckReason, ReleaseReason, SubscribeReason};
 use crate::codec::v5;
-use crate::codec::v5::aliases::Taken;
-use crate::core::core::Door;
+use crate::codec::v5::aliases::InboundAliases;
+use crate::core::core::Core;
 use crate::observe::denials::Denied;
 use crate::routing::filter::Filter;
 use crate::routing::message::Draft;
 use crate::routing::topic::{BadTopic, check_name};
 use crate::session::session::Session;
-use crate::session::state::{Filled, TakingIn};
-use crate::session::write_buffer::{Outbox, Written};
+use crate::session::state::{Filled, Incoming};
+use crate::session::write_buffer::{WriteBuffer, Written};
 use bytes::{Buf, BytesMut};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,35 +32,35 @@ use tokio::time::{Instant, sleep};
 
 /// A connected client, without its socket.
 pub struct Client<'d> {
-    door: &'d Door,
+    core: &'d Core,
     principal: &'d Principal,
     peer: SocketAddr,
     session: Arc<Session>,
-    dialect: Dialect,
+    version: MqttVersion,
     packet_bytes: usize,
     rate: Option<Rate>,
-    aliases: Taken,
+    aliases: InboundAliases,
     /// How long its session outlives the connection.
     pub expiry: Duration,
     /// What is ready to be written.
-    pub out: Outbox,
+    pub out: WriteBuffer,
 }
 
-/// Whoever cannot take the answer cannot be served.
-fn answered(written: Written) -> Result<(), End> {
+/// A client that cannot take the answer cannot be served.
+fn answered(written: Written) -> Result<(), EndReason> {
     match written {
         Written::Yes => Ok(()),
-        Written::No => Err(End::Malformed(Fault::Answer)),
+        Written::No => Err(EndReason::Malformed(Fault::Answer)),
     }
 }
 
-/// In the development mode nobody is told why in words: there are clients that stumble over them.
-fn spared(dialect: Dialect, principal: &Principal) -> Dialect {
-    match (dialect, principal) {
-        (Dialect::Five(terms), Principal::User(user)) if user.is_at_play() => {
-            Dialect::Five(Terms { reasons: Reasons::Spared, ..terms })
+/// The open mode sends no reason strings: some clients under test fail on them.
+fn without_reason_strings(version: MqttVersion, principal: &Principal) -> MqttVersion {
+    match (version, principal) {
+        (MqttVersion::V5(terms), Principal::User(user)) if user.is_open_mode() => {
+            MqttVersion::V5(ClientLimits { reasons: ReasonStrings::Omitted, ..terms })
         }
-        _ => dialect,
+        _ => version,
     }
 }
 
@@ -96,40 +97,42 @@ enum Asked {
 }
 
 impl<'d> Client<'d> {
-    /// A client that has been let in.
+    /// A client whose CONNECT was accepted.
     pub fn new(
-        door: &'d Door,
+        core: &'d Core,
         (principal, peer): (&'d Principal, SocketAddr),
         session: Arc<Session>,
-        dialect: Dialect,
+        version: MqttVersion,
         expiry: Duration,
     ) -> Self {
-        let quota = door.limits.quota(principal);
+        let quota = core.limits.quota(principal);
         let rate = quota.publishes_per_s.map(|per_s| Rate::new(per_s, Instant::now()));
         let packet_bytes = quota.packet_bytes;
-        let aliases = Taken::new(door.limits.topic_aliases);
-        let out = Outbox::new(spared(dialect, principal), door.limits.topic_aliases);
-        Self { door, principal, peer, session, dialect, packet_bytes, rate, aliases, expiry, out }
+        let aliases = InboundAliases::new(core.limits.topic_aliases);
+        let out = WriteBuffer::new(without_reason_strings(version, principal), core.limits.topic_aliases);
+        Self { core, principal, peer, session, version, packet_bytes, rate, aliases, expiry, out }
     }
 
     /// Adds to `out` what the session may be sent.
     pub fn fill(&mut self) -> Filled {
-        self.door.fill(&self.session, &mut self.out)
+        self.core.fill(&self.session, &mut self.out)
     }
 
-    /// Takes in every packet that has arrived completely. `Err` is the end of the connection.
-    pub async fn take_in(&mut self, input: &mut BytesMut) -> Result<(), End> {
-        let malformed = |malformed| End::Malformed(Fault::Malformed(malformed));
+    /// Processes every packet that has arrived completely. `Err` is the end of the connection.
+    pub async fn process(&mut self, input: &mut BytesMut) -> Result<(), EndReason> {
+        let malformed = |malformed| EndReason::Malformed(Fault::Malformed(malformed));
         let mut asked = Asked::No;
         while let Some(frame) = frame(input, self.packet_bytes).map_err(malformed)? {
-            let packet = match self.dialect {
-                Dialect::Four => frame.packet().map_err(malformed)?,
-                Dialect::Five(_) => v5::decode::packet(frame.first, frame.body).map_err(End::Malformed)?,
+            let packet = match self.version {
+                MqttVersion::V4 => frame.packet().map_err(malformed)?,
+                MqttVersion::V5(_) => {
+                    v5::decode::packet(frame.first, frame.body).map_err(EndReason::Malformed)?
+                }
             };
             let (step, bytes) = (self.step(packet, asked)?, frame.bytes);
             if let Step::Ask(questions) = step {
                 for question in &questions {
-                    self.door.ask(self.principal, question.action()).await;
+                    self.core.ask(self.principal, question.action()).await;
                 }
                 asked = Asked::Yes;
                 continue;
@@ -138,7 +141,7 @@ impl<'d> Client<'d> {
             input.advance(bytes);
             if let Step::Publish(draft, delivery) = step {
                 self.keep_to_rate().await;
-                self.door.publish(draft).await.map_err(|_| End::Dead)?;
+                self.core.publish(draft).await.map_err(|_| EndReason::RouterDied)?;
                 self.confirm(delivery);
             }
         }
@@ -148,12 +151,12 @@ impl<'d> Client<'d> {
     async fn keep_to_rate(&mut self) {
         let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.take(Instant::now()));
         if !wait.is_zero() {
-            self.door.tally.throttled.add();
+            self.core.tally.throttled.add();
             sleep(wait).await;
         }
     }
 
-    fn step(&mut self, packet: Packet<'_>, asked: Asked) -> Result<Step, End> {
+    fn step(&mut self, packet: Packet<'_>, asked: Asked) -> Result<Step, EndReason> {
         let out = &mut self.out;
         match packet {
             Packet::Publish(publish) => return self.publish(&publish, asked),
@@ -168,45 +171,45 @@ impl<'d> Client<'d> {
             Packet::Subscribe(Subscribe { id, filters }) => return self.subscribe(id, &filters, asked),
             Packet::Unsubscribe(id, filters) => self.unsubscribe(id, &filters)?,
             Packet::Ping => out.pingresp(),
-            Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
+            Packet::Disconnect(disconnect) => return Err(self.disconnect(disconnect)),
         }
         Ok(Step::Done)
     }
 
-    fn publish(&mut self, publish: &Publish<'_>, asked: Asked) -> Result<Step, End> {
+    fn publish(&mut self, publish: &Publish<'_>, asked: Asked) -> Result<Step, EndReason> {
         let Publish { topic, payload, retain, delivery, properties } = publish;
-        let name = self.aliases.name(*topic).map_err(End::Malformed)?;
+        let name = self.aliases.name(*topic).map_err(EndReason::Malformed)?;
         let topic = name.as_str();
-        match (check_name(topic, &self.door.limits), self.dialect) {
+        match (check_name(topic, &self.core.limits), self.version) {
             (Ok(()), _) => {}
-            (Err(BadTopic::TooLong), Dialect::Five(_)) => {
+            (Err(BadTopic::TooLong), MqttVersion::V5(_)) => {
                 return Ok(self.decline(*delivery, AckReason::TopicName));
             }
-            (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
+            (Err(_), _) => return Err(EndReason::Malformed(Fault::Topic)),
         }
         let action = Action::Publish { topic, retain: *retain };
-        if asked == Asked::No && self.door.must_ask(self.principal, action) {
+        if asked == Asked::No && self.core.must_ask(self.principal, action) {
             return Ok(Step::Ask(vec![Question::Publish { topic: topic.to_owned(), retain: *retain }]));
         }
         if !may(self.principal, action) {
-            self.door.denials.tell(Denied::Publish, self.principal, self.peer);
-            return match (self.dialect, self.principal) {
+            self.core.denials.log(Denied::Publish, self.principal, self.peer);
+            return match (self.version, self.principal) {
                 // MQTT 3.1.1 leaves two ways: to close the connection, or to acknowledge and throw away.
-                (Dialect::Four, Principal::User(user)) if user.is_at_play() => {
+                (MqttVersion::V4, Principal::User(user)) if user.is_open_mode() => {
                     Ok(self.decline(*delivery, AckReason::Success))
                 }
-                (Dialect::Four, _) => Err(End::Refused),
-                (Dialect::Five(_), _) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
+                (MqttVersion::V4, _) => Err(EndReason::Refused),
+                (MqttVersion::V5(_), _) => Ok(self.decline(*delivery, AckReason::NotAuthorised)),
             };
         }
         if let Delivery::Two(id) = *delivery {
-            match self.session.state().taking_in(id) {
-                TakingIn::New => {}
-                TakingIn::Known => {
+            match self.session.state().incoming(id) {
+                Incoming::New => {}
+                Incoming::Known => {
                     self.out.pubrec(id, AckReason::Success);
                     return Ok(Step::Done);
                 }
-                TakingIn::TooMany => return Err(End::Malformed(Fault::ReceiveMax)),
+                Incoming::TooMany => return Err(EndReason::Malformed(Fault::ReceiveMax)),
             }
         }
         let draft = Draft::message(topic, payload, delivery.qos(), *retain, properties);
@@ -216,7 +219,7 @@ impl<'d> Client<'d> {
     /// Throws a publish away, and answers with this reason; one of QoS 0 has no answer. MQTT 3.1.1 has no reasons but
     /// success.
     fn decline(&mut self, delivery: Delivery, reason: AckReason) -> Step {
-        self.door.tally.refused.add();
+        self.core.tally.refused.add();
         match delivery {
             Delivery::Zero => {}
             Delivery::One(id) => self.out.puback(id, reason),
@@ -231,13 +234,18 @@ impl<'d> Client<'d> {
             Delivery::Zero => {}
             Delivery::One(id) => self.out.puback(id, AckReason::Success),
             Delivery::Two(id) => {
-                self.session.state().taken_in(id);
+                self.session.state().accepted(id);
                 self.out.pubrec(id, AckReason::Success);
             }
         }
     }
 
-    fn subscribe(&mut self, id: PacketId, filters: &[(&str, Options)], asked: Asked) -> Result<Step, End> {
+    fn subscribe(
+        &mut self,
+        id: PacketId,
+        filters: &[(&str, Options)],
+        asked: Asked,
+    ) -> Result<Step, EndReason> {
         if asked == Asked::No {
             let questions = self.unknown_rights(filters);
             if !questions.is_empty() {
@@ -248,7 +256,7 @@ impl<'d> Client<'d> {
         for (text, options) in filters {
             let answer = self.subscribe_one(text, *options)?;
             if answer.is_err() {
-                self.door.tally.refused.add();
+                self.core.tally.refused.add();
             }
             granted.push(answer);
         }
@@ -257,20 +265,20 @@ impl<'d> Client<'d> {
     }
 
     /// A filter that is none is as wrong here as it was in SUBSCRIBE; one that was too long there has no subscription.
-    fn unsubscribe(&mut self, id: PacketId, filters: &[&str]) -> Result<(), End> {
+    fn unsubscribe(&mut self, id: PacketId, filters: &[&str]) -> Result<(), EndReason> {
         let is_one = |filter: &&str| matches!(self.filter(filter), Ok(_) | Err(BadTopic::TooLong));
         if !filters.iter().all(is_one) {
-            return Err(End::Malformed(Fault::Topic));
+            return Err(EndReason::Malformed(Fault::Topic));
         }
         let ended: Vec<_> =
-            filters.iter().map(|filter| self.door.unsubscribe(&self.session, filter)).collect();
+            filters.iter().map(|filter| self.core.unsubscribe(&self.session, filter)).collect();
         answered(self.out.unsuback(id, &ended))
     }
 
     /// The rights to these filters that a service has to be asked about; what is no filter is refused unasked.
     fn unknown_rights(&self, filters: &[(&str, Options)]) -> Vec<Question> {
         let unknown = |filter: &Filter| {
-            self.door.must_ask(self.principal, Action::Subscribe { filter: filter.pattern() })
+            self.core.must_ask(self.principal, Action::Subscribe { filter: filter.pattern() })
         };
         let filters = filters.iter().filter_map(|(text, _)| self.filter(text).ok());
         let question = |filter: Filter| Question::Subscribe { filter: filter.pattern().to_owned() };
@@ -278,40 +286,40 @@ impl<'d> Client<'d> {
     }
 
     fn filter(&self, text: &str) -> Result<Filter, BadTopic> {
-        match self.dialect {
-            Dialect::Four => Filter::plain(text, &self.door.limits),
-            Dialect::Five(_) => Filter::sharing(text, &self.door.limits),
+        match self.version {
+            MqttVersion::V4 => Filter::plain(text, &self.core.limits),
+            MqttVersion::V5(_) => Filter::sharing(text, &self.core.limits),
         }
     }
 
-    fn subscribe_one(&self, text: &str, options: Options) -> Result<Result<QoS, SubscribeReason>, End> {
-        let filter = match (self.filter(text), self.dialect) {
+    fn subscribe_one(&self, text: &str, options: Options) -> Result<Result<QoS, SubscribeReason>, EndReason> {
+        let filter = match (self.filter(text), self.version) {
             (Ok(filter), _) => filter,
-            (Err(BadTopic::TooLong), Dialect::Five(_)) => return Ok(Err(SubscribeReason::Filter)),
-            (Err(_), _) => return Err(End::Malformed(Fault::Topic)),
+            (Err(BadTopic::TooLong), MqttVersion::V5(_)) => return Ok(Err(SubscribeReason::Filter)),
+            (Err(_), _) => return Err(EndReason::Malformed(Fault::Topic)),
         };
         if !may(self.principal, Action::Subscribe { filter: filter.pattern() }) {
-            self.door.denials.tell(Denied::Subscribe, self.principal, self.peer);
+            self.core.denials.log(Denied::Subscribe, self.principal, self.peer);
             return Ok(Err(match self.principal {
                 // It is not a matter of rights there.
-                Principal::User(user) if user.is_at_play() => SubscribeReason::Unspecified,
+                Principal::User(user) if user.is_open_mode() => SubscribeReason::Unspecified,
                 _ => SubscribeReason::NotAuthorised,
             }));
         }
-        Ok(self.door.subscribe(&self.session, &filter, options))
+        Ok(self.core.subscribe(&self.session, &filter, options))
     }
 
-    fn farewell(&mut self, farewell: Farewell) -> End {
-        if let Some(seconds) = farewell.session_expiry_s {
+    fn disconnect(&mut self, disconnect: Disconnect) -> EndReason {
+        if let Some(seconds) = disconnect.session_expiry_s {
             // A session that was to end with its connection cannot be made to last any more.
             if self.expiry.is_zero() && seconds > 0 {
-                return End::Malformed(Fault::Forbidden);
+                return EndReason::Malformed(Fault::Forbidden);
             }
-            self.expiry = session_expiry(seconds, &self.door.limits);
+            self.expiry = session_expiry(seconds, &self.core.limits);
         }
-        match farewell.will {
-            FarewellWill::Forget => End::Goodbye,
-            FarewellWill::Publish => End::GoodbyeWithWill,
+        match disconnect.will {
+            WillOnDisconnect::Discard => EndReason::Disconnected,
+            WillOnDisconnect::Publish => EndReason::DisconnectedWithWill,
         }
     }
 }

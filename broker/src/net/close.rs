@@ -1,42 +1,42 @@
-//! The last bytes to a client, in a way that they get there.
+//! Closes a connection so that the last packet still reaches the client (a lingering close).
 
 use bytes::BytesMut;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// How long a client may take to read why its connection ends, and to close it.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// Read at once of what nobody wants any more.
+/// How long a client may take to read the last packet, and to close its end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes read and discarded at once.
 const READ_BYTES: usize = 4 << 10;
 
-/// How a connection ended.
+/// Whether the connection ended with a packet of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parting {
-    /// The client was told something last, which it may not have read yet.
-    Told,
-    /// There was nothing more to be said.
-    Silent,
+pub enum LastPacket {
+    /// One was written; the client may not have read it yet.
+    Sent,
+    /// There was nothing to write.
+    None,
 }
 
-/// Writes the last packets, and says that there will be no more. Whether the client reads them is its own affair.
-pub async fn say<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> Parting {
+/// Writes the last packets and shuts the stream down for writing. Failures do not matter: the connection ends anyway.
+pub async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> LastPacket {
     if bytes.is_empty() {
-        return Parting::Silent;
+        return LastPacket::None;
     }
-    let _ = timeout(GOODBYE, async {
+    let _ = timeout(CLOSE_TIMEOUT, async {
         stream.write_all(bytes).await?;
         stream.shutdown().await
     })
     .await;
-    Parting::Told
+    LastPacket::Sent
 }
 
 /// Reads what a client still sends, until it closes too. A socket that is closed with bytes unread is reset, and the
-/// reset takes away what was said.
+/// reset discards what was written last.
 pub async fn linger<S: AsyncRead + Unpin>(stream: &mut S) {
     let mut unwanted = BytesMut::with_capacity(READ_BYTES);
-    let _ = timeout(GOODBYE, async {
+    let _ = timeout(CLOSE_TIMEOUT, async {
         while stream.read_buf(&mut unwanted).await.is_ok_and(|bytes| bytes > 0) {
             unwanted.clear();
         }

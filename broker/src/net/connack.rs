@@ -1,17 +1,17 @@
-//! The answer to a CONNECT, in the protocol that it spoke.
+//! CONNACK, in the version of MQTT that the client uses.
 
 use crate::codec::encode::{self, ConnectCode};
 use crate::codec::error::Fault;
-use crate::codec::packet::Dialect;
+use crate::codec::packet::MqttVersion;
 use crate::codec::reason::ConnectReason;
 use crate::codec::v5::connack;
 use crate::codec::v5::encode::Why;
 use crate::session::write_buffer::packet_bytes;
 use bytes::BytesMut;
 
-pub use crate::codec::v5::connack::Welcome;
+pub use crate::codec::v5::connack::Connack;
 
-/// Why a client is not let in.
+/// Why a CONNECT is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A version of MQTT that is not served here.
@@ -20,8 +20,8 @@ pub enum Refusal {
     /// The client id is not the one this login must use, too long, or missing.
     #[error("the client id is not one that this login may use")]
     ClientId,
-    /// Nobody can check the login at the moment, or there is no room.
-    #[error("the broker cannot let anybody in at the moment")]
+    /// The login cannot be checked at the moment, or there is no room.
+    #[error("the broker cannot accept clients at the moment")]
     Unavailable,
     /// Unknown name or wrong password.
     #[error("unknown name or wrong password")]
@@ -34,33 +34,33 @@ pub enum Refusal {
     Fault(Fault),
 }
 
-/// Lets a client in.
-pub fn accept(out: &mut BytesMut, dialect: Dialect, welcome: &Welcome) {
-    match dialect {
-        Dialect::Four => {
-            let session_present = welcome.session_present;
+/// Accepts a client.
+pub fn accept(out: &mut BytesMut, version: MqttVersion, connack: &Connack) {
+    match version {
+        MqttVersion::V4 => {
+            let session_present = connack.session_present;
             encode::connack(out, ConnectCode::Accepted { session_present });
         }
-        Dialect::Five(_) => connack::welcome(out, welcome),
+        MqttVersion::V5(_) => connack::accept(out, connack),
     }
 }
 
 /// Whether the client can take so long an answer.
-pub fn fits(welcome: &Welcome, dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::Four => true,
-        Dialect::Five(terms) => {
+pub fn fits(connack: &Connack, version: MqttVersion) -> bool {
+    match version {
+        MqttVersion::V4 => true,
+        MqttVersion::V5(terms) => {
             let mut out = BytesMut::new();
-            connack::welcome(&mut out, welcome);
+            connack::accept(&mut out, connack);
             out.len() <= packet_bytes(&terms)
         }
     }
 }
 
-/// Turns a client away. MQTT 3.1.1 has no word for a wrong CONNECT: the connection is only closed.
-pub fn refuse(out: &mut BytesMut, dialect: Dialect, refusal: Refusal) {
-    match dialect {
-        Dialect::Four => encode::connack(
+/// Refuses a client. MQTT 3.1.1 has no code for a malformed CONNECT: the connection is only closed.
+pub fn refuse(out: &mut BytesMut, version: MqttVersion, refusal: Refusal) {
+    match version {
+        MqttVersion::V4 => encode::connack(
             out,
             match refusal {
                 Refusal::Version => ConnectCode::BadVersion,
@@ -71,7 +71,7 @@ pub fn refuse(out: &mut BytesMut, dialect: Dialect, refusal: Refusal) {
                 Refusal::Fault(_) => return,
             },
         ),
-        Dialect::Five(terms) => {
+        MqttVersion::V5(terms) => {
             let reason = match refusal {
                 Refusal::Version => return,
                 Refusal::ClientId => ConnectReason::ClientId,
@@ -81,7 +81,7 @@ pub fn refuse(out: &mut BytesMut, dialect: Dialect, refusal: Refusal) {
                 Refusal::Fault(fault) => fault.connect_reason(),
             };
             let text = refusal.to_string();
-            connack::refusal(out, Why { reason, text: Some(&text) }, packet_bytes(&terms));
+            connack::refuse(out, Why { reason, text: Some(&text) }, packet_bytes(&terms));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may stay: a bound on connections, on those of one address, and on those that have not said who they are.
+//! Limits on open connections: in total, for one address, and for those that have not sent their CONNECT yet.
 
 use crate::limits::Limits;
 use crate::observe::counters::Tally;
@@ -9,34 +9,34 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// The places there are, over all listeners.
-pub struct Places {
+/// The connections that all listeners together may hold open.
+pub struct ConnectionLimit {
     all: Arc<Semaphore>,
     half_open: Arc<Semaphore>,
     per_address: usize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection that has been given a place; it is given back on drop.
-pub struct Caller {
-    /// Who it is.
-    pub peer: SocketAddr,
-    /// When its CONNECT must be complete, whatever has to be said before it.
+/// A connection that counts against the limits until it is dropped.
+pub struct Peer {
+    /// The other end of the socket.
+    pub address: SocketAddr,
+    /// When its CONNECT must be complete, TLS and WebSocket handshakes included.
     pub connect_by: Instant,
     half_open: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
-    _address: AddressPlace,
+    _slot: AddressSlot,
 }
 
-struct AddressPlace {
-    places: Arc<Places>,
+struct AddressSlot {
+    limit: Arc<ConnectionLimit>,
     address: IpAddr,
 }
 
-impl Places {
+impl ConnectionLimit {
     /// As many as the limits say.
-    pub fn new(limits: &Limits) -> Places {
-        Places {
+    pub fn new(limits: &Limits) -> ConnectionLimit {
+        ConnectionLimit {
             all: Arc::new(Semaphore::new(limits.connections)),
             half_open: Arc::new(Semaphore::new(limits.half_open)),
             per_address: limits.connections_per_address,
@@ -44,13 +44,14 @@ impl Places {
         }
     }
 
-    /// A place for a connection that has just been made; without one it is counted, and has to go.
-    pub fn take(self: &Arc<Self>, peer: SocketAddr, limits: &Limits, tally: &Tally) -> Option<Caller> {
+    /// Admits a connection that has just been accepted. `None` when a limit is reached: that is counted, and the
+    /// connection is to be closed.
+    pub fn admit(self: &Arc<Self>, address: SocketAddr, limits: &Limits, tally: &Tally) -> Option<Peer> {
         let Ok(all) = Arc::clone(&self.all).try_acquire_owned() else {
             tally.turned_away.add();
             return None;
         };
-        let Some(address) = self.of_address(peer.ip()) else {
+        let Some(slot) = self.slot(address.ip()) else {
             tally.address_full.add();
             return None;
         };
@@ -59,31 +60,31 @@ impl Places {
             return None;
         };
         let connect_by = Instant::now() + limits.connect_deadline;
-        Some(Caller { peer, connect_by, half_open: Some(half_open), _all: all, _address: address })
+        Some(Peer { address, connect_by, half_open: Some(half_open), _all: all, _slot: slot })
     }
 
-    fn of_address(self: &Arc<Self>, peer: IpAddr) -> Option<AddressPlace> {
-        let address = household(peer);
+    fn slot(self: &Arc<Self>, address: IpAddr) -> Option<AddressSlot> {
+        let address = limit_key(address);
         let mut addresses = self.addresses.lock();
         let taken = addresses.entry(address).or_default();
         if *taken >= self.per_address {
             return None;
         }
         *taken += 1;
-        Some(AddressPlace { places: Arc::clone(self), address })
+        Some(AddressSlot { limit: Arc::clone(self), address })
     }
 }
 
-impl Caller {
-    /// It has said who it is.
-    pub fn introduced(&mut self) {
+impl Peer {
+    /// Its CONNECT is complete: it is no longer half open.
+    pub fn connect_received(&mut self) {
         self.half_open = None;
     }
 }
 
-impl Drop for AddressPlace {
+impl Drop for AddressSlot {
     fn drop(&mut self) {
-        let mut addresses = self.places.addresses.lock();
+        let mut addresses = self.limit.addresses.lock();
         if let Some(taken) = addresses.get_mut(&self.address) {
             *taken -= 1;
             if *taken == 0 {
@@ -93,8 +94,8 @@ impl Drop for AddressPlace {
     }
 }
 
-/// What one party has to itself: an IPv4 address, or the /64 network of an IPv6 one.
-fn household(address: IpAddr) -> IpAddr {
+/// What connections are counted by: the IPv4 address, or the IPv6 /64, which one subscriber usually has to itself.
+fn limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -106,34 +107,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_household_is_an_ipv4_address_or_a_64_bit_network() {
+    fn the_limit_key_is_an_ipv4_address_or_a_64_bit_network() {
         for (address, expected) in [
             ("10.0.0.7", "10.0.0.7"),
             ("::ffff:10.0.0.7", "10.0.0.7"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("2001:db8:1:3::1", "2001:db8:1:3::"),
         ] {
-            assert_eq!(household(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
+            assert_eq!(limit_key(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
         }
     }
 
     #[test]
-    fn places_are_counted_and_given_back() {
+    fn connections_are_counted_until_they_are_dropped() {
         let limits = Limits { connections: 4, connections_per_address: 2, half_open: 3, ..Limits::default() };
-        let (places, tally) = (Arc::new(Places::new(&limits)), Tally::default());
-        let take = |peer: &str| places.take(peer.parse().unwrap(), &limits, &tally);
-        let (a, b) = (take("10.0.0.1:1"), take("10.0.0.1:2"));
-        assert!(a.is_some() && b.is_some() && take("10.0.0.1:3").is_none());
+        let (limit, tally) = (Arc::new(ConnectionLimit::new(&limits)), Tally::default());
+        let admit = |address: &str| limit.admit(address.parse().unwrap(), &limits, &tally);
+        let (a, b) = (admit("10.0.0.1:1"), admit("10.0.0.1:2"));
+        assert!(a.is_some() && b.is_some() && admit("10.0.0.1:3").is_none());
         assert_eq!(tally.address_full.get(), 1);
-        let mut c = take("10.0.0.2:1");
-        assert!(take("10.0.0.3:1").is_none(), "three have not said who they are");
+        let mut c = admit("10.0.0.2:1");
+        assert!(admit("10.0.0.3:1").is_none(), "three are half open");
         assert_eq!(tally.half_open_full.get(), 1);
-        c.as_mut().unwrap().introduced();
-        let d = take("10.0.0.3:1");
-        assert!(d.is_some() && take("10.0.0.4:1").is_none(), "four are there");
+        c.as_mut().unwrap().connect_received();
+        let d = admit("10.0.0.3:1");
+        assert!(d.is_some() && admit("10.0.0.4:1").is_none(), "four are there");
         assert_eq!(tally.turned_away.get(), 1);
         drop((a, b, c, d));
-        assert!(places.addresses.lock().is_empty(), "nothing is remembered of who has gone");
-        assert!(take("10.0.0.1:1").is_some());
+        assert!(limit.addresses.lock().is_empty(), "no counter is left of a closed connection");
+        assert!(admit("10.0.0.1:1").is_some());
     }
 }

@@ -7,72 +7,82 @@ use crate::session::inflight::Mismatch;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The client said goodbye: no will.
-    Goodbye,
-    /// The client said goodbye, and wants its will published.
-    GoodbyeWithWill,
+pub enum EndReason {
+    /// The client sent DISCONNECT: no will.
+    Disconnected,
+    /// The client sent DISCONNECT, and wants its will published.
+    DisconnectedWithWill,
     /// The socket is closed or broken.
     Closed,
     /// The client sent what is not MQTT, or not allowed in it.
     Malformed(Fault),
-    /// The client published where it may not; MQTT 3.1.1 has no other word for that than closing.
+    /// The client published where it may not; MQTT 3.1.1 has no other answer to that than closing.
     Refused,
-    /// The client was not heard of for too long.
-    Silent,
+    /// Nothing came from the client for one and a half keep-alives.
+    KeepAliveTimeout,
     /// The client does not read what it is sent.
-    NotReading,
+    WriteTimeout,
     /// The client has connected again.
     TakenOver,
     /// The session was ended from outside.
-    Over,
-    /// The session has run over.
-    Overrun,
+    SessionEnded,
+    /// The session's queue has run over.
+    QueueOverflow,
     /// The broker stops.
-    Stopping,
-    /// The router is gone.
-    Dead,
+    ShuttingDown,
+    /// The router has died.
+    RouterDied,
 }
 
-impl From<Mismatch> for End {
-    fn from(_: Mismatch) -> End {
-        End::Malformed(Fault::Mismatch)
+impl From<Mismatch> for EndReason {
+    fn from(_: Mismatch) -> EndReason {
+        EndReason::Malformed(Fault::Mismatch)
     }
 }
 
-impl End {
-    /// What the client is told, in protocols that have a word for it: the reason, and a text for people.
-    pub fn told(self) -> Option<(DisconnectReason, String)> {
+impl EndReason {
+    /// What DISCONNECT tells the client, where the broker sends one: the reason, and a text for people.
+    pub fn disconnect_packet(self) -> Option<(DisconnectReason, String)> {
         let (reason, text) = match self {
-            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Refused | End::NotReading => {
+            EndReason::Disconnected
+            | EndReason::DisconnectedWithWill
+            | EndReason::Closed
+            | EndReason::Refused
+            | EndReason::WriteTimeout => {
                 return None;
             }
-            End::Malformed(fault) => return Some((fault.reason(), fault.to_string())),
-            End::Silent => (DisconnectReason::KeepAlive, "nothing came for one and a half keep-alives"),
-            End::TakenOver => (DisconnectReason::TakenOver, "this client id has connected again"),
-            End::Over => (DisconnectReason::Administrative, "the session was ended"),
-            End::Stopping => (DisconnectReason::ShuttingDown, "the broker stops"),
-            End::Overrun => (DisconnectReason::Quota, "more was waiting than may wait"),
-            End::Dead => (DisconnectReason::ShuttingDown, "the broker cannot go on"),
+            EndReason::Malformed(fault) => return Some((fault.reason(), fault.to_string())),
+            EndReason::KeepAliveTimeout => {
+                (DisconnectReason::KeepAlive, "nothing came for one and a half keep-alives")
+            }
+            EndReason::TakenOver => (DisconnectReason::TakenOver, "this client id has connected again"),
+            EndReason::SessionEnded => (DisconnectReason::Administrative, "the session was ended"),
+            EndReason::ShuttingDown => (DisconnectReason::ShuttingDown, "the broker stops"),
+            EndReason::QueueOverflow => (DisconnectReason::Quota, "more was waiting than may wait"),
+            EndReason::RouterDied => (DisconnectReason::ShuttingDown, "the broker cannot go on"),
         };
         Some((reason, text.to_owned()))
     }
 
-    /// Whether the client's will is published. A broker that stops leaves nobody to read it, and its clients come back.
-    pub fn leaves_will(self) -> bool {
-        !matches!(self, End::Goodbye | End::Stopping)
+    /// Whether the client's will is published. When the broker stops there is no reader left, and the client comes back.
+    pub fn publishes_will(self) -> bool {
+        !matches!(self, EndReason::Disconnected | EndReason::ShuttingDown)
     }
 
     /// Counts it.
     pub fn count(self, tally: &Tally) {
         match self {
-            End::Goodbye | End::GoodbyeWithWill | End::Closed | End::Over | End::Overrun => {}
-            End::Stopping | End::Dead => {}
-            End::Malformed(_) => tally.malformed.add(),
-            End::Refused => tally.refused.add(),
-            End::Silent => tally.keep_alive_timeouts.add(),
-            End::NotReading => tally.write_timeouts.add(),
-            End::TakenOver => tally.taken_over.add(),
+            EndReason::Disconnected
+            | EndReason::DisconnectedWithWill
+            | EndReason::Closed
+            | EndReason::SessionEnded
+            | EndReason::QueueOverflow => {}
+            EndReason::ShuttingDown | EndReason::RouterDied => {}
+            EndReason::Malformed(_) => tally.malformed.add(),
+            EndReason::Refused => tally.refused.add(),
+            EndReason::KeepAliveTimeout => tally.keep_alive_timeouts.add(),
+            EndReason::WriteTimeout => tally.write_timeouts.add(),
+            EndReason::TakenOver => tally.taken_over.add(),
         }
     }
 }

@@ -1,16 +1,16 @@
 //! From the first byte of a connection to its CONNACK.
 
-use super::close::{self, Parting};
-use super::connack::{Refusal, Welcome, fits, refuse};
-use super::connection_limit::Caller;
+use super::close::{self, LastPacket};
+use super::connack::{Connack, Refusal, fits, refuse};
+use super::connection_limit::Peer;
 use crate::auth::access::may;
 use crate::auth::action::Action;
 use crate::auth::credentials::{Credentials, Refused};
 use crate::auth::principal::Principal;
-use crate::codec::decode::{Greeting, frame, may_be_connect};
+use crate::codec::decode::{FirstPacket, frame, may_be_connect};
 use crate::codec::error::{Fault, Malformed};
-use crate::codec::packet::{Connect, Dialect, Terms, WillPacket};
-use crate::core::core::{Coming, Door, Entered, Start};
+use crate::codec::packet::{ClientLimits, Connect, MqttVersion, WillPacket};
+use crate::core::core::{Core, OpenedSession, SessionRequest, Start};
 use crate::limits::Limits;
 use crate::observe::denials::Denied;
 use crate::routing::message::Draft;
@@ -23,19 +23,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// A client that has been let in; its CONNACK is not written yet.
+/// A client whose CONNECT was accepted; its CONNACK is not written yet.
 pub struct Admitted {
     /// Who it is.
     pub principal: Principal,
-    /// In which protocol it speaks.
-    pub dialect: Dialect,
+    /// Its version of MQTT.
+    pub version: MqttVersion,
     /// Its session.
-    pub entered: Entered,
+    pub opened: OpenedSession,
     /// How long that outlives the connection.
     pub expiry: Duration,
-    /// What the client is told.
-    pub welcome: Welcome,
-    /// What to publish when it vanishes.
+    /// The CONNACK to send.
+    pub connack: Connack,
+    /// What to publish when the connection ends without DISCONNECT.
     pub will: Option<Will>,
     /// How long it may be silent.
     pub silence_max: Duration,
@@ -43,7 +43,7 @@ pub struct Admitted {
     pub input: BytesMut,
 }
 
-/// What a client leaves behind when it vanishes.
+/// A client's will, allowed and ready to be published.
 pub struct Will {
     topic: String,
     retain: bool,
@@ -53,17 +53,17 @@ pub struct Will {
     pub delay: Duration,
 }
 
-/// Why a client was not let in.
-enum Turned {
-    /// With a word about it, in its own protocol.
-    Away(Dialect, Refusal),
-    /// Without a word: it did not speak MQTT, or not in time.
-    Out,
+/// How a CONNECT is rejected.
+enum Rejection {
+    /// With a CONNACK in its own version of MQTT.
+    WithConnack(MqttVersion, Refusal),
+    /// By closing only: the bytes were not MQTT, or came too late.
+    Silent,
 }
 
 /// Owned parts of a CONNECT.
-struct Hello {
-    dialect: Dialect,
+struct ConnectRequest {
+    version: MqttVersion,
     credentials: Credentials,
     start: Start,
     session_expiry_s: u32,
@@ -76,90 +76,93 @@ pub fn session_expiry(seconds: u32, limits: &Limits) -> Duration {
     Duration::from_secs(seconds.into()).min(limits.session_expiry)
 }
 
-/// Reads CONNECT, asks for the login, and gets the client its session. A client that is not let in has been told
-/// why, as far as MQTT has a word for it.
-pub async fn admit<S>(stream: &mut S, caller: &mut Caller, door: &Door) -> Result<Admitted, Parting>
+/// Reads CONNECT, checks the login, and opens the session. A rejected client has been sent its CONNACK, where MQTT
+/// has one for the reason.
+pub async fn admit<S>(stream: &mut S, peer: &mut Peer, core: &Core) -> Result<Admitted, LastPacket>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match greet(stream, caller, door).await {
+    match log_in_and_open(stream, peer, core).await {
         Ok(admitted) => Ok(admitted),
-        Err(Turned::Out) => Err(Parting::Silent),
-        Err(Turned::Away(dialect, refusal)) => {
+        Err(Rejection::Silent) => Err(LastPacket::None),
+        Err(Rejection::WithConnack(version, refusal)) => {
             let mut out = BytesMut::new();
-            refuse(&mut out, dialect, refusal);
-            Err(close::say(stream, &out).await)
+            refuse(&mut out, version, refusal);
+            Err(close::send_last(stream, &out).await)
         }
     }
 }
 
-async fn greet<S: AsyncRead + Unpin>(
+async fn log_in_and_open<S: AsyncRead + Unpin>(
     stream: &mut S,
-    caller: &mut Caller,
-    door: &Door,
-) -> Result<Admitted, Turned> {
+    peer: &mut Peer,
+    core: &Core,
+) -> Result<Admitted, Rejection> {
     let mut input = BytesMut::with_capacity(1024);
-    let hello = match timeout_at(caller.connect_by, read_hello(stream, &mut input, caller.peer, door)).await {
-        Ok(hello) => hello?,
-        Err(_) => {
-            door.tally.connect_timeouts.add();
-            return Err(Turned::Out);
-        }
-    };
-    caller.introduced();
-    let dialect = hello.dialect;
-    let away = |refusal| Turned::Away(dialect, refusal);
-    let asked = Instant::now();
-    let given_id = hello.credentials.client_id.clone();
-    let principal = log_in(hello.credentials, door).await.map_err(away)?;
+    let connect =
+        match timeout_at(peer.connect_by, read_connect(stream, &mut input, peer.address, core)).await {
+            Ok(connect) => connect?,
+            Err(_) => {
+                core.tally.connect_timeouts.add();
+                return Err(Rejection::Silent);
+            }
+        };
+    peer.connect_received();
+    let version = connect.version;
+    let reject = |refusal| Rejection::WithConnack(version, refusal);
+    let login_started = Instant::now();
+    let given_id = connect.credentials.client_id.clone();
+    let principal = log_in(connect.credentials, core).await.map_err(reject)?;
     if matches!(&principal, Principal::Edge { edge, .. } if edge.as_str() != given_id) {
-        return Err(away(Refusal::ClientId));
+        return Err(reject(Refusal::ClientId));
     }
-    let assigned = given_id.is_empty().then(|| door.sessions.new_client_id());
-    if let Some(will) = &hello.will {
-        door.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
+    let assigned = given_id.is_empty().then(|| core.sessions.new_client_id());
+    if let Some(will) = &connect.will {
+        core.ask(&principal, Action::Publish { topic: &will.topic, retain: will.retain }).await;
     }
     let will =
-        hello.will.map(|will| allowed(will, &principal, caller.peer, door)).transpose().map_err(away)?;
-    let expiry = session_expiry(hello.session_expiry_s, &door.limits);
-    let keep_alive = keep_alive(hello.keep_alive_s, dialect, &door.limits);
-    let mut welcome = Welcome {
-        session_expiry_s: Some(whole_s(expiry)).filter(|told| *told != hello.session_expiry_s),
+        connect.will.map(|will| allowed(will, &principal, peer.address, core)).transpose().map_err(reject)?;
+    let expiry = session_expiry(connect.session_expiry_s, &core.limits);
+    let keep_alive = keep_alive(connect.keep_alive_s, version, &core.limits);
+    let mut connack = Connack {
+        session_expiry_s: Some(whole_s(expiry)).filter(|expiry_s| *expiry_s != connect.session_expiry_s),
         client_id: assigned.clone(),
-        keep_alive_s: u16::try_from(keep_alive.as_secs()).ok().filter(|told| *told != hello.keep_alive_s),
-        ..welcome(&principal, &door.limits)
+        keep_alive_s: u16::try_from(keep_alive.as_secs())
+            .ok()
+            .filter(|seconds| *seconds != connect.keep_alive_s),
+        ..connack(&principal, &core.limits)
     };
-    if !fits(&welcome, dialect) {
-        return Err(turned_away(dialect, Refusal::Fault(Fault::Answer), door));
+    if !fits(&connack, version) {
+        return Err(reject_connect(version, Refusal::Fault(Fault::Answer), core));
     }
-    let coming = Coming {
+    let request = SessionRequest {
         principal: &principal,
         client_id: assigned.as_deref().unwrap_or(&given_id),
-        start: hello.start,
-        lifetime: if hello.session_expiry_s == 0 { Lifetime::Connection } else { Lifetime::Lasting },
-        receive_max: match dialect {
-            Dialect::Four => u16::MAX,
-            Dialect::Five(Terms { receive_max, .. }) => receive_max.get(),
+        start: connect.start,
+        lifetime: if connect.session_expiry_s == 0 { Lifetime::Connection } else { Lifetime::Lasting },
+        receive_max: match version {
+            MqttVersion::V4 => u16::MAX,
+            MqttVersion::V5(ClientLimits { receive_max, .. }) => receive_max.get(),
         },
-        asked,
+        login_started,
     };
-    let entered = match door.enter(coming).await {
-        Ok(entered) => entered,
-        Err(NotOwned::Superseded) => return Err(Turned::Out),
+    let opened = match core.open_session(request).await {
+        Ok(opened) => opened,
+        Err(NotOwned::Superseded) => return Err(Rejection::Silent),
         Err(NotOwned::Unavailable) => {
-            door.tally.turned_away.add();
-            return Err(away(Refusal::Unavailable));
+            core.tally.turned_away.add();
+            return Err(reject(Refusal::Unavailable));
         }
     };
-    welcome.session_present = entered.present;
+    connack.session_present = opened.present;
     let silence_max = keep_alive.mul_f32(1.5);
-    Ok(Admitted { principal, dialect, entered, expiry, welcome, will, silence_max, input })
+    Ok(Admitted { principal, version, opened, expiry, connack, will, silence_max, input })
 }
 
-/// What everybody like this client is told.
-fn welcome(principal: &Principal, limits: &Limits) -> Welcome {
+/// What CONNACK says to every client of this kind.
+fn connack(principal: &Principal, limits: &Limits) -> Connack {
     let quota = limits.quota(principal);
-    Welcome {
+    Connack {
         session_present: false,
         session_expiry_s: None,
         receive_max: u16::try_from(quota.in_flight).unwrap_or(u16::MAX).max(1),
@@ -174,52 +177,58 @@ fn whole_s(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
-async fn read_hello<S: AsyncRead + Unpin>(
+async fn read_connect<S: AsyncRead + Unpin>(
     stream: &mut S,
     input: &mut BytesMut,
     peer: SocketAddr,
-    door: &Door,
-) -> Result<Hello, Turned> {
+    core: &Core,
+) -> Result<ConnectRequest, Rejection> {
     let bad = |malformed: Malformed| {
-        tracing::debug!(%peer, "not let in: {malformed}");
-        door.tally.malformed.add();
-        Turned::Out
+        tracing::debug!(%peer, "CONNECT refused: {malformed}");
+        core.tally.malformed.add();
+        Rejection::Silent
     };
     loop {
         if !may_be_connect(input) {
             return Err(bad(Malformed::Type));
         }
-        if let Some(frame) = frame(input, door.limits.connect_bytes).map_err(bad)? {
-            let hello = match frame.greeting().map_err(bad)? {
-                Greeting::Connect(connect) => hello(&connect, peer, &door.limits)
-                    .map_err(|refusal| turned_away(connect.dialect, refusal, door))?,
-                Greeting::Faulty(fault) => {
-                    let dialect = Dialect::Five(Terms::default());
-                    return Err(turned_away(dialect, Refusal::Fault(fault), door));
+        if let Some(frame) = frame(input, core.limits.connect_bytes).map_err(bad)? {
+            let connect = match frame.first_packet().map_err(bad)? {
+                FirstPacket::Connect(connect) => connect_request(&connect, peer, &core.limits)
+                    .map_err(|refusal| reject_connect(connect.version, refusal, core))?,
+                FirstPacket::Invalid(fault) => {
+                    let version = MqttVersion::V5(ClientLimits::default());
+                    return Err(reject_connect(version, Refusal::Fault(fault), core));
                 }
-                Greeting::OtherVersion(_) => return Err(Turned::Away(Dialect::Four, Refusal::Version)),
+                FirstPacket::UnsupportedVersion(_) => {
+                    return Err(Rejection::WithConnack(MqttVersion::V4, Refusal::Version));
+                }
             };
             let bytes = frame.bytes;
             input.advance(bytes);
-            return Ok(hello);
+            return Ok(connect);
         }
         match stream.read_buf(input).await {
             Ok(bytes) if bytes > 0 => {}
-            Ok(_) | Err(_) => return Err(Turned::Out),
+            Ok(_) | Err(_) => return Err(Rejection::Silent),
         }
     }
 }
 
-fn turned_away(dialect: Dialect, refusal: Refusal, door: &Door) -> Turned {
+fn reject_connect(version: MqttVersion, refusal: Refusal, core: &Core) -> Rejection {
     if let Refusal::Fault(fault) = refusal {
-        tracing::debug!("not let in: {fault}");
-        door.tally.malformed.add();
+        tracing::debug!("CONNECT refused: {fault}");
+        core.tally.malformed.add();
     }
-    Turned::Away(dialect, refusal)
+    Rejection::WithConnack(version, refusal)
 }
 
-fn hello(connect: &Connect<'_>, peer: SocketAddr, limits: &Limits) -> Result<Hello, Refusal> {
-    let nameless = connect.client_id.is_empty() && !connect.clean_start && connect.dialect == Dialect::Four;
+fn connect_request(
+    connect: &Connect<'_>,
+    peer: SocketAddr,
+    limits: &Limits,
+) -> Result<ConnectRequest, Refusal> {
+    let nameless = connect.client_id.is_empty() && !connect.clean_start && connect.version == MqttVersion::V4;
     if nameless || connect.client_id.len() > limits.client_id_bytes {
         return Err(Refusal::ClientId);
     }
@@ -233,8 +242,8 @@ fn hello(connect: &Connect<'_>, peer: SocketAddr, limits: &Limits) -> Result<Hel
             delay: Duration::from_secs((*delay_s).into()),
         })
     });
-    Ok(Hello {
-        dialect: connect.dialect,
+    Ok(ConnectRequest {
+        version: connect.version,
         credentials: Credentials {
             client_id: connect.client_id.to_owned(),
             username: connect.username.map(str::to_owned),
@@ -248,11 +257,11 @@ fn hello(connect: &Connect<'_>, peer: SocketAddr, limits: &Limits) -> Result<Hel
     })
 }
 
-/// The keep-alive that holds. Only clients of MQTT 5.0 can be told of another one than they promised.
-fn keep_alive(promised_s: u16, dialect: Dialect, limits: &Limits) -> Duration {
-    let max = match dialect {
-        Dialect::Four => limits.keep_alive_max,
-        Dialect::Five(_) => limits.keep_alive_told.min(limits.keep_alive_max),
+/// The keep-alive in force. Only MQTT 5.0 can tell a client another one than it asked for.
+fn keep_alive(promised_s: u16, version: MqttVersion, limits: &Limits) -> Duration {
+    let max = match version {
+        MqttVersion::V4 => limits.keep_alive_max,
+        MqttVersion::V5(_) => limits.keep_alive_told.min(limits.keep_alive_max),
     };
     match promised_s {
         0 => max,
@@ -260,12 +269,12 @@ fn keep_alive(promised_s: u16, dialect: Dialect, limits: &Limits) -> Duration {
     }
 }
 
-async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refusal> {
+async fn log_in(credentials: Credentials, core: &Core) -> Result<Principal, Refusal> {
     let peer = credentials.peer;
-    let answer = timeout(door.limits.login_deadline, door.login.login(credentials)).await;
+    let answer = timeout(core.limits.login_deadline, core.login.login(credentials)).await;
     answer.unwrap_or(Err(Refused::Unavailable)).map_err(|refused| {
-        door.tally.logins_refused.add();
-        door.denials.tell_login(&refused, peer);
+        core.tally.logins_refused.add();
+        core.denials.log_login(&refused, peer);
         match refused {
             Refused::BadLogin => Refusal::BadLogin,
             Refused::NotAllowed => Refusal::NotAuthorised,
@@ -274,11 +283,11 @@ async fn log_in(credentials: Credentials, door: &Door) -> Result<Principal, Refu
     })
 }
 
-fn allowed(will: Will, principal: &Principal, peer: SocketAddr, door: &Door) -> Result<Will, Refusal> {
+fn allowed(will: Will, principal: &Principal, peer: SocketAddr, core: &Core) -> Result<Will, Refusal> {
     if may(principal, Action::Publish { topic: &will.topic, retain: will.retain }) {
         return Ok(will);
     }
-    door.tally.refused.add();
-    door.denials.tell(Denied::Will, principal, peer);
+    core.tally.refused.add();
+    core.denials.log(Denied::Will, principal, peer);
     Err(Refusal::NotAuthorised)
 }

@@ -1,11 +1,11 @@
 //! Accepts TCP connections, and carries each to the one connection function in a task of its own.
 
-use super::close::{Parting, linger};
+use super::close::{LastPacket, linger};
 use super::connection;
-use super::connection_limit::{Caller, Places};
+use super::connection_limit::{ConnectionLimit, Peer};
 use super::tls::Tls;
 use super::websocket;
-use crate::core::core::Door;
+use crate::core::core::Core;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// After an accept that failed for want of file handles, so that the loop does not spin.
-const BREATH: Duration = Duration::from_millis(50);
+/// Pause after a failed accept (no file handles left), so that the loop does not spin.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Where to listen, and how.
 #[derive(Debug, Clone)]
 pub struct Listener {
     /// The address; port 0 takes a free one.
     pub address: SocketAddr,
-    /// Whether what passes can be read on the way.
+    /// How it is encrypted.
     pub encryption: Encryption,
     /// What carries the packets.
     pub carrier: Carrier,
 }
 
-/// Whether what passes can be read on the way.
+/// How a listener is encrypted.
 #[derive(Debug, Clone)]
 pub enum Encryption {
-    /// By anybody.
+    /// In clear text.
     None(Plaintext),
-    /// By nobody.
+    /// Encrypted.
     Tls(Tls),
 }
 
@@ -57,98 +57,98 @@ pub enum Carrier {
 }
 
 impl Listener {
-    /// Whether a password could be read on its way to this listener, where nobody has said that it may.
+    /// Whether passwords would cross a network in clear text without having been allowed to.
     pub fn is_exposed(&self) -> bool {
         matches!(self.encryption, Encryption::None(Plaintext::LoopbackOnly))
             && !self.address.ip().is_loopback()
     }
 }
 
-/// What all listeners share.
+/// Accepts connections; shared by all listeners.
 #[derive(Clone)]
-pub struct Reception {
-    /// Where their clients go.
-    pub door: Arc<Door>,
-    /// How many they may be.
-    pub places: Arc<Places>,
-    /// Ends them.
+pub struct Acceptor {
+    /// The broker that serves them.
+    pub core: Arc<Core>,
+    /// How many connections may be open.
+    pub limit: Arc<ConnectionLimit>,
+    /// Ends all connections.
     pub stop: CancellationToken,
-    /// What their clients are served in.
-    pub guests: TaskTracker,
+    /// The tasks that serve them.
+    pub connections: TaskTracker,
 }
 
-impl Reception {
-    /// Serves a client that came in by another server's WebSocket, until it leaves. One for whom there is no place
-    /// is counted and dropped.
-    pub async fn adopt<S>(&self, upgraded: S, peer: SocketAddr)
+impl Acceptor {
+    /// Serves a client whose WebSocket another server has accepted, until the connection ends. Above the limit it is
+    /// counted and dropped.
+    pub async fn serve_websocket<S>(&self, upgraded: S, address: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if let Some(mut caller) = self.places.take(peer, &self.door.limits, &self.door.tally) {
-            let serving = Box::pin(websocket::adopt(upgraded, &mut caller, &self.door));
-            self.guests.track_future(self.stop.run_until_cancelled(serving)).await;
+        if let Some(mut peer) = self.limit.admit(address, &self.core.limits, &self.core.tally) {
+            let serving = Box::pin(websocket::serve_upgraded(upgraded, &mut peer, &self.core));
+            self.connections.track_future(self.stop.run_until_cancelled(serving)).await;
         }
     }
 
     /// Accepts connections for ever and serves each in its own task.
     pub async fn run(self, socket: TcpListener, encryption: Encryption, carrier: Carrier) {
         loop {
-            let (stream, peer) = match socket.accept().await {
+            let (stream, address) = match socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!("a connection was not accepted: {error}");
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             };
-            let Some(caller) = self.places.take(peer, &self.door.limits, &self.door.tally) else { continue };
+            let Some(peer) = self.limit.admit(address, &self.core.limits, &self.core.tally) else { continue };
             // Without this a small answer waits up to 40 ms for the acknowledgement of the one before.
             if stream.set_nodelay(true).is_err() {
                 continue;
             }
-            let (door, stop, encryption) =
-                (Arc::clone(&self.door), self.stop.child_token(), encryption.clone());
-            self.guests.spawn(async move {
-                stop.run_until_cancelled(receive(stream, encryption, carrier, caller, &door)).await;
+            let (core, stop, encryption) =
+                (Arc::clone(&self.core), self.stop.child_token(), encryption.clone());
+            self.connections.spawn(async move {
+                stop.run_until_cancelled(serve_socket(stream, encryption, carrier, peer, &core)).await;
             });
         }
     }
 }
 
 /// What only some connections need is boxed, so that an idle one without it is small.
-async fn receive(
+async fn serve_socket(
     stream: TcpStream,
     encryption: Encryption,
     carrier: Carrier,
-    mut caller: Caller,
-    door: &Door,
+    mut peer: Peer,
+    core: &Core,
 ) {
     match encryption {
-        Encryption::None(_) => carry(stream, carrier, &mut caller, door).await,
+        Encryption::None(_) => serve_stream(stream, carrier, &mut peer, core).await,
         Encryption::Tls(tls) => {
-            let shaken = timeout_at(caller.connect_by, Box::pin(tls.accept(stream))).await;
-            match shaken {
-                Ok(Ok(stream)) => Box::pin(carry(stream, carrier, &mut caller, door)).await,
+            let handshake = timeout_at(peer.connect_by, Box::pin(tls.accept(stream))).await;
+            match handshake {
+                Ok(Ok(stream)) => Box::pin(serve_stream(stream, carrier, &mut peer, core)).await,
                 Ok(Err(error)) => {
-                    door.tally.handshakes_failed.add();
-                    tracing::debug!(peer = %caller.peer, "no TLS: {error}");
+                    core.tally.handshakes_failed.add();
+                    tracing::debug!(peer = %peer.address, "no TLS: {error}");
                 }
-                Err(_) => door.tally.connect_timeouts.add(),
+                Err(_) => core.tally.connect_timeouts.add(),
             }
         }
     }
 }
 
-async fn carry<S>(mut stream: S, carrier: Carrier, caller: &mut Caller, door: &Door)
+async fn serve_stream<S>(mut stream: S, carrier: Carrier, peer: &mut Peer, core: &Core)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match carrier {
         Carrier::Bytes => {
-            if connection::serve(&mut stream, caller, door).await == Parting::Told {
+            if connection::serve(&mut stream, peer, core).await == LastPacket::Sent {
                 linger(&mut stream).await;
             }
         }
-        Carrier::WebSocket => Box::pin(websocket::receive(stream, caller, door)).await,
+        Carrier::WebSocket => Box::pin(websocket::accept(stream, peer, core)).await,
     }
 }

@@ -1,4 +1,4 @@
-//! How fast one client may publish: a bucket that holds a second's worth, and fills up steadily.
+//! How fast one client may publish: a token bucket that holds a second's worth.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

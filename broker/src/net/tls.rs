@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 for whoever listens: the broker here, and the website for its pages.
+//! TLS 1.2 and 1.3 for servers: the broker here, and the website for its pages.
 //!
 //! The provider of cryptography is named everywhere: two of them in one process, and rustls would refuse to choose.
 
@@ -26,7 +26,7 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// When given, only clients with a certificate from one of these authorities get as far as a login.
+    /// When given, only clients with a certificate from one of these authorities are accepted.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -132,7 +132,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Shows what these files hold now; connections that are up stay so, and whose clients are let in stays the same.
+    /// Shows what these files hold now; connections that are up stay so, and the authorities of client certificates stay the same.
     ///
     /// # Errors
     /// One sentence that names the file and what to do; then nothing has changed.
@@ -142,7 +142,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Shakes hands with a client that has just connected. It has no deadline of its own.
+    /// The TLS handshake with a client that has just connected. It has no deadline of its own.
     ///
     /// # Errors
     /// When the client goes away, speaks no TLS, or shows no certificate where one is asked for.

@@ -1,8 +1,8 @@
 //! MQTT over WebSocket: binary frames carry the byte stream, wherever the packets begin and end.
 
 use super::connection;
-use super::connection_limit::Caller;
-use crate::core::core::Door;
+use super::connection_limit::Peer;
+use crate::core::core::Core;
 use crate::limits::Limits;
 use bytes::Bytes;
 use futures_util::{Sink, Stream, StreamExt};
@@ -18,14 +18,14 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-/// The name under which MQTT is spoken.
+/// The subprotocol of MQTT.
 const SUBPROTOCOL: &str = "mqtt";
 /// Read at once from the socket; MQTT's packets are small, and idle connections are many.
 const READ_BYTES: usize = 4 << 10;
 /// The longest binary frame sent.
 const FRAME_BYTES: usize = 64 << 10;
-/// How long a client may take to read why it is closed.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the closing handshake may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers a request for a WebSocket: with the headers that open it, or with why not.
 ///
@@ -50,7 +50,7 @@ fn offers_mqtt(headers: &HeaderMap) -> bool {
 }
 
 /// Serves a client of the broker's own listener, from its HTTP request on.
-pub async fn receive<S>(stream: S, caller: &mut Caller, door: &Door)
+pub async fn accept<S>(stream: S, peer: &mut Peer, core: &Core)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -63,33 +63,29 @@ where
             refusal
         })
     };
-    let config = config(&door.limits);
-    match timeout_at(caller.connect_by, accept_hdr_async_with_config(stream, answer, Some(config))).await {
-        Ok(Ok(socket)) => serve(socket, caller, door).await,
+    let config = config(&core.limits);
+    match timeout_at(peer.connect_by, accept_hdr_async_with_config(stream, answer, Some(config))).await {
+        Ok(Ok(socket)) => serve(socket, peer, core).await,
         Ok(Err(error)) => {
-            door.tally.handshakes_failed.add();
-            tracing::debug!(peer = %caller.peer, "no WebSocket: {error}");
+            core.tally.handshakes_failed.add();
+            tracing::debug!(peer = %peer.address, "no WebSocket: {error}");
         }
-        Err(_) => door.tally.connect_timeouts.add(),
+        Err(_) => core.tally.connect_timeouts.add(),
     }
 }
 
 /// Serves a client whose request an HTTP server has answered with [`answer_websocket`].
-pub async fn adopt<S>(upgraded: S, caller: &mut Caller, door: &Door)
+pub async fn serve_upgraded<S>(upgraded: S, peer: &mut Peer, core: &Core)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config(&door.limits)));
-    serve(socket.await, caller, door).await;
+    let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config(&core.limits)));
+    serve(socket.await, peer, core).await;
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: WebSocketStream<S>,
-    caller: &mut Caller,
-    door: &Door,
-) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, peer: &mut Peer, core: &Core) {
     let mut frames = Frames { socket, rest: Bytes::new(), fault: None };
-    connection::serve(&mut frames, caller, door).await;
+    connection::serve(&mut frames, peer, core).await;
     let Frames { mut socket, fault, .. } = frames;
     let (code, reason) = match fault {
         None => (CloseCode::Normal, ""),
@@ -98,11 +94,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Some(Fault::Broken) => (CloseCode::Protocol, "this is no WebSocket frame"),
     };
     if fault.is_some() {
-        door.tally.malformed.add();
+        core.tally.malformed.add();
     }
-    // Whether the client reads it is its own affair. Its own goodbye is awaited: a socket that is closed before that
-    // came is reset, and a client that has done everything right would see an error.
-    let _ = timeout(GOODBYE, async {
+    // The client's own close frame is awaited: a socket that is closed before it came is reset, and a client that has
+    // done everything right would see an error. Failures do not matter: the connection ends anyway.
+    let _ = timeout(CLOSE_TIMEOUT, async {
         socket.close(Some(CloseFrame { code, reason: reason.into() })).await?;
         while socket.next().await.transpose()?.is_some() {}
         Ok::<(), Error>(())

@@ -30,7 +30,7 @@ impl Moment {
     }
 }
 
-/// Tells the time.
+/// The clock of one broker.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,

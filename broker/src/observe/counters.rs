@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Clients connected at the moment.
     pub clients: u64,
-    /// Clients let in, each time they connected.
+    /// Accepted connections of clients.
     pub let_in: u64,
     /// Sessions at the moment, those of clients that are away included.
     pub sessions: u64,
@@ -35,7 +35,7 @@ pub struct Counters {
     pub turned_away: u64,
     /// Connections closed as soon as they were made, because their address had too many.
     pub address_full: u64,
-    /// Connections closed as soon as they were made, because too many had not said yet who they are.
+    /// Connections closed as soon as they were made, because too many had not sent their CONNECT yet.
     pub half_open_full: u64,
     /// Connections that ended in their TLS handshake.
     pub handshakes_failed: u64,
@@ -43,7 +43,7 @@ pub struct Counters {
     pub throttled: u64,
     /// Connections closed because no CONNECT came in time.
     pub connect_timeouts: u64,
-    /// Connections closed because the client was not heard of for one and a half keep-alives.
+    /// Connections closed because nothing came from the client for one and a half keep-alives.
     pub keep_alive_timeouts: u64,
     /// Connections closed because the client did not read what it was sent.
     pub write_timeouts: u64,

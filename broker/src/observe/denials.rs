@@ -1,5 +1,5 @@
-//! Refusals in the log: the first few of a while one by one, the others as a number, so that whoever is refused ten
-//! thousand times a second fills no disk. All of them are counted in `Tally`.
+//! Refusals in the log: the first few of a period one by one, the others as a number, so that a client that is refused
+//! ten thousand times a second fills no disk. All of them are counted in `Tally`.
 
 use crate::auth::principal::Principal;
 use std::net::SocketAddr;
@@ -26,9 +26,9 @@ pub enum Denied {
 }
 
 impl Denials {
-    /// Notes a refusal to somebody who has logged in. Neither names nor topics are told: both are people's own.
-    pub fn tell(&self, denied: Denied, principal: &Principal, peer: SocketAddr) {
-        if self.has_a_line() {
+    /// Logs a refusal to a client that has logged in. Neither names nor topics appear: both are personal data.
+    pub fn log(&self, denied: Denied, principal: &Principal, peer: SocketAddr) {
+        if self.may_log() {
             let kind = match principal {
                 Principal::Website => "website",
                 Principal::Edge { .. } => "edge",
@@ -44,22 +44,22 @@ impl Denials {
         }
     }
 
-    /// Notes a login that was refused.
-    pub fn tell_login(&self, why: &dyn std::fmt::Display, peer: SocketAddr) {
-        if self.has_a_line() {
+    /// Logs a login that was refused.
+    pub fn log_login(&self, why: &dyn std::fmt::Display, peer: SocketAddr) {
+        if self.may_log() {
             tracing::warn!(denied = ?Denied::Login, %peer, "refused: {why}");
         }
     }
 
-    /// Begins a new while, and tells how many refusals of the last one had no line.
-    pub fn sum_up(&self) {
+    /// Begins a new period, and logs how many refusals of the last one had no line.
+    pub fn log_summary(&self) {
         let more = self.0.swap(0, Ordering::Relaxed).saturating_sub(LINES);
         if more > 0 {
             tracing::warn!(more, "more was refused than is told one by one");
         }
     }
 
-    fn has_a_line(&self) -> bool {
+    fn may_log(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) < LINES
     }
 }
@@ -69,12 +69,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_while_has_a_few_lines_however_much_is_refused() {
+    fn a_period_has_a_few_lines_however_much_is_refused() {
         let denials = Denials::default();
         for _ in 0..3 {
-            let lines = (0..10_000).filter(|_| denials.has_a_line()).count() as u64;
+            let lines = (0..10_000).filter(|_| denials.may_log()).count() as u64;
             assert_eq!(lines, LINES);
-            denials.sum_up();
+            denials.log_summary();
         }
     }
 }

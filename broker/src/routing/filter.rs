@@ -1,4 +1,4 @@
-//! A subscription's filter: what it matches, and with whom it is shared.
+//! A subscription's filter: what it matches, and the group that shares it.
 
 use super::topic::{BadTopic, check_filter};
 use crate::limits::Limits;
@@ -15,7 +15,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter of MQTT 3.1.1, in which nothing is shared.
+    /// A filter of MQTT 3.1.1, which has no shared subscriptions.
     pub fn plain(text: &str, limits: &Limits) -> Result<Filter, BadTopic> {
         check_filter(text, limits)?;
         Ok(Filter { text: text.into(), pattern_at: 0 })

@@ -1,4 +1,4 @@
-//! Who is subscribed to what: a tree of filter levels, walked along a topic's levels.
+//! Subscribers by filter: a tree of filter levels, walked along a topic's levels.
 
 use super::filter::Filter;
 use super::lane::Counters;
@@ -94,7 +94,7 @@ impl<S> Index<S> {
         }
     }
 
-    /// Takes away this filter of the subscriber that `is` tells; `false` when there was none.
+    /// Removes this filter of the subscriber for which `is` holds; `false` when there was none.
     pub fn remove(&mut self, filter: &Filter, is: impl Fn(&S) -> bool) -> bool {
         let levels: Vec<&str> = filter.pattern().split('/').collect();
         self.root.remove(&levels, filter.group(), &is)
@@ -217,11 +217,11 @@ mod tests {
         assert_eq!(found(&index, "a/b"), [1]);
         assert!(index.remove(&filter("a/+"), |s| *s == 1));
         assert!(!index.remove(&filter("a/+"), |s| *s == 1));
-        assert!(index.root.below.is_empty(), "nothing is left of a filter nobody has");
+        assert!(index.root.below.is_empty(), "nothing is left of a filter without subscribers");
     }
 
     #[test]
-    fn who_shares_a_filter_gets_every_so_many_messages() {
+    fn the_members_of_a_group_take_turns() {
         let mut index = Index::default();
         for (text, subscriber) in
             [("$share/g/a/+", 1), ("$share/g/a/+", 2), ("$share/g/a/+", 2), ("$share/h/a/+", 3), ("a/b", 4)]
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(found(&index, "a/b"), [2, 4]);
         assert!(index.remove(&filter("$share/g/a/+"), |s| *s == 2));
         assert!(index.remove(&filter("a/b"), |s| *s == 4));
-        assert!(index.root.below.is_empty(), "nothing is left of a group nobody is in");
+        assert!(index.root.below.is_empty(), "nothing is left of an empty group");
     }
 
     proptest! {

@@ -6,8 +6,8 @@
 //! never while waiting. Locks are taken in the order index, session, lane.
 
 use super::message::{Draft, Envelope, LANES, Lane, Message, open};
-use super::retained::{Kept, Page, Place, Retained, Room, Wanted};
-use super::router::{Dead, Inlet};
+use super::retained::{Kept, Page, Retained, Room, TopicKey, Wanted};
+use super::router::{Inlet, RouterDied};
 use crate::observe::clock::{Clock, Moment};
 use crate::observe::sys;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 pub const IN_TRANSIT_BYTES: usize = 1 << 20;
 /// The unit in which bytes in transit are counted; a small message costs one.
 const UNIT_BYTES: usize = 256;
-/// Expired messages given up under one lock.
+/// Expired messages dropped under one lock.
 const EXPIRED_AT_ONCE: usize = 256;
 
 /// A counter for each lane.
@@ -77,11 +77,11 @@ impl Lanes {
 
     /// Puts a message on its way. Waits while its lane is full; when this returns, the message has its place in
     /// the order and, if retained, in the map.
-    pub async fn publish(&self, draft: Draft) -> Result<Stamped, Dead> {
+    pub async fn publish(&self, draft: Draft) -> Result<Stamped, RouterDied> {
         let lane = self.of(draft.lane);
         let units = draft.bytes().div_ceil(UNIT_BYTES).min(IN_TRANSIT_BYTES / UNIT_BYTES);
         let units = u32::try_from(units).expect("fewer units than a lane has");
-        lane.room.acquire_many(units).await.map_err(|_| Dead)?.forget();
+        lane.room.acquire_many(units).await.map_err(|_| RouterDied)?.forget();
         lane.entry.lock().push(draft, units, self)
     }
 
@@ -111,7 +111,7 @@ impl Lanes {
         self.retained.load(Ordering::Relaxed)
     }
 
-    /// Gives up the retained messages that have expired.
+    /// Drops the retained messages that have expired.
     pub fn drop_expired(&self) {
         let now = self.now();
         for lane in &self.lanes {
@@ -127,11 +127,11 @@ impl Lanes {
     }
 
     /// A part of a lane's retained messages; see `Retained::page`.
-    pub fn page(&self, lane: Lane, wanted: &Wanted<'_>, start: Option<&Place>, look_at: usize) -> Page {
+    pub fn page(&self, lane: Lane, wanted: &Wanted<'_>, start: Option<&TopicKey>, look_at: usize) -> Page {
         self.of(lane).entry.lock().retained.page(wanted, start, look_at)
     }
 
-    /// Opens what came out of a lane, gives its room back, and tells whether something is missing before it.
+    /// Opens what came out of a lane, gives its room back, and says whether something is missing before it.
     pub fn arrived(&self, lane: Lane, bytes: &Bytes) -> Option<Arrival> {
         let opened = open(lane, bytes)?;
         let this = self.of(lane);
@@ -150,7 +150,7 @@ impl Lanes {
         self.of(lane).dispatched.store(counter, Ordering::Release);
     }
 
-    /// Lets nobody publish any more.
+    /// Accepts no message any more.
     pub fn close(&self) {
         self.lanes.iter().for_each(|lane| lane.room.close());
     }
@@ -184,7 +184,7 @@ pub struct Arrival {
 }
 
 impl Entry {
-    fn push(&mut self, draft: Draft, units: u32, lanes: &Lanes) -> Result<Stamped, Dead> {
+    fn push(&mut self, draft: Draft, units: u32, lanes: &Lanes) -> Result<Stamped, RouterDied> {
         self.counter += 1;
         self.spent += u64::from(units);
         let lane = draft.lane;
@@ -200,7 +200,7 @@ impl Entry {
     fn retain(&mut self, message: Message, lanes: &Lanes) -> Kept {
         // Lanes that fill up at the same moment may overshoot by one message each.
         let all = lanes.retained.load(Ordering::Relaxed);
-        // The broker's own few are always kept and not counted; nobody else may publish there.
+        // The broker's own few are always kept and not counted; clients may not publish there.
         let own = message.topic().starts_with(sys::ROOT);
         let room = if own || all < lanes.retained_max { Room::Some } else { Room::None };
         let before = self.retained.len();

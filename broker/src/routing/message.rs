@@ -18,7 +18,7 @@ const TOPIC_BYTES: usize = PUBLISHER + 8;
 const LASTING_BYTES: usize = TOPIC_BYTES + 2;
 const HEADER: usize = LASTING_BYTES + 4;
 
-/// Who published a message: the same number for the same client id and login, whatever became of its sessions.
+/// The publisher of a message: the same number for the same client id and login, whatever became of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Publisher(pub u64);
 
@@ -31,13 +31,13 @@ pub struct Message {
     pub payload: Bytes,
     /// The properties that are passed on as they are, as `Properties::write_lasting` wrote them.
     pub lasting: Bytes,
-    /// When nobody wants it any more.
+    /// When it expires.
     pub expires: Option<Moment>,
-    /// Who published it; zero for the broker itself.
+    /// Its publisher; zero for the broker itself.
     pub publisher: Publisher,
     /// QoS of the publish; a subscriber gets the lower of this and its own.
     pub qos: QoS,
-    /// Whether it was published to be kept.
+    /// Whether it was published to be retained.
     pub retain: bool,
     /// Its lane.
     pub lane: Lane,
@@ -61,7 +61,7 @@ impl Message {
         self.topic.len() + self.payload.len() + self.lasting.len()
     }
 
-    /// Whether nobody wants it any more.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Moment) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
@@ -129,9 +129,9 @@ impl Lane {
 /// What the router carries.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Envelope {
-    /// Somebody's message.
+    /// A published message.
     Message(Message),
-    /// The broker's own sign of life.
+    /// The broker's own probe.
     Probe,
 }
 
@@ -140,7 +140,7 @@ pub struct Draft {
     bytes: Vec<u8>,
     /// Its lane.
     pub lane: Lane,
-    /// What it has to live from its stamp on.
+    /// Seconds from its stamp until it expires.
     expiry_s: Option<u32>,
 }
 
@@ -168,7 +168,7 @@ impl Draft {
         draft
     }
 
-    /// A sign of life for this lane.
+    /// A probe of this lane.
     pub fn probe(lane: Lane) -> Draft {
         let mut draft = Draft::new(lane, HEADER);
         draft.bytes.resize(HEADER, 0);
@@ -191,7 +191,7 @@ impl Draft {
         self.bytes.len()
     }
 
-    /// Gives the envelope its number within the lane, the sum of what the lane has let in so far, and, if it is
+    /// Gives the envelope its number within the lane, the sum of what the lane has accepted so far, and, if it is
     /// to expire, the moment when.
     pub fn stamp(mut self, counter: u64, spent: u64, now: Moment) -> Bytes {
         let expires = self.expiry_s.map_or(0, |seconds| now.plus_s(seconds).ms());
@@ -208,7 +208,7 @@ pub struct Opened {
     pub envelope: Envelope,
     /// Its number within the lane.
     pub counter: u64,
-    /// What the lane had let in when it was stamped, itself included.
+    /// What the lane had accepted when it was stamped, itself included.
     pub spent: u64,
 }
 

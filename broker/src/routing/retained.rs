@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// A topic name as a place in the order. Levels end with 0xFE and the whole name with 0xFF, two bytes that UTF-8
+/// A topic name as the key of the order. Levels end with 0xFE and the whole name with 0xFF, two bytes that UTF-8
 /// never uses: so `a/b/c` is before `a/b`, and `a/b` with all that is below it is one range.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(Box<[u8]>);
+pub struct TopicKey(Box<[u8]>);
 
-impl Place {
-    /// The place of a topic.
-    pub fn of(name: &str) -> Place {
-        Place(key(name, 0xff))
+impl TopicKey {
+    /// The key of a topic.
+    pub fn of(name: &str) -> TopicKey {
+        TopicKey(key(name, 0xff))
     }
 
-    /// The last place of all.
-    fn last() -> Place {
-        Place([0xff].into())
+    /// Behind all keys.
+    fn last() -> TopicKey {
+        TopicKey([0xff].into())
     }
 }
 
@@ -39,26 +39,26 @@ pub struct Wanted<'a> {
     pub above: u64,
     /// Only messages with at most this counter.
     pub up_to: u64,
-    /// Whether cleared topics are to be told, as empty payloads.
+    /// Whether cleared topics are included, as empty payloads.
     pub clears: Clears,
 }
 
-/// Whether cleared topics are to be told.
+/// Whether cleared topics are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clears {
-    /// As messages with an empty payload: for whoever may have seen what was there before.
-    Told,
-    /// Not at all: for whoever is new.
-    Hidden,
+    /// As messages with an empty payload: for a session that may have seen what was there before.
+    Included,
+    /// Not at all: for a new subscription.
+    Omitted,
 }
 
 /// A part of what was looked for.
 #[derive(Debug)]
 pub struct Page {
-    /// Found messages, in the order of their places.
+    /// Found messages, in the order of their keys.
     pub found: Vec<Arc<Message>>,
     /// Where to go on; `None` at the end.
-    pub rest: Option<Place>,
+    pub rest: Option<TopicKey>,
 }
 
 /// Whether there is room for one more retained message.
@@ -82,11 +82,11 @@ pub enum Kept {
 /// The last retained message of each topic, and the topics cleared of late.
 #[derive(Debug)]
 pub struct Retained {
-    messages: BTreeMap<Place, Arc<Message>>,
-    /// Counters and places of the entries that are empty: topics that were cleared.
-    cleared: BTreeMap<u64, Place>,
-    /// Moments, counters and places of the entries that will expire.
-    expiring: BTreeMap<(Moment, u64), Place>,
+    messages: BTreeMap<TopicKey, Arc<Message>>,
+    /// Counters and keys of the entries that are empty: topics that were cleared.
+    cleared: BTreeMap<u64, TopicKey>,
+    /// Moments, counters and keys of the entries that will expire.
+    expiring: BTreeMap<(Moment, u64), TopicKey>,
     clears_max: usize,
     forgotten: u64,
 }
@@ -103,19 +103,19 @@ impl Retained {
         self.messages.len() - self.cleared.len()
     }
 
-    /// The highest counter of a cleared topic that is not remembered any more. Whoever has not seen everything
-    /// up to it cannot be told everything that was cleared.
+    /// The highest counter of a cleared topic that is not remembered any more. A session that has not
+    /// seen everything up to it cannot be sent everything that was cleared.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// Keeps a message that was published to be kept; an empty payload clears the topic. Where there is no room, a
+    /// Keeps a message that was published to be retained; an empty payload clears the topic. Where there is no room, a
     /// topic that has no retained message gets none.
     pub fn set(&mut self, message: Arc<Message>, room: Room) -> Kept {
-        let place = Place::of(message.topic());
-        let before = self.messages.get(&place).map(|before| (before.payload.is_empty(), before.counter));
+        let key = TopicKey::of(message.topic());
+        let before = self.messages.get(&key).map(|before| (before.payload.is_empty(), before.counter));
         match before {
-            // There is nothing to clear, and nobody has seen anything there.
+            // There is nothing to clear, and no session has seen anything there.
             None if message.payload.is_empty() => return Kept::Yes,
             None | Some((true, _)) if !message.payload.is_empty() && room == Room::None => {
                 return Kept::Full;
@@ -126,27 +126,27 @@ impl Retained {
             None | Some((false, _)) => {}
         }
         if message.payload.is_empty() {
-            self.cleared.insert(message.counter, place.clone());
+            self.cleared.insert(message.counter, key.clone());
         }
         // What says that a topic was cleared does not expire.
         if let Some(moment) = message.expires.filter(|_| !message.payload.is_empty()) {
-            self.expiring.insert((moment, message.counter), place.clone());
+            self.expiring.insert((moment, message.counter), key.clone());
         }
-        if let Some(before) = self.messages.insert(place, message)
+        if let Some(before) = self.messages.insert(key, message)
             && let Some(moment) = before.expires
         {
             self.expiring.remove(&(moment, before.counter));
         }
         while self.cleared.len() > self.clears_max {
-            if let Some((counter, place)) = self.cleared.pop_first() {
-                self.messages.remove(&place);
+            if let Some((counter, key)) = self.cleared.pop_first() {
+                self.messages.remove(&key);
                 self.forgotten = counter;
             }
         }
         Kept::Yes
     }
 
-    /// Gives up at most `at_once` messages that have expired, and tells how many there were.
+    /// Drops at most `at_once` messages that have expired, and returns how many there were.
     pub fn drop_expired(&mut self, now: Moment, at_once: usize) -> usize {
         let mut dropped = 0;
         while dropped < at_once
@@ -160,18 +160,17 @@ impl Retained {
     }
 
     /// Looks at no more than `look_at` topics from `start` on (from the first one when `None`).
-    pub fn page(&self, wanted: &Wanted<'_>, start: Option<&Place>, look_at: usize) -> Page {
+    pub fn page(&self, wanted: &Wanted<'_>, start: Option<&TopicKey>, look_at: usize) -> Page {
         let (first, last) = range(wanted.filter);
         let first = start.map_or(first.as_ref().map_or(Bound::Unbounded, Bound::Included), Bound::Included);
         let mut found = Vec::new();
-        for (looked_at, (place, message)) in self.messages.range((first, Bound::Included(&last))).enumerate()
-        {
+        for (looked_at, (key, message)) in self.messages.range((first, Bound::Included(&last))).enumerate() {
             if looked_at == look_at {
-                return Page { found, rest: Some(place.clone()) };
+                return Page { found, rest: Some(key.clone()) };
             }
             let counted = wanted.above < message.counter && message.counter <= wanted.up_to;
-            let told = wanted.clears == Clears::Told || !message.payload.is_empty();
-            if counted && told && matches(wanted.filter, message.topic()) {
+            let included = wanted.clears == Clears::Included || !message.payload.is_empty();
+            if counted && included && matches(wanted.filter, message.topic()) {
                 found.push(Arc::clone(message));
             }
         }
@@ -179,18 +178,18 @@ impl Retained {
     }
 }
 
-/// The places among which all topics that a filter matches lie.
-fn range(filter: &str) -> (Option<Place>, Place) {
+/// The keys between which all topics that a filter matches lie.
+fn range(filter: &str) -> (Option<TopicKey>, TopicKey) {
     let levels = || filter.split('/');
     let plain = levels().take_while(|level| !matches!(*level, "+" | "#")).count();
     if plain == levels().count() {
-        return (Some(Place::of(filter)), Place::of(filter));
+        return (Some(TopicKey::of(filter)), TopicKey::of(filter));
     }
     if plain == 0 {
-        return (None, Place::last());
+        return (None, TopicKey::last());
     }
     let end = filter.match_indices('/').nth(plain - 1).map_or(filter.len(), |(at, _)| at);
-    (Some(Place(key(&filter[..end], 0xfe))), Place::of(&filter[..end]))
+    (Some(TopicKey(key(&filter[..end], 0xfe))), TopicKey::of(&filter[..end]))
 }
 
 #[cfg(test)]
@@ -229,7 +228,7 @@ mod tests {
         let map =
             map(&["s/x/c", "s/x/c/b", "s/x/c/a", "s/x/c/a/deep", "s/x/cc", "s/x/c!", "s/y/c", "s/x", "s"]);
         let names =
-            |filter| look(&map, filter, 0, Clears::Hidden).into_iter().map(|(t, _)| t).collect::<Vec<_>>();
+            |filter| look(&map, filter, 0, Clears::Omitted).into_iter().map(|(t, _)| t).collect::<Vec<_>>();
         assert_eq!(names("s/x/c/#"), ["s/x/c/a/deep", "s/x/c/a", "s/x/c/b", "s/x/c"]);
         assert_eq!(names("s/x/c/+"), ["s/x/c/a", "s/x/c/b"]);
         assert_eq!(names("s/x/c"), ["s/x/c"]);
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn clears_are_told_to_those_who_were_there_and_forgotten_in_order() {
+    fn clears_are_included_on_request_and_forgotten_in_order() {
         let mut map = Retained::new(2);
         for (topic, payload, counter) in
             [("a", "x", 1), ("b", "x", 2), ("c", "x", 3), ("d", "x", 4), ("a", "", 5), ("never", "", 6)]
@@ -248,19 +247,19 @@ mod tests {
             assert_eq!(map.set(message(topic, payload, counter), Room::Some), Kept::Yes);
         }
         assert_eq!(map.len(), 3);
-        assert_eq!(look(&map, "+", 0, Clears::Hidden).len(), 3);
-        assert_eq!(look(&map, "+", 4, Clears::Told), [("a".to_owned(), 5)]);
+        assert_eq!(look(&map, "+", 0, Clears::Omitted).len(), 3);
+        assert_eq!(look(&map, "+", 4, Clears::Included), [("a".to_owned(), 5)]);
         map.set(message("b", "", 7), Room::Some);
         map.set(message("a", "back", 8), Room::Some);
         assert_eq!((map.len(), map.forgotten()), (3, 0));
         map.set(message("c", "", 9), Room::Some);
         map.set(message("d", "", 10), Room::Some);
         assert_eq!((map.len(), map.forgotten()), (1, 7));
-        assert_eq!(look(&map, "+", 8, Clears::Told), [("c".to_owned(), 9), ("d".to_owned(), 10)]);
+        assert_eq!(look(&map, "+", 8, Clears::Included), [("c".to_owned(), 9), ("d".to_owned(), 10)]);
     }
 
     #[test]
-    fn what_has_expired_is_given_up_unless_it_was_replaced() {
+    fn what_has_expired_is_dropped_unless_it_was_replaced() {
         let mut map = map(&["a", "b", "c", "d"]);
         let mut expiring = |topic, payload, counter, ms| {
             let mut message = Message::clone(&message(topic, payload, counter));
@@ -276,7 +275,7 @@ mod tests {
             assert_eq!(map.drop_expired(Moment::of_ms(now), at_once), dropped, "at {now}");
             assert_eq!(map.len(), left, "at {now}");
         }
-        assert_eq!(look(&map, "#", 0, Clears::Told), [("d".to_owned(), 9)], "a clear is still told");
+        assert_eq!(look(&map, "#", 0, Clears::Included), [("d".to_owned(), 9)], "a clear is still included");
         assert!(map.expiring.is_empty());
     }
 
@@ -305,7 +304,7 @@ mod tests {
             let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
             let map = map(&names);
             let mut found: Vec<String> =
-                look(&map, &filter, 0, Clears::Hidden).into_iter().map(|(topic, _)| topic).collect();
+                look(&map, &filter, 0, Clears::Omitted).into_iter().map(|(topic, _)| topic).collect();
             found.sort();
             let mut expected: Vec<_> = names.iter().copied().filter(|name| matches(&filter, name)).collect();
             expected.sort_unstable();

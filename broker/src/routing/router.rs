@@ -11,13 +11,13 @@
 //!   are ever under way and the channel cannot fill up. Hence `push` never waits.
 //! - The router stops reading a log for a link after 200 unread messages, and says so; the link must then be
 //!   woken exactly once, while it is registered (it always is).
-//! - A link that has ended may not be woken, or the router panics. Ours never end: there is nobody else in this
-//!   router to be protected from them, and its thread cannot be stopped anyway. It sleeps from the broker's stop
+//! - A link that has ended may not be woken, or the router panics. Ours never end: they are the only links of this
+//!   router, and its thread cannot be stopped anyway. It sleeps from the broker's stop
 //!   to the end of the process.
 //!
 //! The logs hold `SEGMENTS` segments of `SEGMENT_BYTES` a lane. A lane never has more than `lane::IN_TRANSIT_BYTES`
 //! under way, which is less than the log keeps, so its reader cannot be outrun; should it be all the same, the
-//! counter in the envelopes tells.
+//! counter in the envelopes shows it.
 
 use super::message::LANES;
 use bytes::Bytes;
@@ -35,10 +35,10 @@ const NAMES: [&str; LANES] = ["lane-0", "lane-1", "lane-2", "lane-3"];
 /// The router is gone: its thread has ended, or it never answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the router's thread has ended")]
-pub struct Dead;
+pub struct RouterDied;
 
 /// Starts a router and connects every lane to it. Waits for the router: not for async threads.
-pub fn start() -> Result<Vec<(Inlet, Outlet)>, Dead> {
+pub fn start() -> Result<Vec<(Inlet, Outlet)>, RouterDied> {
     let config = RouterConfig {
         max_connections: LANES,
         max_outgoing_packet_count: 500,
@@ -47,9 +47,9 @@ pub fn start() -> Result<Vec<(Inlet, Outlet)>, Dead> {
         ..RouterConfig::default()
     };
     let events = rumqttd::Router::new(0, config).spawn();
-    let connect = |name| -> Result<_, Dead> {
-        let (mut tx, rx, _) = LinkBuilder::new(name, events.clone()).build().map_err(|_| Dead)?;
-        tx.subscribe(name).map_err(|_| Dead)?;
+    let connect = |name| -> Result<_, RouterDied> {
+        let (mut tx, rx, _) = LinkBuilder::new(name, events.clone()).build().map_err(|_| RouterDied)?;
+        tx.subscribe(name).map_err(|_| RouterDied)?;
         Ok((Inlet { link: tx, name }, Outlet { link: rx }))
     };
     NAMES.into_iter().map(connect).collect()
@@ -63,7 +63,7 @@ pub struct Inlet {
 
 impl Inlet {
     /// Puts an envelope behind all that were pushed before. Does not wait.
-    pub fn push(&mut self, envelope: Bytes) -> Result<(), Dead> {
+    pub fn push(&mut self, envelope: Bytes) -> Result<(), RouterDied> {
         let publish = Publish::new(Bytes::from_static(self.name.as_bytes()), envelope, false);
         self.send(Packet::Publish(publish, None))
     }
@@ -75,10 +75,10 @@ impl Inlet {
         self.send(Packet::Publish(publish, None)).expect("the router was alive");
     }
 
-    fn send(&mut self, packet: Packet) -> Result<(), Dead> {
+    fn send(&mut self, packet: Packet) -> Result<(), RouterDied> {
         let mut waiting = self.link.buffer();
         if !waiting.is_empty() {
-            // Whoever put the first packet there has sent an event that the router has not come to yet.
+            // The push that found the buffer empty has sent an event that the router has not come to yet.
             waiting.push_back(packet);
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl Inlet {
         let sent = std::pin::pin!(self.link.send(packet));
         match poll_once(sent) {
             Some(Ok(_)) => Ok(()),
-            Some(Err(_)) | None => Err(Dead),
+            Some(Err(_)) | None => Err(RouterDied),
         }
     }
 }
@@ -107,12 +107,12 @@ pub struct Outlet {
 
 impl Outlet {
     /// The next envelope. Waits for one; loses none when cancelled.
-    pub async fn next(&mut self) -> Result<Bytes, Dead> {
+    pub async fn next(&mut self) -> Result<Bytes, RouterDied> {
         loop {
-            match self.link.next().await.map_err(|_| Dead)? {
+            match self.link.next().await.map_err(|_| RouterDied)? {
                 Some(Notification::Forward(forward)) => return Ok(forward.publish.payload),
-                Some(Notification::Unschedule) => self.link.wake().await.map_err(|_| Dead)?,
-                Some(Notification::Disconnect(..)) => return Err(Dead),
+                Some(Notification::Unschedule) => self.link.wake().await.map_err(|_| RouterDied)?,
+                Some(Notification::Disconnect(..)) => return Err(RouterDied),
                 Some(_) | None => {}
             }
         }
@@ -123,7 +123,7 @@ impl Outlet {
 mod tests {
     use super::*;
 
-    /// Far more than the router's channel and a link's buffer hold, pushed while nobody reads.
+    /// Far more than the router's channel and a link's buffer hold, pushed while the outlet is not read.
     #[tokio::test]
     async fn a_lane_keeps_its_order_and_pushing_does_not_wait() {
         let mut links = start().unwrap();

@@ -23,13 +23,13 @@ pub enum BadTopic {
     Nul,
 }
 
-/// Checks the name of a topic that somebody publishes to.
+/// Checks the topic name of a publish.
 pub fn check_name(name: &str, limits: &Limits) -> Result<(), BadTopic> {
     check_size(name, limits)?;
     if name.contains(['+', '#']) { Err(BadTopic::Wildcard) } else { Ok(()) }
 }
 
-/// Checks a filter that somebody subscribes to.
+/// Checks the filter of a subscription.
 pub fn check_filter(filter: &str, limits: &Limits) -> Result<(), BadTopic> {
     check_size(filter, limits)?;
     let mut levels = filter.split('/').peekable();

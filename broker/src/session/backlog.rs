@@ -4,8 +4,8 @@
 //! map anyway: the session only remembers, for each lane, up to which counter it has dealt with them and up to
 //! which it has left them in the map, and later gets from the map what lies between. So 40 heartbeats on one
 //! topic are one message on return, and nothing overtakes what is still on its way through the router. Any other
-//! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is `Lost`,
-//! and says so at the next CONNECT.
+//! message waits in a queue that is bounded in messages and bytes; when that runs over, the session is
+//! `Lost`, and the next CONNECT is answered without *session present*.
 
 use super::outgoing::Outgoing;
 use super::replay::Replay;
@@ -17,11 +17,11 @@ use std::collections::VecDeque;
 
 /// Whether the session's client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
-    /// It is.
-    Here,
-    /// It is not.
-    Away,
+pub enum ClientState {
+    /// It is connected.
+    Connected,
+    /// It is away.
+    Disconnected,
 }
 
 /// What became of a message that was offered.
@@ -96,11 +96,11 @@ impl Backlog {
     }
 
     /// A message that the session's subscriptions match.
-    pub fn offer(&mut self, outgoing: Outgoing, client: Client) -> Offered {
+    pub fn offer(&mut self, outgoing: Outgoing, client: ClientState) -> Offered {
         if outgoing.is_mapped() {
             return self.offer_mapped(outgoing, client);
         }
-        if outgoing.qos == QoS::Zero && client == Client::Away {
+        if outgoing.qos == QoS::Zero && client == ClientState::Disconnected {
             return Offered::Left;
         }
         if !self.has_room_for(&outgoing.message) {
@@ -115,12 +115,12 @@ impl Backlog {
         self.own < self.messages_max && self.own_bytes + message.bytes() <= self.bytes_max
     }
 
-    fn offer_mapped(&mut self, outgoing: Outgoing, client: Client) -> Offered {
+    fn offer_mapped(&mut self, outgoing: Outgoing, client: ClientState) -> Offered {
         let (lane, counter) = (outgoing.message.lane.index(), outgoing.message.counter);
         if counter <= self.seen[lane] {
             return Offered::Left;
         }
-        if client == Client::Away || self.behind || self.mapped >= self.messages_max {
+        if client == ClientState::Disconnected || self.behind || self.mapped >= self.messages_max {
             self.behind = true;
             self.left[lane] = counter;
             return Offered::Left;
@@ -145,7 +145,7 @@ impl Backlog {
         self.queue.push_back(Waiting::Replay(replay));
     }
 
-    /// Forgets the retained messages of a subscription that has ended.
+    /// Drops the retained messages of a subscription that has ended.
     pub fn end_replay(&mut self, filter: &str) {
         let is_its = |waiting: &Waiting| matches!(waiting, Waiting::Replay(replay) if replay.filter().text() == filter);
         self.queue.retain(|waiting| !is_its(waiting));
@@ -176,9 +176,9 @@ impl Backlog {
         self.behind && self.mapped == 0
     }
 
-    /// The client is gone. What the maps have is dropped and will be looked up again; QoS 0 is dropped for good.
+    /// The client has disconnected. What the maps have is dropped and will be looked up again; QoS 0 is dropped for good.
     /// `dispatched` is how far each lane had been offered to this session when it went.
-    pub fn go_away(&mut self, dispatched: &Counters) {
+    pub fn client_disconnected(&mut self, dispatched: &Counters) {
         if !self.behind {
             // Whatever matched up to there has been offered, so it is in the queue or further.
             Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(dispatched[at]));

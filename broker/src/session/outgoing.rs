@@ -14,7 +14,7 @@ pub struct Outgoing {
     pub qos: QoS,
     /// The retain flag as the subscriber sees it.
     pub retain: bool,
-    /// Whose it is.
+    /// Through what kind of subscription it came.
     pub route: Route,
     /// The subscriber's numbers of the subscriptions that brought it.
     pub identifiers: Identifiers,
@@ -23,9 +23,9 @@ pub struct Outgoing {
 /// Through what kind of subscription a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Route {
-    /// One of the subscriber's own: every such subscriber gets the message.
+    /// One of the subscriber's own: every subscriber gets the message.
     Own,
-    /// One that is shared with others: nobody else gets the message.
+    /// A shared one: of its group only this subscriber gets the message.
     Shared,
 }
 

@@ -6,7 +6,7 @@ use crate::codec::packet::{Options, QoS};
 use crate::routing::filter::Filter;
 use crate::routing::lane::{Counters, Lanes};
 use crate::routing::message::{Lane, Message, Publisher};
-use crate::routing::retained::{Clears, Place, Wanted};
+use crate::routing::retained::{Clears, TopicKey, Wanted};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const PAGES: usize = 8;
 pub enum Peek {
     /// A message, with this QoS.
     Message(QoS),
-    /// Nothing found yet: to be asked again, when others have had their turn.
+    /// Nothing found yet: to be continued when others have had their turn.
     Later,
     /// Nothing more.
     End,
@@ -44,7 +44,7 @@ pub struct Replay {
 #[derive(Debug)]
 enum Next {
     First,
-    At(Place),
+    At(TopicKey),
     None,
 }
 
@@ -90,7 +90,7 @@ impl Replay {
                 filter: self.filter.pattern(),
                 above: 0,
                 up_to: self.up_to[lane.index()],
-                clears: Clears::Hidden,
+                clears: Clears::Omitted,
             };
             let page = lanes.page(lane, &wanted, start, PAGE);
             self.page = page.found.into();
@@ -98,10 +98,10 @@ impl Replay {
         }
     }
 
-    /// Lets go of the page: what is on it may have changed when the client comes back.
+    /// Drops the page: what is on it may have changed when the client comes back.
     pub fn rewind(&mut self) {
         if let Some(message) = self.page.pop_front() {
-            self.next = Next::At(Place::of(message.topic()));
+            self.next = Next::At(TopicKey::of(message.topic()));
             self.page = VecDeque::new();
         }
     }

@@ -1,9 +1,9 @@
 //! A session as the connections, the dispatcher and the table of sessions share it.
 
-use super::backlog::{Client, Offered};
+use super::backlog::{ClientState, Offered};
 use super::outgoing::Outgoing;
 use super::state::State;
-use super::wills::Place;
+use super::wills::WillId;
 use crate::auth::principal::{Identity, Principal};
 use crate::codec::packet::QoS;
 use crate::routing::message::Publisher;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
-/// Whose session it is: a client id means nothing without the one who logged in with it, so nobody can take over
-/// somebody else's session.
+/// Whose session it is: the login as well as the client id, so that a client id alone never takes over the session of
+/// another login.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Who logged in.
@@ -33,20 +33,20 @@ impl Key {
 /// A session.
 #[derive(Debug)]
 pub struct Session {
-    /// Whose it is.
+    /// Login and client id.
     pub key: Key,
     /// The number under which its client publishes.
     pub publisher: Publisher,
-    /// Told when there is something to send.
+    /// Notified when there is something to send.
     pub wake: Notify,
     state: Mutex<State>,
-    /// The ticket of the newest connection that wants it; the one that holds an older ticket must leave.
+    /// The ticket of the newest connection that wants it; a connection with an older one must end.
     newest: watch::Sender<u64>,
-    /// Held by the one connection that has it.
+    /// Held by the one connection that owns the session.
     owner: Arc<tokio::sync::Mutex<()>>,
     absence: Mutex<Absence>,
-    /// Where its client's will waits for the client to come back.
-    will: Mutex<Option<Place>>,
+    /// Its client's will, while that waits for its delay.
+    will: Mutex<Option<WillId>>,
 }
 
 /// How long a client has been away, and how long it may be.
@@ -56,7 +56,7 @@ struct Absence {
     max: Duration,
 }
 
-/// The right to use a session, until a newer ticket is drawn.
+/// The right to use a session, until a newer ticket is issued.
 #[derive(Debug)]
 pub struct Ticket {
     number: u64,
@@ -70,7 +70,7 @@ impl PartialEq for Session {
 }
 
 impl Session {
-    /// A session nobody has yet.
+    /// A session without an owner.
     pub fn new(key: Key, publisher: Publisher, state: State) -> Session {
         Session {
             key,
@@ -89,8 +89,8 @@ impl Session {
         self.state.lock()
     }
 
-    /// Draws a ticket, which tells whoever has the session to leave.
-    pub fn draw(&self) -> Ticket {
+    /// Issues a ticket, which tells the present owner to end.
+    pub fn new_ticket(&self) -> Ticket {
         let mut number = 0;
         self.newest.send_modify(|newest| {
             *newest += 1;
@@ -99,12 +99,12 @@ impl Session {
         Ticket { number, newest: self.newest.subscribe() }
     }
 
-    /// Waits until the connection that had the session has left it.
+    /// Waits until the connection that owned the session has released it.
     pub async fn own(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.owner).lock_owned().await
     }
 
-    /// The session, if no connection has it.
+    /// The session, if no connection owns it.
     pub fn try_own(&self) -> Option<OwnedMutexGuard<()>> {
         Arc::clone(&self.owner).try_lock_owned().ok()
     }
@@ -118,9 +118,9 @@ impl Session {
 
     /// Offers a message that another one could take as well, if its client is there, or away, as is wanted, and
     /// there is room for it. Gives it back otherwise.
-    pub fn offer_if(&self, wanted: Client, outgoing: Outgoing) -> Result<Offered, Outgoing> {
+    pub fn offer_if(&self, wanted: ClientState, outgoing: Outgoing) -> Result<Offered, Outgoing> {
         let mut state = self.state.lock();
-        let useful = wanted == Client::Here || outgoing.qos > QoS::Zero;
+        let useful = wanted == ClientState::Connected || outgoing.qos > QoS::Zero;
         if !useful || state.client() != wanted || !state.has_room_for_message(&outgoing.message) {
             return Err(outgoing);
         }
@@ -146,25 +146,25 @@ impl Session {
         now.duration_since(absence.since) > absence.max
     }
 
-    /// Notes where its client's will waits.
-    pub fn leave_will(&self, place: Place) {
-        *self.will.lock() = Some(place);
+    /// Notes its client's will, which waits for its delay.
+    pub fn set_will(&self, id: WillId) {
+        *self.will.lock() = Some(id);
     }
 
-    /// Where its client's will waits, from now on forgotten here.
-    pub fn take_will(&self) -> Option<Place> {
+    /// Its client's waiting will, removed from the session.
+    pub fn take_will(&self) -> Option<WillId> {
         self.will.lock().take()
     }
 }
 
 impl Ticket {
-    /// Whether a newer one has been drawn.
+    /// Whether a newer one has been issued.
     pub fn is_old(&self) -> bool {
         *self.newest.borrow() > self.number
     }
 
-    /// Waits until a newer one is drawn. Loses nothing when cancelled.
-    pub async fn outdated(&mut self) {
+    /// Waits until a newer one is issued. Loses nothing when cancelled.
+    pub async fn superseded(&mut self) {
         let number = self.number;
         if self.newest.wait_for(|newest| *newest > number).await.is_err() {
             // The session itself is gone, and so is the right to use it.

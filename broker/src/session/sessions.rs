@@ -1,6 +1,6 @@
-//! The table of sessions: who is here, who is away, and how one connection follows another.
+//! The table of sessions: whose clients are connected or away, and how one connection takes over from another.
 
-use super::backlog::Client;
+use super::backlog::ClientState;
 use super::session::{Key, Session, Ticket};
 use super::state::{Lifetime, State};
 use crate::auth::principal::{Identity, Principal};
@@ -15,29 +15,29 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
-/// How long a connection may take to leave a session to the next one.
-pub const HANDOVER: Duration = Duration::from_secs(10);
+/// How long a connection may take to release a session to the next one.
+pub const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
     table: Mutex<HashMap<Key, Arc<Session>>>,
-    /// Who was kicked of late, and when.
+    /// Recent kicks.
     kicked: Mutex<VecDeque<(Instant, Identity)>>,
-    /// Makes numbers for clients that nobody outside can foresee.
+    /// Makes numbers that cannot be foreseen from outside.
     numbers: RandomState,
-    /// Clients that left their client id to the broker.
+    /// Client ids assigned so far.
     unnamed: AtomicU64,
 }
 
-/// A session in the hands of one connection.
+/// A session that one connection owns.
 #[derive(Debug)]
 pub struct Owned {
     /// The session.
     pub session: Arc<Session>,
     /// The right to it.
     pub ticket: Ticket,
-    /// Given back when dropped, to whoever waits for it.
+    /// Released when dropped, for the next connection that waits.
     _owner: OwnedMutexGuard<()>,
 }
 
@@ -67,21 +67,22 @@ impl Sessions {
         self.table.lock().values().map(|session| session.state().subscriptions().len() as u64).sum()
     }
 
-    /// Gets a client its session, made if need be, after the connection that had it has left.
+    /// The session of a client, made if need be, once the connection that owned it has released it. `evict` ends the
+    /// session that had to make room.
     pub async fn own(
         &self,
         principal: &Principal,
         client_id: &str,
         limits: &Limits,
-        forget: impl Fn(&Session),
+        evict: impl Fn(&Session),
     ) -> Result<Owned, NotOwned> {
         let key = Key::of(principal, client_id);
         loop {
-            let session = self.find_or_make(&key, principal, limits, &forget)?;
-            let ticket = session.draw();
-            let owner = timeout(HANDOVER, session.own()).await.map_err(|_| NotOwned::Unavailable)?;
+            let session = self.find_or_make(&key, principal, limits, &evict)?;
+            let ticket = session.new_ticket();
+            let owner = timeout(TAKEOVER_TIMEOUT, session.own()).await.map_err(|_| NotOwned::Unavailable)?;
             if session.state().lifetime() == Lifetime::Over {
-                // It ended while we waited; the next one is ours.
+                // It ended while this connection waited: take the next one.
                 continue;
             }
             if ticket.is_old() {
@@ -96,16 +97,16 @@ impl Sessions {
         key: &Key,
         principal: &Principal,
         limits: &Limits,
-        forget: &impl Fn(&Session),
+        evict: &impl Fn(&Session),
     ) -> Result<Arc<Session>, NotOwned> {
         let (session, victim) = {
             let mut table = self.table.lock();
             if let Some(session) = table.get(key) {
                 return Ok(Arc::clone(session));
             }
-            let victim = match crowded(&table, key, limits) {
-                Crowd::None => None,
-                Crowd::Of(sessions) => {
+            let victim = match occupancy(&table, key, limits) {
+                Occupancy::Free => None,
+                Occupancy::Full(sessions) => {
                     let longest = sessions.into_iter().min_by_key(|session| session.away_since());
                     let longest = longest.map(Arc::clone).ok_or(NotOwned::Unavailable)?;
                     table.remove(&longest.key);
@@ -120,13 +121,13 @@ impl Sessions {
             (session, victim)
         };
         if let Some(victim) = victim {
-            forget(&victim);
+            evict(&victim);
         }
         Ok(session)
     }
 
     /// Takes a session out of the table, if it is still in it.
-    pub fn take_out(&self, session: &Session) {
+    pub fn remove(&self, session: &Session) {
         let mut table = self.table.lock();
         if table.get(&session.key).is_some_and(|there| **there == *session) {
             table.remove(&session.key);
@@ -134,15 +135,15 @@ impl Sessions {
     }
 
     /// Whether this session is the one in the table.
-    pub fn has(&self, session: &Session) -> bool {
+    pub fn contains(&self, session: &Session) -> bool {
         self.table.lock().get(&session.key).is_some_and(|there| **there == *session)
     }
 
-    /// Notes that a principal is kicked now, and returns its sessions. Kicks older than `memory` are forgotten.
-    pub fn kick(&self, identity: &Identity, memory: Duration) -> Vec<Arc<Session>> {
+    /// Notes that a principal is kicked now, and returns its sessions. Kicks older than `keep` are dropped.
+    pub fn kick(&self, identity: &Identity, keep: Duration) -> Vec<Arc<Session>> {
         let now = Instant::now();
         let mut kicked = self.kicked.lock();
-        while kicked.front().is_some_and(|(at, _)| now.duration_since(*at) > memory) {
+        while kicked.front().is_some_and(|(at, _)| now.duration_since(*at) > keep) {
             kicked.pop_front();
         }
         kicked.push_back((now, identity.clone()));
@@ -174,23 +175,25 @@ impl Sessions {
     pub fn expired(&self, now: Instant) -> Vec<Arc<Session>> {
         let table = self.table.lock();
         let expired = |session: &&Arc<Session>| {
-            session.state().client() == Client::Away && session.is_expired(now) && session.try_own().is_some()
+            session.state().client() == ClientState::Disconnected
+                && session.is_expired(now)
+                && session.try_own().is_some()
         };
         table.values().filter(expired).map(Arc::clone).collect()
     }
 }
 
-enum Crowd<'t> {
-    /// There is room.
-    None,
-    /// One of these has to go.
-    Of(Vec<&'t Arc<Session>>),
+enum Occupancy<'t> {
+    /// There is room for one more.
+    Free,
+    /// There is none; one of these can be evicted.
+    Full(Vec<&'t Arc<Session>>),
 }
 
 /// Whether there is room for one more, and if not, whose sessions could make room: those whose clients are away.
-fn crowded<'t>(table: &'t HashMap<Key, Arc<Session>>, key: &Key, limits: &Limits) -> Crowd<'t> {
+fn occupancy<'t>(table: &'t HashMap<Key, Arc<Session>>, key: &Key, limits: &Limits) -> Occupancy<'t> {
     let away = |sessions: Vec<&'t Arc<Session>>| {
-        Crowd::Of(sessions.into_iter().filter(|session| session.try_own().is_some()).collect())
+        Occupancy::Full(sessions.into_iter().filter(|session| session.try_own().is_some()).collect())
     };
     if let Identity::Ops(_) = key.identity {
         let own: Vec<_> = table.values().filter(|session| session.key.identity == key.identity).collect();
@@ -198,5 +201,5 @@ fn crowded<'t>(table: &'t HashMap<Key, Arc<Session>>, key: &Key, limits: &Limits
             return away(own);
         }
     }
-    if table.len() >= limits.sessions { away(table.values().collect()) } else { Crowd::None }
+    if table.len() >= limits.sessions { away(table.values().collect()) } else { Occupancy::Free }
 }

@@ -1,10 +1,10 @@
 //! The state of one session: its subscriptions, what it has yet to get, what is in flight. No socket, no clock.
 
-use super::backlog::{Backlog, Client, Missed, Offered, Waiting};
-use super::inflight::{Mismatch, Window};
+use super::backlog::{Backlog, ClientState, Missed, Offered, Waiting};
+use super::inflight::{Inflight, Mismatch};
 use super::outgoing::Outgoing;
 use super::replay::{Peek, Replay, lanes_of};
-use super::write_buffer::{Outbox, Written};
+use super::write_buffer::{WriteBuffer, Written};
 use crate::codec::fields::PacketId;
 use crate::codec::packet::{Options, QoS, SendRetained};
 use crate::limits::Quota;
@@ -40,7 +40,7 @@ pub enum Filled {
     Later,
     /// It is time to catch up with the maps, and to fill again.
     Behind,
-    /// The session cannot go on: a queue has run over, or it was ended from outside.
+    /// The session cannot go on: its queue has run over, or it was ended from outside.
     Over,
 }
 
@@ -49,11 +49,11 @@ pub enum Filled {
 pub struct State {
     subscriptions: Vec<Subscription>,
     backlog: Backlog,
-    window: Window,
+    inflight: Inflight,
     quota: Quota,
     /// QoS 2 messages of the client that were taken in and not released yet.
     received: HashSet<PacketId>,
-    client: Client,
+    client: ClientState,
     lifetime: Lifetime,
     publisher: Publisher,
     /// Messages in flight that its client can take at once.
@@ -76,22 +76,22 @@ pub enum Lifetime {
     Connection,
     /// Until it expires.
     Lasting,
-    /// Something is missing in it, so the client must be told that it is gone.
+    /// Something is missing in it, so the client must not be told *session present*.
     Lost,
     /// It has been taken out of the table.
     Over,
 }
 
 impl State {
-    /// A session of which nothing is known yet.
+    /// A new session.
     pub fn new(quota: &Quota, publisher: Publisher) -> Self {
         Self {
             subscriptions: Vec::new(),
             backlog: Backlog::new(quota),
-            window: Window::default(),
+            inflight: Inflight::default(),
             quota: quota.clone(),
             received: HashSet::new(),
-            client: Client::Away,
+            client: ClientState::Disconnected,
             lifetime: Lifetime::Connection,
             publisher,
             in_flight: quota.in_flight,
@@ -108,7 +108,7 @@ impl State {
         &self.subscriptions
     }
 
-    /// Whether nothing that its subscriptions could have brought has been forgotten: `forgotten` are the lanes'
+    /// Whether the maps still know everything that its subscriptions could have brought: `forgotten` are the lanes'
     /// counters of the last cleared topic that the maps do not remember.
     pub fn is_complete(&self, forgotten: &Counters) -> bool {
         self.subscriptions.iter().filter(|subscription| subscription.filter.group().is_none()).all(
@@ -121,12 +121,12 @@ impl State {
         )
     }
 
-    /// The client is here, on a new connection, and takes `receive_max` messages at once.
-    pub fn arrive(&mut self, lifetime: Lifetime, receive_max: u16) {
-        self.client = Client::Here;
+    /// The client has connected, and takes `receive_max` messages at once.
+    pub fn client_connected(&mut self, lifetime: Lifetime, receive_max: u16) {
+        self.client = ClientState::Connected;
         self.lifetime = lifetime;
         self.in_flight = self.quota.in_flight.min(receive_max.into());
-        self.window.begin_again();
+        self.inflight.resend_all();
     }
 
     /// It lives as long as its connection, whatever was agreed before.
@@ -136,10 +136,10 @@ impl State {
         }
     }
 
-    /// The client has gone; see `Backlog::go_away`.
-    pub fn depart(&mut self, dispatched: &Counters) {
-        self.client = Client::Away;
-        self.backlog.go_away(dispatched);
+    /// The client has gone; see `Backlog::client_disconnected`.
+    pub fn client_disconnected(&mut self, dispatched: &Counters) {
+        self.client = ClientState::Disconnected;
+        self.backlog.client_disconnected(dispatched);
     }
 
     /// Starts anew, with the lifetime given, and returns the subscriptions it had.
@@ -180,7 +180,7 @@ impl State {
         Some(self.subscriptions.remove(at).filter)
     }
 
-    /// Whether it can take a message that is for nobody else.
+    /// Whether it can take a message that goes to one subscriber of a group only.
     pub fn has_room_for_message(&self, message: &Message) -> bool {
         !matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) && self.backlog.has_room_for(message)
     }
@@ -203,7 +203,7 @@ impl State {
     }
 
     /// Whether its client is connected.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> ClientState {
         self.client
     }
 
@@ -218,13 +218,13 @@ impl State {
     }
 
     /// Appends what may be sent now.
-    pub fn fill(&mut self, lanes: &Lanes, out: &mut Outbox, now: Moment, sent: &mut Sent) -> Filled {
+    pub fn fill(&mut self, lanes: &Lanes, out: &mut WriteBuffer, now: Moment, sent: &mut Sent) -> Filled {
         if matches!(self.lifetime, Lifetime::Lost | Lifetime::Over) {
             return Filled::Over;
         }
         let mut skipped = 0;
         while out.bytes.len() < OUT_BYTES {
-            if self.window.send_again(out, self.in_flight, now) {
+            if self.inflight.resend_next(out, self.in_flight, now) {
                 continue;
             }
             if self.backlog.is_behind() {
@@ -238,7 +238,7 @@ impl State {
             if !outgoing.message.is_expired(now) {
                 let written = match outgoing.qos {
                     QoS::Zero => out.publish(&outgoing, None, now),
-                    QoS::One | QoS::Two => self.window.send(outgoing, out, now),
+                    QoS::One | QoS::Two => self.inflight.send(outgoing, out, now),
                 };
                 if written == Written::Yes {
                     sent.delivered += 1;
@@ -256,16 +256,16 @@ impl State {
 
     /// The next message that fits into the window.
     fn next(&mut self, lanes: &Lanes) -> Next {
-        let room = |window: &Window, qos| qos == QoS::Zero || window.len() < self.in_flight;
+        let room = |inflight: &Inflight, qos| qos == QoS::Zero || inflight.len() < self.in_flight;
         loop {
             match self.backlog.first() {
                 None => return Next::Nothing,
-                Some(Waiting::Message(outgoing)) if !room(&self.window, outgoing.qos) => {
+                Some(Waiting::Message(outgoing)) if !room(&self.inflight, outgoing.qos) => {
                     return Next::Nothing;
                 }
                 Some(Waiting::Message(_)) => {}
                 Some(Waiting::Replay(replay)) => match replay.peek(lanes) {
-                    Peek::Message(qos) if !room(&self.window, qos) => return Next::Nothing,
+                    Peek::Message(qos) if !room(&self.inflight, qos) => return Next::Nothing,
                     Peek::Message(_) => return replay.take().map_or(Next::Later, Next::Message),
                     Peek::Later => return Next::Later,
                     Peek::End => {}
@@ -279,37 +279,37 @@ impl State {
 
     /// PUBACK.
     pub fn acknowledged(&mut self, id: PacketId) -> Result<(), Mismatch> {
-        self.window.acknowledged(id)
+        self.inflight.acknowledged(id)
     }
 
     /// PUBREC of a message that was taken.
-    pub fn received(&mut self, id: PacketId, out: &mut Outbox) -> Result<(), Mismatch> {
-        self.window.received(id, out)
+    pub fn received(&mut self, id: PacketId, out: &mut WriteBuffer) -> Result<(), Mismatch> {
+        self.inflight.received(id, out)
     }
 
     /// PUBREC of a message that was refused.
     pub fn refused(&mut self, id: PacketId) -> Result<(), Mismatch> {
-        self.window.refused(id)
+        self.inflight.refused(id)
     }
 
     /// PUBCOMP.
     pub fn completed(&mut self, id: PacketId) -> Result<(), Mismatch> {
-        self.window.completed(id)
+        self.inflight.completed(id)
     }
 
     /// A QoS 2 publish of the client: whether it is to be passed on, has been already, or is one too many.
-    pub fn taking_in(&mut self, id: PacketId) -> TakingIn {
+    pub fn incoming(&mut self, id: PacketId) -> Incoming {
         if self.received.contains(&id) {
-            TakingIn::Known
+            Incoming::Known
         } else if self.received.len() >= self.quota.in_flight {
-            TakingIn::TooMany
+            Incoming::TooMany
         } else {
-            TakingIn::New
+            Incoming::New
         }
     }
 
     /// A QoS 2 publish of the client has been passed on.
-    pub fn taken_in(&mut self, id: PacketId) {
+    pub fn accepted(&mut self, id: PacketId) {
         self.received.insert(id);
     }
 
@@ -328,7 +328,7 @@ enum Next {
 
 /// What to do with a QoS 2 publish of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TakingIn {
+pub enum Incoming {
     /// Pass it on.
     New,
     /// It was passed on before; only answer.

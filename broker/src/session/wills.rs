@@ -1,4 +1,4 @@
-//! Wills that wait for their clients to come back.
+//! Wills that wait for their delay: they are dropped when the client comes back before.
 
 use crate::routing::message::Draft;
 use parking_lot::Mutex;
@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Where a will waits: when it is due, and a number to tell it from others.
+/// A waiting will: when it is due, and a number that tells it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(Instant, u64);
+pub struct WillId(Instant, u64);
 
 /// All wills that wait.
 #[derive(Default)]
@@ -19,25 +19,25 @@ pub struct Wills {
 
 #[derive(Default)]
 struct Waiting {
-    wills: BTreeMap<Place, Draft>,
+    wills: BTreeMap<WillId, Draft>,
     last_number: u64,
 }
 
 impl Wills {
-    /// Puts a will there until it is due.
-    pub fn park(&self, will: Draft, due: Instant) -> Place {
+    /// Keeps a will until it is due.
+    pub fn schedule(&self, will: Draft, due: Instant) -> WillId {
         let mut waiting = self.waiting.lock();
         waiting.last_number += 1;
-        let place = Place(due, waiting.last_number);
-        waiting.wills.insert(place, will);
+        let id = WillId(due, waiting.last_number);
+        waiting.wills.insert(id, will);
         drop(waiting);
         self.sooner.notify_one();
-        place
+        id
     }
 
     /// Takes a will back, if it has not been published.
-    pub fn take(&self, place: Place) -> Option<Draft> {
-        self.waiting.lock().wills.remove(&place)
+    pub fn take(&self, id: WillId) -> Option<Draft> {
+        self.waiting.lock().wills.remove(&id)
     }
 
     /// Drops all of them.
@@ -46,9 +46,9 @@ impl Wills {
     }
 
     /// Makes a will due now, if it has not been published.
-    pub fn hasten(&self, place: Place) {
-        if let Some(will) = self.take(place) {
-            self.park(will, Instant::now());
+    pub fn publish_now(&self, id: WillId) {
+        if let Some(will) = self.take(id) {
+            self.schedule(will, Instant::now());
         }
     }
 

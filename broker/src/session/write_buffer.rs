@@ -1,124 +1,124 @@
-//! What is ready to be written to one client, in the protocol it speaks.
+//! Packets ready to be written to one client, in its version of MQTT.
 
 use super::outgoing::Outgoing;
 use crate::codec::encode::{self, Dup};
 use crate::codec::fields::PacketId;
-use crate::codec::packet::{Dialect, QoS, Reasons, Terms};
+use crate::codec::packet::{ClientLimits, MqttVersion, QoS, ReasonStrings};
 use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
-use crate::codec::v5::aliases::Given;
+use crate::codec::v5::aliases::OutboundAliases;
 use crate::codec::v5::encode::{self as five, Why};
-use crate::codec::v5::publish::{Named, Outbound};
+use crate::codec::v5::publish::{Outbound, TopicForm};
 use crate::observe::clock::Moment;
 use bytes::BytesMut;
 
 /// Packets for one client.
 #[derive(Debug)]
-pub struct Outbox {
+pub struct WriteBuffer {
     /// Their bytes.
     pub bytes: BytesMut,
-    voice: Voice,
+    encoder: Encoder,
 }
 
 #[derive(Debug)]
-enum Voice {
-    Four,
-    Five(Box<Five>),
+enum Encoder {
+    V4,
+    V5(Box<V5>),
 }
 
-/// What must be known of a client to write MQTT 5.0.
+/// What the encoder of MQTT 5.0 must know of its client.
 #[derive(Debug)]
-struct Five {
-    reasons: Reasons,
+struct V5 {
+    reasons: ReasonStrings,
     packet_bytes: usize,
-    aliases: Given,
+    aliases: OutboundAliases,
 }
 
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is in the outbox.
+    /// It is in the buffer.
     Yes,
     /// It is not: the client could not take it.
     No,
 }
 
-impl Outbox {
-    /// Nothing to be written, in this protocol; no more than `alias_max` topic aliases are given.
-    pub fn new(dialect: Dialect, alias_max: u16) -> Self {
-        let voice = match dialect {
-            Dialect::Four => Voice::Four,
-            Dialect::Five(terms) => Voice::Five(Box::new(Five {
+impl WriteBuffer {
+    /// An empty buffer for this version of MQTT; no more than `alias_max` topic aliases are assigned.
+    pub fn new(version: MqttVersion, alias_max: u16) -> Self {
+        let encoder = match version {
+            MqttVersion::V4 => Encoder::V4,
+            MqttVersion::V5(terms) => Encoder::V5(Box::new(V5 {
                 reasons: terms.reasons,
                 packet_bytes: packet_bytes(&terms),
-                aliases: Given::new(terms.alias_max.min(alias_max)),
+                aliases: OutboundAliases::new(terms.alias_max.min(alias_max)),
             })),
         };
-        Self { bytes: BytesMut::new(), voice }
+        Self { bytes: BytesMut::new(), encoder }
     }
 
     /// PUBLISH. `id` is `None` exactly for QoS 0.
     pub fn publish(&mut self, out: &Outgoing, id: Option<(PacketId, QoS, Dup)>, now: Moment) -> Written {
         let message = &out.message;
-        match &mut self.voice {
-            Voice::Four => {
+        match &mut self.encoder {
+            Encoder::V4 => {
                 let (topic, payload) = (message.topic_bytes(), &message.payload);
                 encode::publish(&mut self.bytes, topic, payload, out.retain, id);
                 Written::Yes
             }
-            Voice::Five(five) => five.publish(&mut self.bytes, out, id, now),
+            Encoder::V5(five) => five.publish(&mut self.bytes, out, id, now),
         }
     }
 
-    /// PUBACK, or in MQTT 3.1.1 for a message that was not taken nothing: it has no word for that.
+    /// PUBACK; nothing in MQTT 3.1.1 for a message that was not taken, because it has no code for that.
     pub fn puback(&mut self, id: PacketId, reason: AckReason) {
-        match &self.voice {
-            Voice::Four if !reason.is_success() => {}
-            Voice::Four => encode::puback(&mut self.bytes, id),
-            Voice::Five(five) => five::puback(&mut self.bytes, id, five.why(reason), five.packet_bytes),
+        match &self.encoder {
+            Encoder::V4 if !reason.is_success() => {}
+            Encoder::V4 => encode::puback(&mut self.bytes, id),
+            Encoder::V5(five) => five::puback(&mut self.bytes, id, five.why(reason), five.packet_bytes),
         }
     }
 
     /// PUBREC; see `puback`.
     pub fn pubrec(&mut self, id: PacketId, reason: AckReason) {
-        match &self.voice {
-            Voice::Four if !reason.is_success() => {}
-            Voice::Four => encode::pubrec(&mut self.bytes, id),
-            Voice::Five(five) => five::pubrec(&mut self.bytes, id, five.why(reason), five.packet_bytes),
+        match &self.encoder {
+            Encoder::V4 if !reason.is_success() => {}
+            Encoder::V4 => encode::pubrec(&mut self.bytes, id),
+            Encoder::V5(five) => five::pubrec(&mut self.bytes, id, five.why(reason), five.packet_bytes),
         }
     }
 
     /// PUBREL.
     pub fn pubrel(&mut self, id: PacketId, reason: ReleaseReason) {
-        match &self.voice {
-            Voice::Four => encode::pubrel(&mut self.bytes, id),
-            Voice::Five(_) => five::pubrel(&mut self.bytes, id, reason),
+        match &self.encoder {
+            Encoder::V4 => encode::pubrel(&mut self.bytes, id),
+            Encoder::V5(_) => five::pubrel(&mut self.bytes, id, reason),
         }
     }
 
     /// PUBCOMP.
     pub fn pubcomp(&mut self, id: PacketId, reason: ReleaseReason) {
-        match &self.voice {
-            Voice::Four => encode::pubcomp(&mut self.bytes, id),
-            Voice::Five(_) => five::pubcomp(&mut self.bytes, id, reason),
+        match &self.encoder {
+            Encoder::V4 => encode::pubcomp(&mut self.bytes, id),
+            Encoder::V5(_) => five::pubcomp(&mut self.bytes, id, reason),
         }
     }
 
     /// SUBACK: for each filter the granted QoS, or why it was refused.
     pub fn suback(&mut self, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) -> Written {
-        match &self.voice {
-            Voice::Four => encode::suback(&mut self.bytes, id, granted),
-            Voice::Five(five) if five::answer_bytes(granted.len()) > five.packet_bytes => return Written::No,
-            Voice::Five(_) => five::suback(&mut self.bytes, id, granted),
+        match &self.encoder {
+            Encoder::V4 => encode::suback(&mut self.bytes, id, granted),
+            Encoder::V5(five) if five::answer_bytes(granted.len()) > five.packet_bytes => return Written::No,
+            Encoder::V5(_) => five::suback(&mut self.bytes, id, granted),
         }
         Written::Yes
     }
 
     /// UNSUBACK: what became of each filter.
     pub fn unsuback(&mut self, id: PacketId, ended: &[UnsubscribeReason]) -> Written {
-        match &self.voice {
-            Voice::Four => encode::unsuback(&mut self.bytes, id),
-            Voice::Five(five) if five::answer_bytes(ended.len()) > five.packet_bytes => return Written::No,
-            Voice::Five(_) => five::unsuback(&mut self.bytes, id, ended),
+        match &self.encoder {
+            Encoder::V4 => encode::unsuback(&mut self.bytes, id),
+            Encoder::V5(five) if five::answer_bytes(ended.len()) > five.packet_bytes => return Written::No,
+            Encoder::V5(_) => five::unsuback(&mut self.bytes, id, ended),
         }
         Written::Yes
     }
@@ -130,7 +130,7 @@ impl Outbox {
 
     /// DISCONNECT, which MQTT 3.1.1 servers do not send.
     pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) {
-        if let Voice::Five(five) = &self.voice {
+        if let Encoder::V5(five) = &self.encoder {
             five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
         }
     }
@@ -142,13 +142,13 @@ impl Outbox {
 }
 
 /// Bytes of one packet that the client can take.
-pub fn packet_bytes(terms: &Terms) -> usize {
+pub fn packet_bytes(terms: &ClientLimits) -> usize {
     terms.packet_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes.get()).unwrap_or(usize::MAX))
 }
 
-impl Five {
+impl V5 {
     fn why(&self, reason: AckReason) -> Why<'static, AckReason> {
-        let text = if self.reasons == Reasons::Told { reason.text() } else { None };
+        let text = if self.reasons == ReasonStrings::Sent { reason.text() } else { None };
         Why { reason, text }
     }
 
@@ -171,15 +171,15 @@ impl Five {
             lasting: &message.lasting,
             identifiers: out.identifiers.as_slice(),
         };
-        if outbound.bytes() > self.packet_bytes && matches!(outbound.alias, Named::Defining(_)) {
+        if outbound.bytes() > self.packet_bytes && matches!(outbound.alias, TopicForm::NameAndAlias(_)) {
             // Without the alias it may just fit.
-            outbound.alias = Named::Fully;
+            outbound.alias = TopicForm::Name;
         }
         if outbound.bytes() > self.packet_bytes {
             return Written::No;
         }
         outbound.write(bytes);
-        if let Named::Defining(alias) = outbound.alias {
+        if let TopicForm::NameAndAlias(alias) = outbound.alias {
             self.aliases.define(topic, alias);
         }
         Written::Yes

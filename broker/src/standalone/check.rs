@@ -1,6 +1,6 @@
 //! `broker check`: are the settings good, and what do they allow?
 
-use super::output::say;
+use super::output::print_line;
 use super::settings::file::{Role, Settings};
 use crate::auth::access::may;
 use crate::auth::action::Action;
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         } else {
             "nobody else may log in"
         };
-        say(&format!("good: users {users}, rules {rules}; {others}"))?;
+        print_line(&format!("good: users {users}, rules {rules}; {others}"))?;
         return Ok(ExitCode::SUCCESS);
     };
     let Some(known) = settings.users.get(user) else {
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let yes = allowed(&principal, *verb, topic, *retain, &settings.limits)?;
-    say(if yes { "yes" } else { "no" })?;
+    print_line(if yes { "yes" } else { "no" })?;
     Ok(if yes { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

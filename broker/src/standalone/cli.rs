@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::output::say;
+use super::output::print_line;
 use super::{check, passwd, serve, tail};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -38,8 +38,8 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(args) => serve::run(args).await?,
-            Command::Config => say(SAMPLE.trim_end())?,
-            Command::Passwd => say(&passwd::hash_of_stdin()?)?,
+            Command::Config => print_line(SAMPLE.trim_end())?,
+            Command::Passwd => print_line(&passwd::hash_of_stdin()?)?,
             Command::Check(args) => return check::run(&args),
             Command::Tail(args) => tail::run(args).await?,
         }

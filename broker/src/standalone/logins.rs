@@ -1,13 +1,13 @@
-//! Who may connect to a stand-alone broker: the users of its settings, and whom a service knows.
+//! The logins of a stand-alone broker: the users of its settings, and those of the auth service.
 
 use super::passwd;
 use super::settings::file::{KnownUser, Role, Settings};
 use crate::auth::action::Action;
-use crate::auth::auth_cache::Asked;
+use crate::auth::auth_cache::AuthCache;
 use crate::auth::auth_http::Superuser;
 use crate::auth::credentials::{Credentials, Refused};
 use crate::auth::login::{Login, LoginFuture};
-use crate::auth::pattern::Who;
+use crate::auth::pattern::Subject;
 use crate::auth::policy::Policy;
 use crate::auth::principal::{Principal, Scope};
 use crate::auth::user::{Rights, User};
@@ -16,32 +16,32 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// The users of the settings; a service is asked about everybody else.
+/// The users of the settings; the auth service is asked about all others.
 pub struct Logins {
     users: RwLock<HashMap<String, KnownUser>>,
     policy: Arc<RwLock<Policy>>,
-    asked: Option<Arc<Asked>>,
-    /// The hash of a password that nobody has: whoever tries a name that is not there waits just as long.
-    decoy: String,
+    cache: Option<Arc<AuthCache>>,
+    /// Checked for unknown names, so that the time of an answer does not show which names exist.
+    dummy_hash: String,
     /// Each check costs 19 MiB and tens of milliseconds, by design.
     checks: Semaphore,
 }
 
 impl Logins {
     /// The logins of these settings.
-    pub fn new(settings: Settings, asked: Option<Arc<Asked>>) -> anyhow::Result<Logins> {
+    pub fn new(settings: Settings, cache: Option<Arc<AuthCache>>) -> anyhow::Result<Logins> {
         let at_once = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Logins {
             users: RwLock::new(settings.users),
             policy: Arc::new(RwLock::new(settings.policy)),
-            asked,
-            decoy: passwd::hash("the hash of this is compared with, and the result thrown away")?,
+            cache,
+            dummy_hash: passwd::hash("the hash of this is compared with, and the result thrown away")?,
             checks: Semaphore::new(at_once),
         })
     }
 
-    /// Goes by other settings from now on. Returns whom they shut out, or give another password or role: their
-    /// sessions have to end.
+    /// Uses other settings from now on. Returns the principals that were removed, or have another password or role:
+    /// their sessions have to end.
     pub fn change(&self, settings: Settings) -> Vec<Principal> {
         let before = std::mem::replace(&mut *self.users.write(), settings.users);
         *self.policy.write() = settings.policy;
@@ -59,12 +59,12 @@ impl Logins {
             .collect()
     }
 
-    /// Whether a user of the settings may still subscribe to that; others are not known here.
+    /// Whether a user of the settings may still subscribe to that; `true` for users of the auth service.
     pub fn may_still(&self, name: &str, client_id: &str, filter: &str) -> bool {
         if !self.users.read().contains_key(name) {
             return true;
         }
-        let who = Who { user: name, client_id };
+        let who = Subject { user: name, client_id };
         self.policy.read().may(who, Action::Subscribe { filter })
     }
 
@@ -91,13 +91,13 @@ impl Logins {
     }
 
     async fn unknown(&self, name: &str, credentials: Credentials) -> Result<Rights, Refused> {
-        let Some(asked) = &self.asked else {
-            self.verify(credentials.password, self.decoy.clone()).await?;
+        let Some(cache) = &self.cache else {
+            self.verify(credentials.password, self.dummy_hash.clone()).await?;
             return Err(Refused::BadLogin);
         };
-        Ok(match asked.login(name, &credentials).await? {
+        Ok(match cache.login(name, &credentials).await? {
             Superuser::Yes => Rights::All,
-            Superuser::No => Rights::Asked(Arc::clone(asked)),
+            Superuser::No => Rights::Service(Arc::clone(cache)),
         })
     }
 
@@ -115,7 +115,7 @@ impl Login for Logins {
     }
 }
 
-/// The development mode: everybody is let in.
+/// The open mode for development: every login is accepted.
 pub struct Open;
 
 impl Login for Open {

@@ -1,4 +1,4 @@
-//! The stand-alone broker: the program around [`Broker`](crate::Broker), for whoever wants it as a process of its
+//! The stand-alone broker: the program around [`Broker`](crate::Broker), for those who run it as a process of its
 //! own.
 
 mod check;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use std::io::{IsTerminal, Write};
 
 /// Writes one line to stdout; a reader that has gone away is an error and no panic.
-pub fn say(line: &str) -> anyhow::Result<()> {
+pub fn print_line(line: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
 }

@@ -1,4 +1,4 @@
-//! Passwords: hashed for the settings, and checked at the door.
+//! Passwords: hashed for the settings, and checked at each login.
 
 use anyhow::{Context, ensure};
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};

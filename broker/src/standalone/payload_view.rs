@@ -1,12 +1,11 @@
-//! What a message says, for people: our own kinds by their topic, JSON as it is, and never a vector.
+//! The content of a message, for people: our own kinds by their topic, JSON as it is, and never a vector.
 
 use protocol::message::{Change, Inbox, Report, SignedHead, Visit};
 use protocol::{Topic, codec::Message};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Lists of more numbers than this are told by their length only: no field that anybody reads is longer, and most
-/// vectors are.
+/// Lists of more numbers than this are shown by their length only: no readable field is longer, and most vectors are.
 const NUMBERS_MAX: usize = 16;
 /// A text of another kind is cut after so many characters.
 const TEXT_CHARS: usize = 200;
@@ -22,7 +21,7 @@ pub struct Shown {
     pub retained: bool,
     /// The length of its payload.
     pub bytes: usize,
-    /// What it says.
+    /// Its content.
     pub message: Value,
 }
 

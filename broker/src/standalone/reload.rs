@@ -1,8 +1,8 @@
-//! SIGHUP: users, rules and certificates are read again, and whoever is shut out by that is disconnected.
+//! SIGHUP: users, rules and certificates are read again, and clients that lose access by that are disconnected.
 
 use super::logins::Logins;
 use super::settings::file::Settings;
-use super::settings::listeners::Place;
+use super::settings::listeners::ListenerSettings;
 use crate::auth::principal::Principal;
 use crate::auth::user::{Rights, User};
 use crate::broker::Broker;
@@ -14,10 +14,10 @@ use tokio::signal::unix::Signal;
 pub struct Changing {
     /// The settings.
     pub file: PathBuf,
-    /// Who may log in.
+    /// The logins.
     pub logins: Arc<Logins>,
     /// Where the broker listens, for the certificates.
-    pub places: Vec<Place>,
+    pub listeners: Vec<ListenerSettings>,
 }
 
 impl Changing {
@@ -41,8 +41,8 @@ impl Changing {
                 fewer_rights += 1;
             }
         }
-        for place in &self.places {
-            if let Err(error) = place.renew() {
+        for listener in &self.listeners {
+            if let Err(error) = listener.renew() {
                 tracing::error!("the certificate stays as it was: {error}");
             }
         }

@@ -1,8 +1,8 @@
-//! Notices that a service has taken rights away. Whom it names as shut out is disconnected at once, with all that
-//! waits for him. And what its users are subscribed to is asked about again and again, for services that name nobody.
+//! Notices that the auth service has revoked users or rights. A user that it lists as revoked is disconnected at once,
+//! and its sessions end. For services without such a list, the subscriptions of users are asked about periodically.
 
 use crate::auth::action::Action;
-use crate::auth::auth_cache::Asked;
+use crate::auth::auth_cache::AuthCache;
 use crate::auth::principal::Principal;
 use crate::auth::user::{Rights, User};
 use crate::broker::Broker;
@@ -10,45 +10,45 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the service is asked whom it has shut out.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often the service is asked for the revoked users.
+const POLL_EVERY: Duration = Duration::from_secs(2);
 
-/// Asks again in this rhythm; only answers that are no longer fresh cost a request.
-pub async fn run(broker: &Broker, asked: Arc<Asked>, every: Duration) {
+/// Asks again at this interval; only answers that are no longer fresh cost a request.
+pub async fn run(broker: &Broker, cache: Arc<AuthCache>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
-        once(broker, &asked).await;
+        once(broker, &cache).await;
     }
 }
 
-/// Asks whom the service has shut out of late. It names everybody for longer than this takes to ask again, so nobody
-/// is missed when one question has no answer.
-pub async fn shut_out(broker: &Broker, asked: Arc<Asked>) {
+/// Disconnects the users that the service has revoked. It lists each for longer than the interval, so that none is
+/// missed when one question has no answer.
+pub async fn watch_revoked(broker: &Broker, cache: Arc<AuthCache>) {
     let mut known = HashSet::new();
     loop {
-        let revoked: HashSet<_> = asked.revoked().await.into_iter().collect();
+        let revoked: HashSet<_> = cache.revoked().await.into_iter().collect();
         for name in &revoked {
-            // Every time: a login that was being looked up may have been answered with yes a moment too late.
-            asked.forget(name);
-            broker.kick(&Principal::User(user(name, "", &asked)));
+            // Every time: a login that was being checked may have been answered with yes a moment too late.
+            cache.forget(name);
+            broker.kick(&Principal::User(user(name, "", &cache)));
             if !known.contains(name) {
                 tracing::info!("a user has been shut out and is disconnected");
             }
         }
         known = revoked;
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 
-fn user(name: &str, client_id: &str, asked: &Arc<Asked>) -> User {
-    let rights = Rights::Asked(Arc::clone(asked));
+fn user(name: &str, client_id: &str, cache: &Arc<AuthCache>) -> User {
+    let rights = Rights::Service(Arc::clone(cache));
     User { name: name.to_owned(), client_id: client_id.to_owned(), rights }
 }
 
-async fn once(broker: &Broker, asked: &Arc<Asked>) {
+async fn once(broker: &Broker, cache: &Arc<AuthCache>) {
     let mut refused = HashSet::new();
     for (name, client_id, filters) in broker.users() {
-        let user = user(&name, &client_id, asked);
+        let user = user(&name, &client_id, cache);
         for filter in &filters {
             if !refused.contains(&name) && user.ask(Action::Subscribe { filter }).await == Some(false) {
                 tracing::info!("a user has lost a right and is disconnected");

@@ -1,15 +1,15 @@
 //! `broker serve`: everything that runs, and how it stops.
 
 use super::logins::{Logins, Open};
-use super::output::say;
+use super::output::print_line;
 use super::reload::Changing;
 use super::settings::file::Settings;
 use super::settings::limits;
-use super::settings::listeners::Place;
+use super::settings::listeners::ListenerSettings;
 use super::systemd::{READY, STOPPING, notify};
 use super::{revocations, status};
-use crate::auth::auth_cache::{Asked, Keep};
-use crate::auth::auth_http::Service;
+use crate::auth::auth_cache::{AuthCache, CacheTimes};
+use crate::auth::auth_http::AuthService;
 use crate::auth::login::Login;
 use crate::broker::Broker;
 use crate::core::report::View;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Where to listen when nobody says.
+/// Where to listen when neither settings nor command line say.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883);
 
 /// How to serve.
@@ -47,26 +47,26 @@ pub struct Args {
     status: Option<SocketAddr>,
 }
 
-/// Who may log in, and what is allowed.
-struct House {
+/// What the broker is started with.
+struct Setup {
     login: Arc<dyn Login>,
-    places: Vec<Place>,
+    listeners: Vec<ListenerSettings>,
     limits: Limits,
     view: View,
-    asked: Option<(Arc<Asked>, Keep)>,
-    /// Whose logins can change, and the file that says how.
+    cache: Option<(Arc<AuthCache>, CacheTimes)>,
+    /// The settings file and the logins that follow it on SIGHUP.
     changing: Option<(PathBuf, Arc<Logins>)>,
 }
 
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When it cannot listen as told, or the router has died.
+/// When it cannot listen, or the router has died.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be waited for")?;
     let hangup = signal(SignalKind::hangup()).context("signals cannot be waited for")?;
-    let House { login, places, limits, view, asked, changing } = house(&args)?;
+    let Setup { login, listeners, limits, view, cache, changing } = setup(&args)?;
     let plaintext = if args.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly };
     let status = match args.status {
         Some(address) if !address.ip().is_loopback() && plaintext == Plaintext::LoopbackOnly => bail!(
@@ -78,27 +78,27 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         })?),
         None => None,
     };
-    let listeners: Vec<Listener> = places.iter().map(|place| place.listener(plaintext)).collect();
-    let broker = Arc::new(Broker::launch(listeners, limits, login, view).await.map_err(|error| {
-        let place = places.iter().find(|place| place.is_blamed_by(&error));
-        anyhow!("{}{error}", place.map_or("", |place| &place.named_at))
+    let sockets: Vec<Listener> = listeners.iter().map(|listener| listener.listener(plaintext)).collect();
+    let broker = Arc::new(Broker::launch(sockets, limits, login, view).await.map_err(|error| {
+        let listener = listeners.iter().find(|listener| listener.caused(&error));
+        anyhow!("{}{error}", listener.map_or("", |listener| &listener.named_at))
     })?);
-    let mut told = "broker listening on".to_owned();
-    for (place, bound) in places.iter().zip(broker.addresses()) {
-        told += &format!(" {}", place.url(*bound));
+    let mut line = "broker listening on".to_owned();
+    for (listener, bound) in listeners.iter().zip(broker.addresses()) {
+        line += &format!(" {}", listener.url(*bound));
     }
     let answering = match status {
         Some(listener) => {
-            told += &format!(" http://{}", listener.local_addr()?);
+            line += &format!(" http://{}", listener.local_addr()?);
             Some(tokio::spawn(status::run(listener, Arc::clone(&broker))))
         }
         None => None,
     };
-    say(&told)?;
+    print_line(&line)?;
     notify(READY);
     let ended = tokio::select! {
-        ended = outlast(&broker, asked) => ended,
-        () = change(&broker, changing, places, hangup) => Ok(()),
+        ended = run_until_failure(&broker, cache) => ended,
+        () = change(&broker, changing, listeners, hangup) => Ok(()),
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
@@ -114,24 +114,27 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn change(
     broker: &Broker,
     changing: Option<(PathBuf, Arc<Logins>)>,
-    places: Vec<Place>,
+    listeners: Vec<ListenerSettings>,
     hangup: Signal,
 ) {
     if let Some((file, logins)) = changing {
-        Changing { file, logins, places }.run(broker, hangup).await;
+        Changing { file, logins, listeners }.run(broker, hangup).await;
     }
     std::future::pending().await
 }
 
 /// Runs as long as the broker can.
-async fn outlast(broker: &Broker, asked: Option<(Arc<Asked>, Keep)>) -> anyhow::Result<()> {
-    let rechecking = async {
-        match asked {
-            Some((asked, keep)) => {
-                let every = (keep.fresh / 4).max(Duration::from_millis(250));
+async fn run_until_failure(
+    broker: &Broker,
+    cache: Option<(Arc<AuthCache>, CacheTimes)>,
+) -> anyhow::Result<()> {
+    let watching_rights = async {
+        match cache {
+            Some((cache, times)) => {
+                let every = (times.fresh / 4).max(Duration::from_millis(250));
                 tokio::join!(
-                    revocations::run(broker, Arc::clone(&asked), every),
-                    revocations::shut_out(broker, asked)
+                    revocations::run(broker, Arc::clone(&cache), every),
+                    revocations::watch_revoked(broker, cache)
                 );
             }
             None => std::future::pending().await,
@@ -139,23 +142,23 @@ async fn outlast(broker: &Broker, asked: Option<(Arc<Asked>, Keep)>) -> anyhow::
     };
     tokio::select! {
         failure = broker.failed() => bail!(failure),
-        () = rechecking => Ok(()),
+        () = watching_rights => Ok(()),
     }
 }
 
-fn house(args: &Args) -> anyhow::Result<House> {
+fn setup(args: &Args) -> anyhow::Result<Setup> {
     let listen = args.listen.unwrap_or(DEFAULT);
     if args.open {
         ensure!(
             listen.ip().is_loopback(),
             "refused to let everybody in on {listen}: --open is for a loopback address, or give --config"
         );
-        return Ok(House {
+        return Ok(Setup {
             login: Arc::new(Open),
-            places: vec![Place::plain(listen)],
+            listeners: vec![ListenerSettings::plain(listen)],
             limits: limits::open(),
             view: View::Hidden,
-            asked: None,
+            cache: None,
             changing: None,
         });
     }
@@ -166,19 +169,19 @@ fn house(args: &Args) -> anyhow::Result<House> {
     };
     let mut settings = Settings::read(file)?;
     let limits = settings.limits.clone();
-    let mut places = std::mem::take(&mut settings.places);
-    if args.listen.is_some() || places.is_empty() {
-        places.push(Place::plain(listen));
+    let mut listeners = std::mem::take(&mut settings.listeners);
+    if args.listen.is_some() || listeners.is_empty() {
+        listeners.push(ListenerSettings::plain(listen));
     }
-    let asked = settings.http.take().map(|(places, keep)| {
+    let cache = settings.http.take().map(|(listeners, keep)| {
         let mut salt = [0; 32];
         getrandom::fill(&mut salt).context("the system gives no random bytes")?;
-        Ok::<_, anyhow::Error>((Arc::new(Asked::new(Service::new(places), keep, salt)), keep))
+        Ok::<_, anyhow::Error>((Arc::new(AuthCache::new(AuthService::new(listeners), keep, salt)), keep))
     });
-    let asked = asked.transpose()?;
-    let logins = Arc::new(Logins::new(settings, asked.as_ref().map(|(asked, _)| Arc::clone(asked)))?);
+    let cache = cache.transpose()?;
+    let logins = Arc::new(Logins::new(settings, cache.as_ref().map(|(cache, _)| Arc::clone(cache)))?);
     let (login, changing) = (Arc::clone(&logins), Some((file.clone(), logins)));
-    Ok(House { login, places, limits, view: View::Shown, asked, changing })
+    Ok(Setup { login, listeners, limits, view: View::Shown, cache, changing })
 }
 
 #[cfg(test)]
@@ -187,13 +190,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_dead_router_ends_the_program_within_ten_seconds() {
-        let place = Place::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let listeners = vec![place.listener(Plaintext::LoopbackOnly)];
+        let listener = ListenerSettings::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listeners = vec![listener.listener(Plaintext::LoopbackOnly)];
         let limits = limits::open();
         let broker = Broker::launch(listeners, limits, Arc::new(Open), View::Hidden).await.unwrap();
         assert_eq!(broker.failure(), None);
         broker.kill_router();
-        let ended = tokio::time::timeout(Duration::from_secs(10), outlast(&broker, None)).await.unwrap();
+        let ended =
+            tokio::time::timeout(Duration::from_secs(10), run_until_failure(&broker, None)).await.unwrap();
         assert!(ended.unwrap_err().to_string().contains("router has died"));
         assert!(broker.failure().is_some(), "and it is not ready any more");
     }

@@ -16,8 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const REQUEST_BYTES: usize = 8 << 10;
 /// Requests answered at once; more wait.
 const AT_ONCE: usize = 64;
-/// After an accept that failed for want of file handles.
-const BREATH: Duration = Duration::from_millis(50);
+/// Pause after a failed accept (no file handles left).
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Answers for ever.
 pub async fn run(listener: TcpListener, broker: Arc<Broker>) {
@@ -25,12 +25,12 @@ pub async fn run(listener: TcpListener, broker: Arc<Broker>) {
     loop {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             continue;
         };
         let broker = Arc::clone(&broker);
         tokio::spawn(async move {
-            // Whoever asks too slowly, or goes away, has no answer.
+            // A request that comes too slowly, or whose client goes away, is not answered.
             let _ = timeout(DEADLINE, answer(stream, &broker, started)).await;
             drop(turn);
         });

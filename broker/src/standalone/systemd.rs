@@ -1,4 +1,4 @@
-//! Tells systemd what the process is about, when systemd started it (`Type=notify`).
+//! Tells systemd the state of the process, when systemd started it (`Type=notify`).
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;

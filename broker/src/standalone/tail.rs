@@ -1,6 +1,6 @@
 //! `broker tail`: what goes over a broker, one line a message.
 
-use super::output::say;
+use super::output::print_line;
 use super::passwd;
 use super::payload_view::Shown;
 use crate::net::tls::{TlsError, trust};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long the broker may take to grant the subscription.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest message that is read.
 const PACKET_BYTES: usize = 1 << 20;
 const KEEP_ALIVE_S: u16 = 30;
@@ -79,14 +79,14 @@ impl FromStr for Url {
             Some(("mqtts", rest)) => (Scheme::Mqtts, "8883", rest.trim_end_matches('/')),
             _ => return Err(BadUrl),
         };
-        let (login, place) = match rest.rsplit_once('@') {
-            Some((login, place)) => {
+        let (login, address) = match rest.rsplit_once('@') {
+            Some((login, address)) => {
                 let (name, password) = login.split_once(':').unwrap_or((login, ""));
-                (Some((name.to_owned(), password.to_owned())), place)
+                (Some((name.to_owned(), password.to_owned())), address)
             }
             None => (None, rest),
         };
-        let (host, port) = place.rsplit_once(':').unwrap_or((place, default_port));
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, default_port));
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() || host.contains(['/', ' ', '@']) {
             return Err(BadUrl);
@@ -101,11 +101,11 @@ impl FromStr for Url {
 /// When the broker cannot be reached, refuses the login or the filter, or goes away.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let Url { scheme, login, host, port } = args.url;
-    let place = format!("{host}:{port}");
+    let address = format!("{host}:{port}");
     let (name, password) = login.unwrap_or_default();
     let name = args.username.unwrap_or(name);
     let password = if args.password_stdin { passwd::from_stdin()? } else { password };
-    // A number of its own, so that two of them do not take each other's place.
+    // A number of its own, so that two of them do not take over each other's session.
     let mut id = [0; 6];
     getrandom::fill(&mut id).context("the system gives no random bytes")?;
     let id = id.map(|byte| format!("{byte:02x}")).concat();
@@ -125,29 +125,29 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 Ok(Event::Incoming(Incoming::SubAck(answer))) => return anyhow::Ok(answer),
                 Ok(_) => {}
                 Err(ConnectionError::ConnectionRefused(_)) => bail!(
-                    "the broker at {place} refused the login: give --username and --password-stdin of somebody it knows"
+                    "the broker at {address} refused the login: give --username and --password-stdin of somebody it knows"
                 ),
                 Err(error) => {
-                    return Err(error).with_context(|| format!("the broker at {place} cannot be used"));
+                    return Err(error).with_context(|| format!("the broker at {address} cannot be used"));
                 }
             }
         }
     };
-    let answer = timeout(PATIENCE, granting).await;
-    let answer = answer.with_context(|| format!("the broker at {place} does not answer"))??;
+    let answer = timeout(SUBSCRIBE_TIMEOUT, granting).await;
+    let answer = answer.with_context(|| format!("the broker at {address} does not answer"))??;
     let refused = |code: &rumqttc::SubscribeReasonCode| matches!(code, rumqttc::SubscribeReasonCode::Failure);
     if answer.return_codes.iter().any(refused) {
         bail!("the broker refused {}: log in as somebody who may read it", args.filter);
     }
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
-        let event = events.poll().await.with_context(|| format!("the broker at {place} has gone away"))?;
+        let event = events.poll().await.with_context(|| format!("the broker at {address} has gone away"))?;
         let Event::Incoming(Incoming::Publish(publish)) = event else { continue };
         let shown = Shown::of(&String::from_utf8_lossy(&publish.topic), &publish.payload, publish.retain);
-        say(&if args.json { serde_json::to_string(&shown)? } else { shown.line() })?;
+        print_line(&if args.json { serde_json::to_string(&shown)? } else { shown.line() })?;
         left -= 1;
     }
-    // A goodbye, so far as the broker is still there.
+    // DISCONNECT, if the broker is still there.
     let _ = client.try_disconnect();
     let _ = timeout(Duration::from_secs(1), async { while events.poll().await.is_ok() {} }).await;
     Ok(())

@@ -32,7 +32,7 @@ async fn a_refused_filter_gets_0x80_and_the_others_are_granted() {
 }
 
 #[tokio::test]
-async fn a_refused_publish_closes_the_connection_and_reaches_nobody() {
+async fn a_refused_publish_closes_the_connection_and_reaches_no_subscriber() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
     let mut victim = Raw::clean(&broker, "b1").await;

@@ -1,4 +1,4 @@
-//! The first and the last words of a connection arrive.
+//! The first and the last packet of a connection arrive.
 
 use crate::raw::{Hello, Raw};
 use crate::support::{DEADLINE, start, until};
@@ -22,7 +22,7 @@ async fn connack_comes_first_whatever_was_sent_with_connect() {
     let broker = start().await;
     let (four, five) = (Hello::of("e1").bytes(), HelloFive::of("e1").bytes());
     for (case, more, told) in [
-        ("goodbye", vec![0xe0, 0], None),
+        ("DISCONNECT", vec![0xe0, 0], None),
         ("no packet", vec![0xf0, 0], Some(0x82)),
         ("a second CONNECT", four.clone(), Some(0x82)),
         (
@@ -42,13 +42,13 @@ async fn connack_comes_first_whatever_was_sent_with_connect() {
             "5.0, {case}"
         );
     }
-    let ping_and_goodbye = [&four[..], &[0xc0, 0, 0xe0, 0]].concat();
-    assert_eq!(all(broker.address(), &ping_and_goodbye).await, [0x20, 2, 0, 0, 0xd0, 0]);
+    let ping_and_disconnect = [&four[..], &[0xc0, 0, 0xe0, 0]].concat();
+    assert_eq!(all(broker.address(), &ping_and_disconnect).await, [0x20, 2, 0, 0, 0xd0, 0]);
 }
 
 /// A socket that is closed with bytes unread is reset, and what was said before is lost.
 #[tokio::test]
-async fn whoever_goes_on_sending_is_still_told_why_it_has_to_go() {
+async fn a_client_that_goes_on_sending_is_still_told_why_its_connection_ends() {
     let broker = start().await;
     for _ in 0..20 {
         let mut five = Five::of(&broker, "e1").await;

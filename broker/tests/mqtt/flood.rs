@@ -13,7 +13,7 @@ const HALF_OPEN: usize = 2_000;
 
 /// Of all that a client may say first, too little, or a byte now and then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_open_connections_keep_nobody_waiting_and_go() {
+async fn half_open_connections_keep_no_client_waiting_and_go() {
     let broker = start_with(Limits { connect_deadline: Duration::from_secs(4), ..Limits::default() }).await;
     let mut bystander = Bystander::new(&broker).await;
     let connect = Hello::of("e1").bytes();
@@ -133,6 +133,6 @@ async fn there_is_no_way_into_another_store() {
     assert_eq!(five.told_to_go().await, Some(0x82));
     let mut theirs = Raw::clean(&broker, "b1").await;
     theirs.subscribe("store/B/customers/#", 1).await;
-    assert_eq!(theirs.message().await.text(), "theirs", "nobody has cleared it");
+    assert_eq!(theirs.message().await.text(), "theirs", "it was not cleared");
     bystander.is_well(&broker).await;
 }

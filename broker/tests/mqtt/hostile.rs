@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// What a client that has been let in may send to do harm. Whatever becomes of it, nobody else notices.
+/// What a connected client may send to do harm. Whatever becomes of it, no other client notices.
 #[tokio::test]
 async fn hostile_packets_harm_only_their_sender() {
     let broker = start().await;
@@ -69,7 +69,7 @@ async fn odd_but_allowed_packets_change_nothing() {
 
 /// What can be done before a login.
 #[tokio::test]
-async fn hostile_greetings_harm_nobody() {
+async fn hostile_first_packets_harm_no_other_client() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
     for client_id in ["+", "$", "#", "/", "+$#/", "a/b", "é", &"x".repeat(128)] {
@@ -119,7 +119,7 @@ async fn hostile_greetings_harm_nobody() {
 
 /// Connections that are torn down while the broker writes to them, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn torn_connections_under_load_harm_nobody() {
+async fn torn_connections_under_load_harm_no_other_client() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
     let mut website = Raw::clean(&broker, "website").await;

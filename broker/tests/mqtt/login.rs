@@ -1,5 +1,5 @@
 use crate::raw::Hello;
-use crate::support::{Doorman, start, start_with, until};
+use crate::support::{TestLogins, start, start_with, until};
 use broker::{Broker, Config, Limits, Plaintext, StartError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn each_login_gets_the_code_it_deserves() {
 }
 
 #[tokio::test]
-async fn a_silent_socket_is_closed_and_a_full_house_turns_away() {
+async fn a_silent_socket_is_closed_and_a_full_broker_refuses() {
     let limits = Limits { connect_deadline: Duration::from_millis(50), connections: 2, ..Limits::default() };
     let broker = start_with(limits).await;
     let (_kept, answer) = Hello::of("e1").say(broker.address()).await;
@@ -60,13 +60,13 @@ async fn plaintext_stays_on_loopback_and_a_taken_port_is_named() {
         plaintext,
         limits: Limits::default(),
     };
-    let refused = Broker::start(config("0.0.0.0:0", Plaintext::LoopbackOnly), Arc::new(Doorman)).await;
+    let refused = Broker::start(config("0.0.0.0:0", Plaintext::LoopbackOnly), Arc::new(TestLogins)).await;
     let Err(error @ StartError::PlaintextBeyondLoopback(_)) = refused else { panic!("listens in the clear") };
     assert!(error.to_string().contains("--allow-plaintext"), "{error}");
 
     let broker = start().await;
     let taken = broker.address().to_string();
-    let refused = Broker::start(config(&taken, Plaintext::LoopbackOnly), Arc::new(Doorman)).await;
+    let refused = Broker::start(config(&taken, Plaintext::LoopbackOnly), Arc::new(TestLogins)).await;
     let Err(error @ StartError::Listen(..)) = refused else { panic!("two listen on one port") };
     assert!(error.to_string().contains(&taken), "{error}");
 }
@@ -79,5 +79,5 @@ async fn a_stopped_broker_frees_its_port_and_lets_its_clients_go() {
     tokio::time::timeout(Duration::from_secs(2), broker.stop()).await.unwrap();
     client.is_closed().await;
     let config = Config { listen: address, plaintext: Plaintext::LoopbackOnly, limits: Limits::default() };
-    Broker::start(config, Arc::new(Doorman)).await.unwrap();
+    Broker::start(config, Arc::new(TestLogins)).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The broker through its public door: real sockets, on loopback.
+//! The broker through real sockets, on loopback.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;

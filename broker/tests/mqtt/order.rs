@@ -88,7 +88,7 @@ async fn a_slow_reader_is_brought_up_from_the_map() {
     assert!(seen.ends_with(&newest), "{:?}", &seen[seen.len() - 50..]);
 }
 
-/// A reader that stops reading is dropped, and nobody else waits for it.
+/// A reader that stops reading is dropped, and no other client waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reader_that_stops_reading_is_dropped_alone() {
     let limits = Limits { write_deadline: Duration::from_millis(300), ..Limits::default() };

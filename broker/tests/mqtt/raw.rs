@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A connection that has been let in.
+/// An accepted connection.
 pub struct Raw {
     pub stream: TcpStream,
     pub session_present: bool,
@@ -76,7 +76,7 @@ impl<'a> Hello<'a> {
     pub async fn enter(&self, broker: &Broker) -> Raw {
         let (stream, answer) = self.say(broker.address()).await;
         let (present, code) = answer.unwrap();
-        assert_eq!(code, 0, "{} was not let in", self.client_id);
+        assert_eq!(code, 0, "{} was not accepted", self.client_id);
         Raw { stream, session_present: present == 1, next_id: 0 }
     }
 }

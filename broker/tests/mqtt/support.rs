@@ -10,13 +10,13 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Edges `e1` and `e2` of location `A` and `b1` of `B`; people `ann`, who sees all, and `bob`, who sees `A`. The
 /// password is always `secret`.
-pub struct Doorman;
+pub struct TestLogins;
 
 pub fn edge(location: &str, edge: &str) -> Principal {
     Principal::Edge { location: location.parse().unwrap(), edge: edge.parse().unwrap() }
 }
 
-impl Login for Doorman {
+impl Login for TestLogins {
     fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
         Box::pin(async move {
             let Some(name) = credentials.username else { return Err(Refused::NotAllowed) };
@@ -40,7 +40,7 @@ impl Login for Doorman {
 }
 
 pub async fn start_with(limits: Limits) -> Broker {
-    start_asking(limits, Arc::new(Doorman)).await
+    start_asking(limits, Arc::new(TestLogins)).await
 }
 
 pub async fn start_asking(limits: Limits, login: Arc<dyn Login>) -> Broker {
@@ -53,8 +53,8 @@ pub async fn start() -> Broker {
     start_with(Limits::default()).await
 }
 
-/// Lets a second and a bit go by, the shortest time that MQTT 5.0 can name. Whatever ends with it tells nobody, and tests
-/// ask what is there afterwards, so that there is nothing else to wait for.
+/// Lets a second and a bit go by, the shortest time that MQTT 5.0 can name. What expires with it gives no signal to wait
+/// for; tests look at what is there afterwards.
 pub async fn a_second_is_over() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
 }

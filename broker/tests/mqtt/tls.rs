@@ -2,7 +2,7 @@
 
 use crate::certificates::{Authority, Paper, file};
 use crate::raw::Hello;
-use crate::support::{DEADLINE, Doorman, start_with, until};
+use crate::support::{DEADLINE, TestLogins, start_with, until};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Plaintext, Tls, TlsFiles};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub fn tls(paper: &Paper, client_ca: Option<&Authority>) -> Tls {
 pub async fn start_tls(tls: Tls, carrier: Carrier, limits: Limits) -> Broker {
     let address = "127.0.0.1:0".parse().unwrap();
     let listener = Listener { address, encryption: Encryption::Tls(tls), carrier };
-    Broker::start_on(vec![listener], limits, Arc::new(Doorman)).await.unwrap()
+    Broker::start_on(vec![listener], limits, Arc::new(TestLogins)).await.unwrap()
 }
 
 pub async fn shake(connector: &TlsConnector, to: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
@@ -63,7 +63,7 @@ async fn who_gets_in_over_tls() {
         ("no client certificate, TLS 1.3", &closed, ours.client(&TLS13, None), None),
         ("our client certificate, TLS 1.2", &closed, ours.client(&TLS12, Some(&member)), Some(0)),
         ("our client certificate, TLS 1.3", &closed, ours.client(&TLS13, Some(&member)), Some(0)),
-        ("somebody else's client certificate", &closed, ours.client(&TLS13, Some(&stranger)), None),
+        ("client certificate of another authority", &closed, ours.client(&TLS13, Some(&stranger)), None),
     ] {
         assert_eq!(connack(&client, broker.address()).await, expected, "{case}");
     }
@@ -81,7 +81,7 @@ async fn who_gets_in_over_tls() {
 }
 
 #[tokio::test]
-async fn idle_and_half_open_sockets_keep_nobody_waiting() {
+async fn idle_and_half_open_sockets_keep_no_client_waiting() {
     let authority = Authority::new("ours");
     let limits = Limits { connect_deadline: Duration::from_secs(4), ..Limits::default() };
     let broker = start_tls(tls(&authority.issue("localhost"), None), Carrier::Bytes, limits).await;
@@ -196,11 +196,11 @@ async fn only_what_is_encrypted_leaves_this_machine() {
     ] {
         let said = format!("{encryption:?}");
         let listener = Listener { address: beyond, encryption, carrier: Carrier::Bytes };
-        let started = Broker::start_on(vec![listener], Limits::default(), Arc::new(Doorman)).await;
+        let started = Broker::start_on(vec![listener], Limits::default(), Arc::new(TestLogins)).await;
         match started {
             Ok(_) => assert!(starts, "{said}"),
             Err(error) => assert!(!starts && error.to_string().contains("use TLS"), "{said}: {error}"),
         }
     }
-    assert!(Broker::start_on(vec![], Limits::default(), Arc::new(Doorman)).await.is_err());
+    assert!(Broker::start_on(vec![], Limits::default(), Arc::new(TestLogins)).await.is_err());
 }

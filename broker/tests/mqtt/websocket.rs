@@ -2,7 +2,7 @@
 
 use crate::certificates::Authority;
 use crate::raw::{Hello, packet, publish, text};
-use crate::support::{Bystander, DEADLINE, Doorman, until};
+use crate::support::{Bystander, DEADLINE, TestLogins, until};
 use crate::tls::{shake, start_tls, tls};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Plaintext};
 use futures_util::{SinkExt, StreamExt};
@@ -23,7 +23,7 @@ async fn start() -> Broker {
         Listener { address: "127.0.0.1:0".parse().unwrap(), encryption, carrier }
     };
     let listeners = vec![listener(Carrier::Bytes), listener(Carrier::WebSocket)];
-    Broker::start_on(listeners, Limits::default(), Arc::new(Doorman)).await.unwrap()
+    Broker::start_on(listeners, Limits::default(), Arc::new(TestLogins)).await.unwrap()
 }
 
 async fn open<S: AsyncRead + AsyncWrite + Unpin>(
@@ -90,7 +90,7 @@ async fn frames_carry_bytes_wherever_packets_begin_and_end() {
         vec![0xe0, 0],
     ];
     send(&mut website, &many.concat()).await;
-    assert_eq!(next(&mut website).await, Err(CloseCode::Normal), "goodbye is answered");
+    assert_eq!(next(&mut website).await, Err(CloseCode::Normal), "the close frame is answered");
     let expected =
         [publish("store/A/customers/f1", b"one", 0, None), publish("store/A/customers/f1", &long, 0, None)]
             .concat();
@@ -103,7 +103,7 @@ async fn frames_carry_bytes_wherever_packets_begin_and_end() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_goodbye_may_finish_what_it_says() {
+async fn a_client_that_closes_may_finish_what_it_sends() {
     let broker = start().await;
     let mut socket = open(tcp(broker.addresses()[1]).await, Some("mqtt")).await.unwrap();
     send(&mut socket, &Hello::of("e1").bytes()).await;

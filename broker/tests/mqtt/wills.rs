@@ -8,7 +8,7 @@ fn with_will() -> Hello<'static> {
 }
 
 #[tokio::test]
-async fn a_will_is_published_unless_the_client_said_goodbye() {
+async fn a_will_is_published_unless_the_client_disconnected() {
     let broker = start().await;
     let mut person = Raw::clean(&broker, "bob").await;
     person.subscribe("view/A/#", 1).await;
@@ -52,7 +52,7 @@ async fn the_broker_reports_itself() {
     for part in ["\"clients\":", "\"retained\":", "\"dropped\":0", "\"refused\":0"] {
         assert!(report.contains(part), "{report}");
     }
-    // Nobody else may write there.
+    // No other client may write there.
     let mut edge = Raw::clean(&broker, "e1").await;
     edge.send(&crate::raw::publish("view/broker", b"{}", 0x03, Some(1))).await;
     edge.is_closed().await;

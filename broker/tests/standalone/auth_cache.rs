@@ -3,7 +3,7 @@ use crate::client::Client;
 use crate::process::{Serving, settings, until};
 use serde_json::json;
 
-/// A broker that asks this service about everybody whom its settings do not name.
+/// A broker that asks this service about all users whom its settings do not name.
 fn asking(service: &Service, fresh_s: u64, secret: &str) -> (tempfile::TempDir, Serving) {
     let http = format!(
         "[http]\nauth_url = \"http://{0}/auth\"\nacl_url = \"http://{0}/acl\"\nsecret_file = \"secret\"\nfresh_s = {fresh_s}\nstale_s = 600\n",
@@ -38,7 +38,7 @@ fn the_service_is_asked_once_and_its_restart_disconnects_nobody() {
     assert!(!connect(&broker, "e2", true).unwrap().publish("a/y", b"x", false));
     assert!(
         connect(&broker, "boss", true).unwrap().publish("any/where", b"x", true),
-        "nobody asks about a superuser"
+        "the service is not asked about a superuser"
     );
     service.table(|table| {
         let auth = json!({ "username": "e1", "password": "pw", "clientid": "e1", "peerhost": "127.0.0.1" });

@@ -4,7 +4,7 @@ use crate::process::{DEADLINE, PASSWORD};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// A client that has been let in.
+/// A connected client.
 pub struct Client {
     stream: TcpStream,
     pub session_present: bool,
@@ -30,7 +30,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 impl Client {
-    /// The CONNACK code when it is not let in; `None` when the broker has only closed.
+    /// The CONNACK code when it is refused; `None` when the broker has only closed.
     pub fn connect(
         to: SocketAddr,
         client_id: &str,

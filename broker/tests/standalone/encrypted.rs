@@ -21,7 +21,7 @@ fn write(folder: &Path, authority: &Authority) {
     file(folder, "ca.pem", &authority.pem);
 }
 
-/// `broker tail` as somebody who may read `view/`.
+/// `broker tail` as a user who may read `view/`.
 fn tail(broker: SocketAddr, ca: Option<&Path>) -> Output {
     let url = format!("mqtts://eve@localhost:{}", broker.port());
     let mut arguments = vec!["tail", "view/#", "--count", "1", "--password-stdin", "--url", &url];

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 #[test]
-fn the_open_mode_lets_everybody_do_all_but_two_things() {
+fn the_open_mode_allows_all_but_two_things() {
     let broker = Serving::start(&["--open"]);
     let anybody = |id: &str| Client::connect(broker.mqtt, id, None, true).unwrap();
     let mut reader = anybody("reader");
@@ -26,7 +26,7 @@ fn the_open_mode_lets_everybody_do_all_but_two_things() {
 }
 
 #[test]
-fn whoever_subscribes_to_everything_in_the_open_mode_gets_only_what_clients_publish() {
+fn a_subscriber_to_everything_in_the_open_mode_gets_only_what_clients_publish() {
     let broker = Serving::start(&["--open"]);
     let anybody = |id: &str| Client::connect(broker.mqtt, id, None, true).unwrap();
     let mut reader = anybody("reader");
@@ -35,7 +35,7 @@ fn whoever_subscribes_to_everything_in_the_open_mode_gets_only_what_clients_publ
     }
     assert!(anybody("writer").publish("some/thing", b"1", false));
     assert_eq!(reader.message(), ("some/thing".to_owned(), b"1".to_vec()));
-    // The broker's own numbers are where dashboards look for them, for whoever names them.
+    // The broker's own numbers are where dashboards look for them, for subscribers that name them.
     let mut dashboard = anybody("dashboard");
     assert_eq!(dashboard.subscribe("$SYS/broker/version"), 1);
     assert_eq!(dashboard.message().0, "$SYS/broker/version");
@@ -57,7 +57,7 @@ fn in_mqtt_5_a_refusal_has_its_own_reason() {
     let mut stream = TcpStream::connect(broker.mqtt).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let (first, body) = five(&mut stream, b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01c");
-    assert_eq!((first, &body[..2]), (0x20, &[0, 0][..]), "let in");
+    assert_eq!((first, &body[..2]), (0x20, &[0, 0][..]), "accepted");
     let nosubscribe = [&b"\x82\x16\0\x01\0\0\x10"[..], b"test/nosubscribe", b"\x01"].concat();
     let (first, body) = five(&mut stream, &nosubscribe);
     assert_eq!((first, body.last()), (0x90, Some(&0x80)), "what the public suites await");

@@ -3,7 +3,7 @@ use crate::process::{PASSWORD, Serving, command, rule, settings};
 use std::os::unix::net::UnixDatagram;
 
 #[test]
-fn users_have_the_rights_of_the_rules_and_nobody_else_gets_in() {
+fn users_have_the_rights_of_the_rules_and_others_are_refused() {
     let rules = [
         rule("allow", "both", "own/%u/%c/#"),
         rule("allow", "subscribe", "news/#"),

@@ -1,14 +1,14 @@
 //! Topic aliases of one connection, each direction for itself. They end with the connection.
 
-use super::publish::Named;
+use super::publish::TopicForm;
 use crate::codec::error::Fault;
 use crate::codec::properties::{Alias, AliasedTopic};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Aliases that a client gave.
+/// Aliases that a client has assigned.
 #[derive(Debug)]
-pub struct Taken {
+pub struct InboundAliases {
     max: u16,
     topics: Vec<Option<Arc<str>>>,
 }
@@ -17,32 +17,32 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicName<'a> {
     /// It stood in the packet.
-    Here(&'a str),
+    InPacket(&'a str),
     /// Its alias stood in the packet.
-    Remembered(Arc<str>),
+    ByAlias(Arc<str>),
 }
 
 impl TopicName<'_> {
     /// The name.
     pub fn as_str(&self) -> &str {
         match self {
-            TopicName::Here(name) => name,
-            TopicName::Remembered(name) => name,
+            TopicName::InPacket(name) => name,
+            TopicName::ByAlias(name) => name,
         }
     }
 }
 
-impl Taken {
-    /// Takes aliases up to `max`.
+impl InboundAliases {
+    /// Accepts aliases up to `max`.
     pub fn new(max: u16) -> Self {
         Self { max, topics: Vec::new() }
     }
 
-    /// The name of a packet's topic. A name given together with an alias is remembered, whatever becomes of its
-    /// message.
+    /// The name of a packet's topic. A name given together with an alias is remembered, even when its message is
+    /// refused.
     pub fn name<'a>(&mut self, topic: AliasedTopic<'a>) -> Result<TopicName<'a>, Fault> {
         match topic {
-            AliasedTopic::Name(name) => Ok(TopicName::Here(name)),
+            AliasedTopic::Name(name) => Ok(TopicName::InPacket(name)),
             AliasedTopic::Defines(_, alias) | AliasedTopic::Alias(alias) if alias.get() > self.max => {
                 Err(Fault::Alias)
             }
@@ -52,37 +52,37 @@ impl Taken {
                     self.topics.resize(at + 1, None);
                 }
                 self.topics[at] = Some(name.into());
-                Ok(TopicName::Here(name))
+                Ok(TopicName::InPacket(name))
             }
             AliasedTopic::Alias(alias) => {
                 let known = self.topics.get(usize::from(alias.get()) - 1).cloned().flatten();
-                known.map(TopicName::Remembered).ok_or(Fault::UnknownAlias)
+                known.map(TopicName::ByAlias).ok_or(Fault::UnknownAlias)
             }
         }
     }
 }
 
-/// Aliases given to a client: the first topics it gets have them, as long as there are any.
+/// Aliases assigned to a client: the first topics it gets have them, as long as there are any.
 #[derive(Debug)]
-pub struct Given {
+pub struct OutboundAliases {
     max: u16,
     topics: HashMap<Box<[u8]>, Alias>,
 }
 
-impl Given {
-    /// Gives aliases up to `max`.
+impl OutboundAliases {
+    /// Assigns aliases up to `max`.
     pub fn new(max: u16) -> Self {
         Self { max, topics: HashMap::new() }
     }
 
-    /// How a topic is to be named. `Named::Defining` comes true by `define`.
-    pub fn naming(&self, topic: &[u8]) -> Named {
+    /// How a topic is to be named. `TopicForm::NameAndAlias` is to be followed by `define`.
+    pub fn naming(&self, topic: &[u8]) -> TopicForm {
         if self.max == 0 {
-            return Named::Fully;
+            return TopicForm::Name;
         }
         match self.topics.get(topic) {
-            Some(alias) => Named::Shortly(*alias),
-            None => self.free().map_or(Named::Fully, Named::Defining),
+            Some(alias) => TopicForm::AliasOnly(*alias),
+            None => self.free().map_or(TopicForm::Name, TopicForm::NameAndAlias),
         }
     }
 
@@ -91,7 +91,7 @@ impl Given {
         Alias::new(next).filter(|alias| alias.get() <= self.max)
     }
 
-    /// The client has been told this alias.
+    /// Notes that this alias was sent to the client.
     pub fn define(&mut self, topic: &[u8], alias: Alias) {
         self.topics.insert(topic.into(), alias);
     }
@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn an_alias_stands_for_the_name_it_was_given_last() {
-        let mut taken = Taken::new(2);
-        let here = |name| Ok(TopicName::Here(name));
-        let remembered = |name: &str| Ok(TopicName::Remembered(name.into()));
+        let mut taken = InboundAliases::new(2);
+        let here = |name| Ok(TopicName::InPacket(name));
+        let remembered = |name: &str| Ok(TopicName::ByAlias(name.into()));
         for (topic, expected) in [
             (AliasedTopic::Alias(alias(1)), Err(Fault::UnknownAlias)),
             (AliasedTopic::Defines("a", alias(2)), here("a")),
@@ -124,25 +124,25 @@ mod tests {
         ] {
             assert_eq!(taken.name(topic), expected, "{topic:?}");
         }
-        assert_eq!(Taken::new(0).name(AliasedTopic::Defines("a", alias(1))), Err(Fault::Alias));
+        assert_eq!(InboundAliases::new(0).name(AliasedTopic::Defines("a", alias(1))), Err(Fault::Alias));
     }
 
     #[test]
     fn the_first_topics_get_aliases() {
-        let mut given = Given::new(2);
+        let mut given = OutboundAliases::new(2);
         for (topic, expected) in [
-            ("a", Named::Defining(alias(1))),
-            ("a", Named::Shortly(alias(1))),
-            ("b", Named::Defining(alias(2))),
-            ("c", Named::Fully),
-            ("b", Named::Shortly(alias(2))),
+            ("a", TopicForm::NameAndAlias(alias(1))),
+            ("a", TopicForm::AliasOnly(alias(1))),
+            ("b", TopicForm::NameAndAlias(alias(2))),
+            ("c", TopicForm::Name),
+            ("b", TopicForm::AliasOnly(alias(2))),
         ] {
             let naming = given.naming(topic.as_bytes());
             assert_eq!(naming, expected, "{topic}");
-            if let Named::Defining(alias) = naming {
+            if let TopicForm::NameAndAlias(alias) = naming {
                 given.define(topic.as_bytes(), alias);
             }
         }
-        assert_eq!(Given::new(0).naming(b"a"), Named::Fully);
+        assert_eq!(OutboundAliases::new(0).naming(b"a"), TopicForm::Name);
     }
 }

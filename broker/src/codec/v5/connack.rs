@@ -9,9 +9,9 @@ use bytes::{BufMut, BytesMut};
 /// The longest packet that the protocol has a length for, less its first bytes.
 const PACKET_BYTES_MAX: u32 = 268_435_455;
 
-/// What a client is told that has been let in. `None` is what the client asked for, or the protocol's default.
+/// The CONNACK of an accepted client. `None` is what the client asked for, or the protocol's default.
 #[derive(Debug, Default)]
-pub struct Welcome {
+pub struct Connack {
     /// The session is the one the client left.
     pub session_present: bool,
     /// The session's expiry, if it is not the one asked for.
@@ -28,9 +28,9 @@ pub struct Welcome {
     pub keep_alive_s: Option<u16>,
 }
 
-/// Lets a client in.
-pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
-    let Welcome {
+/// Accepts a client.
+pub fn accept(out: &mut BytesMut, connack: &Connack) {
+    let Connack {
         session_present,
         session_expiry_s,
         receive_max,
@@ -38,7 +38,7 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
         alias_max,
         client_id,
         keep_alive_s,
-    } = welcome;
+    } = connack;
     let mut properties = BytesMut::new();
     if let Some(seconds) = session_expiry_s {
         properties.put_u8(0x11);
@@ -54,7 +54,7 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
         properties.put_u8(0x13);
         properties.put_u16(*seconds);
     }
-    // What no packet can exceed needs no saying.
+    // A maximum that no packet can exceed is left out.
     if *packet_bytes < PACKET_BYTES_MAX {
         properties.put_u8(0x27);
         properties.put_u32(*packet_bytes);
@@ -68,8 +68,8 @@ pub fn welcome(out: &mut BytesMut, welcome: &Welcome) {
     out.put_slice(&properties);
 }
 
-/// Turns a client away; without a word if it cannot take even the shortest.
-pub fn refusal(out: &mut BytesMut, why: Why<'_, ConnectReason>, packet_max: usize) {
+/// Refuses a client; writes nothing if it cannot take even the shortest packet.
+pub fn refuse(out: &mut BytesMut, why: Why<'_, ConnectReason>, packet_max: usize) {
     match fitting(why.text, 2, packet_max) {
         None if packet_max < packet_bytes(3) => {}
         None => out.put_slice(&[0x20, 3, 0, why.reason as u8, 0]),
@@ -89,23 +89,23 @@ mod tests {
     #[test]
     fn a_client_is_told_what_differs_from_what_it_asked_for() {
         let mut out = BytesMut::new();
-        let told = Welcome { receive_max: 200, packet_bytes: 65_536, alias_max: 10, ..Welcome::default() };
-        welcome(&mut out, &told);
+        let first = Connack { receive_max: 200, packet_bytes: 65_536, alias_max: 10, ..Connack::default() };
+        accept(&mut out, &first);
         assert_eq!(out[..], b"\x20\x0e\x00\x00\x0b\x22\x00\x0a\x27\x00\x01\x00\x00\x21\x00\xc8"[..]);
         out.clear();
-        let more = Welcome {
+        let more = Connack {
             session_present: true,
             session_expiry_s: Some(1),
             client_id: Some("c".into()),
             keep_alive_s: Some(2),
-            ..told
+            ..first
         };
-        welcome(&mut out, &more);
+        accept(&mut out, &more);
         assert_eq!(out[..5], b"\x20\x1a\x01\x00\x17"[..]);
         assert_eq!(out[5..10], b"\x11\x00\x00\x00\x01"[..]);
         assert_eq!(out[10..20], b"\x22\x00\x0a\x12\x00\x01c\x13\x00\x02"[..]);
         out.clear();
-        welcome(&mut out, &Welcome { packet_bytes: PACKET_BYTES_MAX, receive_max: 20, ..Welcome::default() });
+        accept(&mut out, &Connack { packet_bytes: PACKET_BYTES_MAX, receive_max: 20, ..Connack::default() });
         assert_eq!(out[..], b"\x20\x09\x00\x00\x06\x22\x00\x00\x21\x00\x14"[..]);
     }
 
@@ -116,7 +116,7 @@ mod tests {
             [(10, &b"\x20\x03\x00\x86\x00"[..]), (100, b"\x20\x08\x00\x86\x05\x1f\x00\x02no")]
         {
             let mut out = BytesMut::new();
-            refusal(&mut out, why, packet_max.min(9 + packet_max / 100));
+            refuse(&mut out, why, packet_max.min(9 + packet_max / 100));
             assert_eq!(out[..], expected[..]);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::codec::error::{Fault, Malformed};
 use crate::codec::fields::Fields;
-use crate::codec::packet::{Connect, Dialect, QoS, Reasons, Terms, WillPacket};
+use crate::codec::packet::{ClientLimits, Connect, MqttVersion, QoS, ReasonStrings, WillPacket};
 use crate::codec::properties::{Properties, Property, Section, once};
 
 /// What stands behind the protocol's version.
@@ -32,11 +32,11 @@ pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {
     let username = if flags & 0x80 != 0 { Some(fields.text()?) } else { None };
     let password = if flags & 0x40 != 0 { Some(fields.binary()?) } else { None };
     fields.end()?;
-    let (dialect, clean_start) = (Dialect::Five(terms), flags & 0x02 != 0);
-    Ok(Connect { dialect, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
+    let (version, clean_start) = (MqttVersion::V5(terms), flags & 0x02 != 0);
+    Ok(Connect { version, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
 }
 
-fn terms(mut section: Section<'_>) -> Result<(u32, Terms), Fault> {
+fn terms(mut section: Section<'_>) -> Result<(u32, ClientLimits), Fault> {
     let (mut expiry, mut receive, mut packet, mut aliases) = (None, None, None, None);
     let (mut problem, mut response, mut method, mut data) = (None, None, None, None);
     while let Some(property) = section.next()? {
@@ -59,12 +59,12 @@ fn terms(mut section: Section<'_>) -> Result<(u32, Terms), Fault> {
         (Some(_), _) => return Err(Fault::Authentication),
         (None, Some(_)) => return Err(Fault::Forbidden),
     }
-    let default = Terms::default();
-    let terms = Terms {
+    let default = ClientLimits::default();
+    let terms = ClientLimits {
         receive_max: receive.unwrap_or(default.receive_max),
         packet_bytes: packet,
         alias_max: aliases.unwrap_or(default.alias_max),
-        reasons: if problem == Some(false) { Reasons::Spared } else { Reasons::Told },
+        reasons: if problem == Some(false) { ReasonStrings::Omitted } else { ReasonStrings::Sent },
     };
     Ok((expiry.unwrap_or(0), terms))
 }
@@ -74,7 +74,7 @@ fn will_properties(mut section: Section<'_>) -> Result<(u32, Properties<'_>), Fa
     while let Some(property) = section.next()? {
         match property {
             Property::WillDelay(seconds) => once(&mut delay, seconds)?,
-            other => properties.take_in(other)?,
+            other => properties.accept(other)?,
         }
     }
     Ok((delay.unwrap_or(0), properties))

@@ -3,12 +3,12 @@
 use crate::codec::error::{Fault, Malformed};
 use crate::codec::fields::Fields;
 use crate::codec::packet::{
-    Delivery, Farewell, FarewellWill, Options, Packet, Publish, QoS, SendRetained, Subscribe,
+    Delivery, Disconnect, Options, Packet, Publish, QoS, SendRetained, Subscribe, WillOnDisconnect,
 };
 use crate::codec::properties::{AliasedTopic, Properties, Property, Section, once};
-use crate::codec::reason::{AckReason, FarewellReason, ReleaseReason};
+use crate::codec::reason::{AckReason, ClientDisconnectReason, ReleaseReason};
 
-/// Understands a packet after CONNECT: its first byte and its body.
+/// Decodes a packet after CONNECT: its first byte and its body.
 pub fn packet(first: u8, body: &[u8]) -> Result<Packet<'_>, Fault> {
     let (kind, flags) = (first >> 4, first & 0x0f);
     let mut fields = Fields(body);
@@ -63,9 +63,9 @@ fn publish(flags: u8, mut fields: Fields<'_>) -> Result<Packet<'_>, Fault> {
     while let Some(property) = section.next()? {
         match property {
             Property::Alias(number) => once(&mut alias, number)?,
-            // Only a server may tell one.
+            // Only a server may send one.
             Property::SubscriptionId(_) => return Err(Fault::Forbidden),
-            other => properties.take_in(other)?,
+            other => properties.accept(other)?,
         }
     }
     let topic = match (name, alias) {
@@ -116,7 +116,7 @@ fn subscribe<'a>(fields: &mut Fields<'a>) -> Result<Subscribe<'a>, Fault> {
     while !fields.is_empty() {
         let filter = fields.text()?;
         let options = Options { identifier, ..options(fields.byte()?)? };
-        // Whoever shares a subscription cannot know what the others have published.
+        // A member of a group cannot know what the others have published.
         if options.no_local && filter.starts_with("$share/") {
             return Err(Fault::Forbidden);
         }
@@ -161,11 +161,11 @@ fn only_user(mut section: Section<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn disconnect(fields: &mut Fields<'_>) -> Result<Farewell, Fault> {
+fn disconnect(fields: &mut Fields<'_>) -> Result<Disconnect, Fault> {
     let (mut session_expiry_s, mut text) = (None, None);
-    let mut reason = FarewellReason::Normal;
+    let mut reason = ClientDisconnectReason::Normal;
     if !fields.is_empty() {
-        reason = FarewellReason::from_byte(fields.byte()?).ok_or(Malformed::Value)?;
+        reason = ClientDisconnectReason::from_byte(fields.byte()?).ok_or(Malformed::Value)?;
     }
     if !fields.is_empty() {
         let mut section = Section::read(fields)?;
@@ -178,6 +178,10 @@ fn disconnect(fields: &mut Fields<'_>) -> Result<Farewell, Fault> {
             }
         }
     }
-    let will = if reason == FarewellReason::Normal { FarewellWill::Forget } else { FarewellWill::Publish };
-    Ok(Farewell { will, session_expiry_s })
+    let will = if reason == ClientDisconnectReason::Normal {
+        WillOnDisconnect::Discard
+    } else {
+        WillOnDisconnect::Publish
+    };
+    Ok(Disconnect { will, session_expiry_s })
 }

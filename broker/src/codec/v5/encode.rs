@@ -1,4 +1,4 @@
-//! The packets that a server sends, but CONNACK and PUBLISH. A text that says why is left out when the packet
+//! The packets that a server sends, but CONNACK and PUBLISH. A reason string is left out when the packet
 //! would otherwise be larger than the client can take.
 
 use crate::codec::encode::length;
@@ -73,7 +73,7 @@ fn acknowledge(
     text.put(out);
 }
 
-/// A text that says why, as the only property of a packet.
+/// A reason string, as the only property of a packet.
 pub struct Text<'a>(&'a str);
 
 /// The text, if a packet with it and `other` bytes in its body is not too large.

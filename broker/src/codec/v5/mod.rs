@@ -1,5 +1,5 @@
-//! MQTT 5.0 on the wire (OASIS standard of 7 March 2019): bytes to packets, packets to bytes. What it means is
-//! the business of the files above, which both protocols share.
+//! MQTT 5.0 on the wire (OASIS standard of 7 March 2019): bytes to packets, packets to bytes. The files
+//! above hold what both versions share.
 
 pub mod aliases;
 pub mod connack;

@@ -13,7 +13,7 @@ pub struct Outbound<'a> {
     /// The topic name.
     pub topic: &'a [u8],
     /// The alias that stands for it.
-    pub alias: Named,
+    pub alias: TopicForm,
     /// The message.
     pub payload: &'a [u8],
     /// The retain flag.
@@ -30,22 +30,22 @@ pub struct Outbound<'a> {
 
 /// How a topic is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub enum TopicForm {
     /// By its name.
-    Fully,
+    Name,
     /// By its name, for which the alias stands from now on.
-    Defining(Alias),
+    NameAndAlias(Alias),
     /// By the alias only.
-    Shortly(Alias),
+    AliasOnly(Alias),
 }
 
 impl Outbound<'_> {
     fn name(&self) -> &[u8] {
-        if matches!(self.alias, Named::Shortly(_)) { &[] } else { self.topic }
+        if matches!(self.alias, TopicForm::AliasOnly(_)) { &[] } else { self.topic }
     }
 
     fn properties_bytes(&self) -> usize {
-        let alias = if self.alias == Named::Fully { 0 } else { 3 };
+        let alias = if self.alias == TopicForm::Name { 0 } else { 3 };
         let identifiers: usize =
             self.identifiers.iter().map(|number| 1 + variable_bytes(number.get() as usize)).sum();
         alias + self.expiry_s.map_or(0, |_| 5) + self.lasting.len() + identifiers
@@ -75,7 +75,7 @@ impl Outbound<'_> {
             out.put_u16(id.get());
         }
         length(out, self.properties_bytes());
-        if let Named::Defining(alias) | Named::Shortly(alias) = self.alias {
+        if let TopicForm::NameAndAlias(alias) | TopicForm::AliasOnly(alias) = self.alias {
             out.put_u8(0x23);
             out.put_u16(alias.get());
         }

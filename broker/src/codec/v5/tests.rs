@@ -1,14 +1,14 @@
 //! The rules of the standard, packet by packet.
 
 use super::decode::packet;
-use super::publish::{Named, Outbound};
-use crate::codec::decode::{Greeting, frame};
+use super::publish::{Outbound, TopicForm};
+use crate::codec::decode::{FirstPacket, frame};
 use crate::codec::encode::Dup;
 use crate::codec::error::{Fault, Malformed};
 use crate::codec::fields::PacketId;
 use crate::codec::packet::{
-    Connect, Delivery, Dialect, Farewell, FarewellWill, Options, Packet, Publish, QoS, Reasons, SendRetained,
-    Subscribe, Terms, WillPacket,
+    ClientLimits, Connect, Delivery, Disconnect, MqttVersion, Options, Packet, Publish, QoS, ReasonStrings,
+    SendRetained, Subscribe, WillOnDisconnect, WillPacket,
 };
 use crate::codec::properties::{
     Alias, AliasedTopic, PayloadFormat, Properties, Section, SubscriptionId, UserProperties,
@@ -33,7 +33,7 @@ fn read(first: u8, body: &[u8]) -> Result<Packet<'_>, Fault> {
 
 #[test]
 fn short_packets_are_understood() {
-    let goodbye = |will, session_expiry_s| Packet::Disconnect(Farewell { will, session_expiry_s });
+    let disconnect = |will, session_expiry_s| Packet::Disconnect(Disconnect { will, session_expiry_s });
     let cases: &[(u8, &[u8], Packet<'_>)] = &[
         (0x40, b"\x00\x07", Packet::PubAck(id(), AckReason::Success)),
         (0x40, b"\x00\x07\x10", Packet::PubAck(id(), AckReason::NoSubscribers)),
@@ -47,10 +47,10 @@ fn short_packets_are_understood() {
         (0x70, b"\x00\x07", Packet::PubComp(id(), ReleaseReason::Success)),
         (0xa2, b"\x00\x07\x00\x00\x01#\x00\x01a", Packet::Unsubscribe(id(), vec!["#", "a"])),
         (0xc0, b"", Packet::Ping),
-        (0xe0, b"", goodbye(FarewellWill::Forget, None)),
-        (0xe0, b"\x04", goodbye(FarewellWill::Publish, None)),
-        (0xe0, b"\x81\x00", goodbye(FarewellWill::Publish, None)),
-        (0xe0, b"\x00\x05\x11\x00\x00\x01\x00", goodbye(FarewellWill::Forget, Some(256))),
+        (0xe0, b"", disconnect(WillOnDisconnect::Discard, None)),
+        (0xe0, b"\x04", disconnect(WillOnDisconnect::Publish, None)),
+        (0xe0, b"\x81\x00", disconnect(WillOnDisconnect::Publish, None)),
+        (0xe0, b"\x00\x05\x11\x00\x00\x01\x00", disconnect(WillOnDisconnect::Discard, Some(256))),
     ];
     for (first, body, expected) in cases {
         assert_eq!(read(*first, body).as_ref(), Ok(expected), "{body:?}");
@@ -143,7 +143,7 @@ fn what_the_standard_forbids_is_told_with_its_reason() {
         ("no filter to end", 0xa2, b"\x00\x07\x00", Fault::Forbidden, Protocol),
         ("identifier to end", 0xa2, b"\x00\x07\x02\x0b\x01\x00\x01a", Fault::Misplaced, Bytes),
         ("ping with a body", 0xc0, b"x", malformed(Malformed::Fields), Bytes),
-        ("goodbye for a server", 0xe0, b"\x8e", malformed(Malformed::Value), Bytes),
+        ("reason of a server", 0xe0, b"\x8e", malformed(Malformed::Value), Bytes),
         ("two expiries", 0xe0, b"\x00\x0a\x11\0\0\0\x01\x11\0\0\0\x01", Fault::Repeated, Protocol),
     ];
     for (case, first, body, fault, reason) in cases {
@@ -153,16 +153,16 @@ fn what_the_standard_forbids_is_told_with_its_reason() {
     assert_eq!(malformed(Malformed::TooLong).reason(), DisconnectReason::TooLarge);
 }
 
-fn greet(body: &[u8]) -> Greeting<'_> {
+fn first_packet(body: &[u8]) -> FirstPacket<'_> {
     // The test keeps its packets for as long as it runs.
     let bytes: &'static [u8] = whole(0x10, &[b"\x00\x04MQTT\x05", body].concat()).leak();
-    frame(bytes, 1000).unwrap().unwrap().greeting().unwrap()
+    frame(bytes, 1000).unwrap().unwrap().first_packet().unwrap()
 }
 
 #[test]
 fn connect_has_terms_and_a_will_with_properties() {
     let plain = Connect {
-        dialect: Dialect::Five(Terms::default()),
+        version: MqttVersion::V5(ClientLimits::default()),
         client_id: "",
         clean_start: false,
         session_expiry_s: 0,
@@ -171,12 +171,12 @@ fn connect_has_terms_and_a_will_with_properties() {
         username: None,
         password: None,
     };
-    assert_eq!(greet(b"\x00\x00\x3c\x00\x00\x00"), Greeting::Connect(plain));
-    let terms = Terms {
+    assert_eq!(first_packet(b"\x00\x00\x3c\x00\x00\x00"), FirstPacket::Connect(plain));
+    let terms = ClientLimits {
         receive_max: NonZeroU16::new(10).unwrap(),
         packet_bytes: NonZeroU32::new(256),
         alias_max: 3,
-        reasons: Reasons::Spared,
+        reasons: ReasonStrings::Omitted,
     };
     let will = WillPacket {
         topic: "w",
@@ -187,7 +187,7 @@ fn connect_has_terms_and_a_will_with_properties() {
         properties: Properties { content_type: Some("t"), ..Properties::default() },
     };
     let all = Connect {
-        dialect: Dialect::Five(terms),
+        version: MqttVersion::V5(terms),
         client_id: "c",
         clean_start: true,
         session_expiry_s: u32::MAX,
@@ -199,7 +199,7 @@ fn connect_has_terms_and_a_will_with_properties() {
     let bytes =
         b"\x6e\x00\x00\x14\x11\xff\xff\xff\xff\x21\x00\x0a\x27\x00\x00\x01\x00\x22\x00\x03\x17\x00\x19\x01\
         \x00\x01c\x09\x18\x00\x00\x00\x05\x03\x00\x01t\x00\x01w\x00\x04gone\x00\x01p";
-    assert_eq!(greet(bytes), Greeting::Connect(all));
+    assert_eq!(first_packet(bytes), FirstPacket::Connect(all));
 }
 
 #[test]
@@ -220,8 +220,8 @@ fn a_connect_that_is_wrong_is_told_why() {
         ("bytes behind", b"\x02\x00\x00\x00\x00\x00x", Bytes),
     ];
     for (case, body, reason) in cases {
-        match greet(body) {
-            Greeting::Faulty(fault) => assert_eq!(fault.connect_reason(), *reason, "{case}"),
+        match first_packet(body) {
+            FirstPacket::Invalid(fault) => assert_eq!(fault.connect_reason(), *reason, "{case}"),
             other => panic!("{case}: {other:?}"),
         }
     }
@@ -293,9 +293,9 @@ proptest! {
         prop_assert_eq!(lasting.len(), properties.lasting_bytes());
         let alias = alias.and_then(Alias::new);
         let (named, topic_read) = match alias {
-            None => (Named::Fully, AliasedTopic::Name(&topic)),
-            Some(alias) if short => (Named::Shortly(alias), AliasedTopic::Alias(alias)),
-            Some(alias) => (Named::Defining(alias), AliasedTopic::Defines(&topic, alias)),
+            None => (TopicForm::Name, AliasedTopic::Name(&topic)),
+            Some(alias) if short => (TopicForm::AliasOnly(alias), AliasedTopic::Alias(alias)),
+            Some(alias) => (TopicForm::NameAndAlias(alias), AliasedTopic::Defines(&topic, alias)),
         };
         let (id, delivery) = match qos {
             0 => (None, Delivery::Zero),

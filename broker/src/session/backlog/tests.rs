@@ -12,7 +12,7 @@ use std::sync::Arc;
 struct Rig {
     map: Retained,
     backlog: Backlog,
-    client: Client,
+    client: ClientState,
     counter: u64,
     transit: VecDeque<Arc<Message>>,
     dispatched: u64,
@@ -31,7 +31,7 @@ impl Rig {
         Rig {
             map: Retained::new(1000),
             backlog: Backlog::new(&quota),
-            client: Client::Here,
+            client: ClientState::Connected,
             counter: 0,
             transit: VecDeque::new(),
             dispatched: 0,
@@ -65,7 +65,7 @@ impl Rig {
             filter: "#",
             above: missed.above[lane],
             up_to: missed.up_to[lane],
-            clears: Clears::Told,
+            clears: Clears::Included,
         };
         let found = self.map.page(&wanted, None, usize::MAX).found;
         self.backlog.caught_up(found.into_iter().map(live).collect());
@@ -81,15 +81,16 @@ impl Rig {
         }
     }
 
-    fn go(&mut self, client: Client) {
+    fn go(&mut self, client: ClientState) {
         match (self.client, client) {
-            (Client::Here, Client::Away) => {
+            (ClientState::Connected, ClientState::Disconnected) => {
                 let mut dispatched = [0; LANES];
                 dispatched[Lane::of_topic(LANE).index()] = self.dispatched;
-                self.backlog.go_away(&dispatched);
+                self.backlog.client_disconnected(&dispatched);
             }
-            (Client::Away, Client::Here) => self.catch_up(),
-            (Client::Here, Client::Here) | (Client::Away, Client::Away) => return,
+            (ClientState::Disconnected, ClientState::Connected) => self.catch_up(),
+            (ClientState::Connected, ClientState::Connected)
+            | (ClientState::Disconnected, ClientState::Disconnected) => return,
         }
         self.client = client;
     }
@@ -106,7 +107,7 @@ fn a_month_away_costs_each_changed_topic_once() {
     rig.publish("customers/f1", "seen", QoS::One, true);
     rig.dispatch_all();
     rig.send(10);
-    rig.go(Client::Away);
+    rig.go(ClientState::Disconnected);
     for beat in 0..5_000 {
         rig.publish("customers", &format!("beat {beat}"), QoS::One, true);
         rig.publish("customers/f2", &format!("change {beat}"), QoS::One, true);
@@ -114,7 +115,7 @@ fn a_month_away_costs_each_changed_topic_once() {
     rig.publish("edges/e1/inbox", "letter", QoS::One, false);
     rig.publish("customers/f1", "", QoS::One, true);
     assert!(rig.dispatch_all().iter().all(|offered| *offered != Offered::Lost));
-    rig.go(Client::Here);
+    rig.go(ClientState::Connected);
     rig.send(10);
     assert_eq!(rig.texts(), ["seen", "beat 4999", "change 4999", "letter", ""]);
 }
@@ -129,10 +130,10 @@ fn what_waits_unsent_when_the_client_goes_is_not_lost_and_not_doubled() {
     }
     rig.dispatch_all();
     rig.send(4);
-    rig.go(Client::Away);
+    rig.go(ClientState::Disconnected);
     rig.publish("customers/f1", "r1 again", QoS::One, true);
     rig.dispatch_all();
-    rig.go(Client::Here);
+    rig.go(ClientState::Connected);
     rig.send(100);
     assert_eq!(rig.texts(), ["r0", "q0", "once0", "r1", "q1", "r2", "q2", "r3", "q3", "r1 again"][..]);
 }
@@ -201,12 +202,12 @@ proptest! {
                 Act::Dispatch(count) => (0..count).for_each(|_| {
                     let _ = rig.dispatch();
                 }),
-                Act::Send(count) if rig.client == Client::Here => rig.send(count.into()),
+                Act::Send(count) if rig.client == ClientState::Connected => rig.send(count.into()),
                 Act::Send(_) => {}
-                Act::Go(here) => rig.go(if here { Client::Here } else { Client::Away }),
+                Act::Go(here) => rig.go(if here { ClientState::Connected } else { ClientState::Disconnected }),
             }
         }
-        rig.go(Client::Here);
+        rig.go(ClientState::Connected);
         rig.dispatch_all();
         rig.send(1_000);
         let got: Vec<_> = rig.got.iter().map(|m| (m.topic().to_owned(), m.counter, m.retain)).collect();
@@ -216,10 +217,10 @@ proptest! {
         }
         let own: Vec<_> = got.iter().filter(|(_, _, retain)| !retain).map(|(_, counter, _)| *counter).collect();
         prop_assert_eq!(own, letters);
-        let all = Wanted { filter: "#", above: 0, up_to: u64::MAX, clears: Clears::Told };
+        let all = Wanted { filter: "#", above: 0, up_to: u64::MAX, clears: Clears::Included };
         for kept in rig.map.page(&all, None, usize::MAX).found {
             prop_assert!(
-                got.iter().any(|(_, counter, _)| *counter == kept.counter), "{} was not told", kept.topic()
+                got.iter().any(|(_, counter, _)| *counter == kept.counter), "{} was not sent", kept.topic()
             );
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The file is of no use.
+/// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSettings {
     /// It cannot be read at all.
@@ -16,7 +16,7 @@ pub enum BadSettings {
     },
     /// Something in it is wrong.
     #[error("{}:{line}: {what}", .file.display())]
-    Wrong {
+    Invalid {
         /// The file.
         file: PathBuf,
         /// The line, from 1.
@@ -27,4 +27,4 @@ pub enum BadSettings {
 }
 
 /// What is wrong, and where in the text.
-pub struct Wrong(pub Range<usize>, pub String);
+pub struct Invalid(pub Range<usize>, pub String);

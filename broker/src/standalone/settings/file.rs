@@ -1,10 +1,10 @@
 //! `broker.toml`: read completely, or refused with the file, the line and what to do.
 
-use super::error::{BadSettings, Wrong};
+use super::error::{BadSettings, Invalid};
 use super::limits::LimitSettings;
-use super::listeners::{Place, PlaceEntry};
-use crate::auth::auth_cache::Keep;
-use crate::auth::auth_http::Places;
+use super::listeners::{ListenerEntry, ListenerSettings};
+use crate::auth::auth_cache::CacheTimes;
+use crate::auth::auth_http::AuthUrls;
 use crate::auth::pattern::Pattern;
 use crate::auth::policy::{Effect, Policy, Rule, Users, Verbs};
 use crate::limits::Limits;
@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
 
-/// What the file says.
+/// The content of the file.
 pub struct Settings {
     /// Who may log in with a password of the file.
     pub users: HashMap<String, KnownUser>,
     /// What they may do.
     pub policy: Policy,
-    /// Whom to ask about others.
-    pub http: Option<(Places, Keep)>,
+    /// The auth service to ask about others.
+    pub http: Option<(AuthUrls, CacheTimes)>,
     /// Where to listen.
-    pub places: Vec<Place>,
+    pub listeners: Vec<ListenerSettings>,
     /// The limits.
     pub limits: Limits,
 }
@@ -55,7 +55,7 @@ pub enum Role {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    listener: Vec<PlaceEntry>,
+    listener: Vec<ListenerEntry>,
     #[serde(default)]
     user: Vec<UserEntry>,
     #[serde(default)]
@@ -108,11 +108,11 @@ impl Settings {
     /// Reads the file.
     ///
     /// # Errors
-    /// When it cannot be read, or says something that cannot be meant.
+    /// When it cannot be read, or is not valid.
     pub fn read(file: &Path) -> Result<Settings, BadSettings> {
         let unreadable = |error| BadSettings::Unreadable { file: file.to_owned(), error };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        Settings::parse(&text, file).map_err(|Wrong(span, what)| BadSettings::Wrong {
+        Settings::parse(&text, file).map_err(|Invalid(span, what)| BadSettings::Invalid {
             file: file.to_owned(),
             line: line(&text, span.start),
             what,
@@ -120,31 +120,31 @@ impl Settings {
     }
 
     /// Paths in the text are relative to the folder of `file`.
-    fn parse(text: &str, file: &Path) -> Result<Settings, Wrong> {
+    fn parse(text: &str, file: &Path) -> Result<Settings, Invalid> {
         let parsed = toml::from_str(text);
         let File { listener, user, rule, http, limits } = parsed.map_err(|error: toml::de::Error| {
             let what = format!("{}; see the sample: broker config", error.message());
-            Wrong(error.span().unwrap_or_default(), what)
+            Invalid(error.span().unwrap_or_default(), what)
         })?;
         let mut users = HashMap::new();
         for entry in user {
             let (span, name) = (entry.name.span(), entry.name.get_ref().clone());
             let known = entry.user(&name)?;
             if users.insert(name, known).is_some() {
-                return Err(Wrong(span, "this user stands here twice: remove one of them".to_owned()));
+                return Err(Invalid(span, "this user stands here twice: remove one of them".to_owned()));
             }
         }
         let rules = rule.into_iter().map(|entry| entry.rule(&users)).collect::<Result<_, _>>()?;
-        let http = http.map(|entry| entry.places(file)).transpose()?;
+        let http = http.map(|entry| entry.urls(file)).transpose()?;
         if users.is_empty() && http.is_none() {
             let what = "nobody could log in: add a [[user]], or [http] to ask a service; see broker config";
-            return Err(Wrong(0..0, what.to_owned()));
+            return Err(Invalid(0..0, what.to_owned()));
         }
         let folder = file.parent().unwrap_or(Path::new(""));
         let named_at = |at| format!("{}:{}: ", file.display(), line(text, at));
-        let places = listener.into_iter().map(|entry| entry.place(folder, named_at));
-        let places = places.collect::<Result<_, _>>()?;
-        Ok(Settings { users, policy: Policy::new(rules), http, places, limits: limits.into_limits() })
+        let listeners = listener.into_iter().map(|entry| entry.read(folder, named_at));
+        let listeners = listeners.collect::<Result<_, _>>()?;
+        Ok(Settings { users, policy: Policy::new(rules), http, listeners, limits: limits.into_limits() })
     }
 }
 
@@ -154,74 +154,74 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 impl UserEntry {
-    fn user(self, name: &str) -> Result<KnownUser, Wrong> {
+    fn user(self, name: &str) -> Result<KnownUser, Invalid> {
         if name.is_empty() {
-            return Err(Wrong(self.password.span(), "this user has no name: give one".to_owned()));
+            return Err(Invalid(self.password.span(), "this user has no name: give one".to_owned()));
         }
         let span = self.password.span();
         let password = self.password.into_inner();
         if !passwd::is_hash(&password) {
             let what =
                 "this is no argon2 hash: put there what broker passwd prints for the password on its stdin";
-            return Err(Wrong(span, what.to_owned()));
+            return Err(Invalid(span, what.to_owned()));
         }
         Ok(KnownUser { password, role: self.role })
     }
 }
 
 impl RuleEntry {
-    fn rule(self, known: &HashMap<String, KnownUser>) -> Result<Rule, Wrong> {
+    fn rule(self, known: &HashMap<String, KnownUser>) -> Result<Rule, Invalid> {
         let names = |names: Vec<Spanned<String>>| {
             let known = |name: Spanned<String>| match known.get(name.as_ref()) {
                 Some(KnownUser { role: Role::Rules, .. }) => Ok(name.into_inner()),
                 Some(_) => {
                     let what = "the rules are not asked about a user with `as`: remove the name here, or the `as` there";
-                    Err(Wrong(name.span(), what.to_owned()))
+                    Err(Invalid(name.span(), what.to_owned()))
                 }
                 None => {
                     let what =
                         format!("there is no [[user]] {:?}: add it, or remove the name here", name.as_ref());
-                    Err(Wrong(name.span(), what))
+                    Err(Invalid(name.span(), what))
                 }
             };
             names.into_iter().map(known).collect::<Result<_, _>>()
         };
         let users = self.users.map(names).transpose()?.map_or(Users::All, Users::Named);
         let pattern: Result<Pattern, _> = self.filter.as_ref().parse();
-        let pattern = pattern.map_err(|bad| Wrong(self.filter.span(), bad.to_string()))?;
+        let pattern = pattern.map_err(|bad| Invalid(self.filter.span(), bad.to_string()))?;
         Ok(Rule { effect: self.effect, verbs: self.action, users, pattern })
     }
 }
 
 impl HttpEntry {
-    fn places(self, file: &Path) -> Result<(Places, Keep), Wrong> {
+    fn urls(self, file: &Path) -> Result<(AuthUrls, CacheTimes), Invalid> {
         for url in [&self.auth_url, &self.acl_url].into_iter().chain(&self.revoked_url) {
             if !["http://", "https://"].iter().any(|scheme| url.as_ref().starts_with(scheme)) {
-                return Err(Wrong(url.span(), "a URL begins with http:// or https://".to_owned()));
+                return Err(Invalid(url.span(), "a URL begins with http:// or https://".to_owned()));
             }
         }
         if self.fresh_s.as_ref() > self.stale_s.as_ref() {
             let what =
                 "stale_s must be at least fresh_s: answers stand in for a while when there is no newer one";
-            return Err(Wrong(self.stale_s.span(), what.to_owned()));
+            return Err(Invalid(self.stale_s.span(), what.to_owned()));
         }
         let path = file.parent().unwrap_or(Path::new("")).join(self.secret_file.as_ref());
         let read = std::fs::read_to_string(&path);
         let secret = read.map_err(|error| {
             let what = format!("{} cannot be read: {error}; put the shared secret there", path.display());
-            Wrong(self.secret_file.span(), what)
+            Invalid(self.secret_file.span(), what)
         })?;
         let secret = secret.trim().to_owned();
         if secret.len() < 16 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             let what =
                 format!("{} must hold at least 16 letters, digits or signs, on one line", path.display());
-            return Err(Wrong(self.secret_file.span(), what));
+            return Err(Invalid(self.secret_file.span(), what));
         }
         let (auth_url, acl_url) = (self.auth_url.into_inner(), self.acl_url.into_inner());
         let seconds = |seconds: Spanned<u64>| Duration::from_secs(seconds.into_inner());
-        let keep = Keep { fresh: seconds(self.fresh_s), stale: seconds(self.stale_s) };
+        let keep = CacheTimes { fresh: seconds(self.fresh_s), stale: seconds(self.stale_s) };
         let revoked_url = self.revoked_url.map(Spanned::into_inner);
-        Ok((Places { auth_url, acl_url, revoked_url, secret }, keep))
+        Ok((AuthUrls { auth_url, acl_url, revoked_url, secret }, keep))
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
     use crate::standalone::settings::limits;
 
     fn wrong(text: &str) -> String {
-        let Err(Wrong(span, what)) = Settings::parse(text, Path::new("/nowhere/broker.toml")) else {
+        let Err(Invalid(span, what)) = Settings::parse(text, Path::new("/nowhere/broker.toml")) else {
             panic!("not refused: {text}")
         };
         format!("{}: {what}", 1 + text[..span.start].matches('\n').count())
@@ -295,8 +295,8 @@ mod tests {
             (http(""), "4: /nowhere/none cannot be read"),
             (http("").replace("http://a", "ftp://a"), "2: a URL begins"),
         ] {
-            let told = wrong(&text);
-            assert!(told.starts_with(expected), "{told}\nfor {text}");
+            let line = wrong(&text);
+            assert!(line.starts_with(expected), "{line}\nfor {text}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Where a stand-alone broker listens, as its settings or its command line say.
+//! The listeners of a stand-alone broker, from its settings or its command line.
 
-use super::error::Wrong;
+use super::error::Invalid;
 use crate::broker::StartError;
 use crate::net::listener::{Carrier, Encryption, Listener, Plaintext};
 use crate::net::tls::{Tls, TlsError, TlsFiles};
@@ -12,17 +12,17 @@ use std::str::FromStr;
 use toml::Spanned;
 
 /// One address to listen on.
-pub struct Place {
+pub struct ListenerSettings {
     url: Url,
     tls: Option<(TlsFiles, Tls)>,
-    /// Where it is named, for whoever has to change it: `FILE:LINE: `, or nothing.
+    /// Where it is configured: `FILE:LINE: `, or nothing for the command line.
     pub named_at: String,
 }
 
 /// One `[[listener]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlaceEntry {
+pub struct ListenerEntry {
     url: Spanned<String>,
     certificate: Option<Spanned<PathBuf>>,
     key: Option<Spanned<PathBuf>>,
@@ -74,12 +74,16 @@ impl FromStr for Url {
     }
 }
 
-impl PlaceEntry {
-    /// Reads the certificate too. Paths are relative to `folder`; `named_at` makes a position in the text a place
-    /// for people.
-    pub fn place(self, folder: &Path, named_at: impl Fn(usize) -> String) -> Result<Place, Wrong> {
+impl ListenerEntry {
+    /// Reads the certificate too. Paths are relative to `folder`; `named_at` turns a position in the text
+    /// into `FILE:LINE: `.
+    pub fn read(
+        self,
+        folder: &Path,
+        named_at: impl Fn(usize) -> String,
+    ) -> Result<ListenerSettings, Invalid> {
         let span = self.url.span();
-        let url: Url = self.url.as_ref().parse().map_err(|what| Wrong(span.clone(), what))?;
+        let url: Url = self.url.as_ref().parse().map_err(|what| Invalid(span.clone(), what))?;
         let named_at = named_at(span.start);
         let tls = match (url.scheme.is_encrypted(), self.certificate, self.key) {
             (true, Some(certificate), Some(key)) => {
@@ -95,32 +99,32 @@ impl PlaceEntry {
                     _ => certificate.span(),
                 };
                 let tls = Tls::open(&files);
-                Some((files.clone(), tls.map_err(|error| Wrong(blamed(&error), error.to_string()))?))
+                Some((files.clone(), tls.map_err(|error| Invalid(blamed(&error), error.to_string()))?))
             }
             (true, ..) => {
                 let what =
                     "encryption needs a certificate and a key: name PEM files with `certificate` and `key`";
-                return Err(Wrong(span, what.to_owned()));
+                return Err(Invalid(span, what.to_owned()));
             }
             (false, certificate, key) => match certificate.or(key).or(self.client_ca) {
                 Some(file) => {
                     let what = "nothing is encrypted there: remove this, or write mqtts or wss";
-                    return Err(Wrong(file.span(), what.to_owned()));
+                    return Err(Invalid(file.span(), what.to_owned()));
                 }
                 None => None,
             },
         };
-        Ok(Place { url, tls, named_at })
+        Ok(ListenerSettings { url, tls, named_at })
     }
 }
 
-impl Place {
+impl ListenerSettings {
     /// An address of the command line, for MQTT without encryption.
-    pub fn plain(address: SocketAddr) -> Place {
-        Place { url: Url { scheme: Scheme::Mqtt, address }, tls: None, named_at: String::new() }
+    pub fn plain(address: SocketAddr) -> ListenerSettings {
+        ListenerSettings { url: Url { scheme: Scheme::Mqtt, address }, tls: None, named_at: String::new() }
     }
 
-    /// What the broker makes of it.
+    /// The broker's listener.
     pub fn listener(&self, plaintext: Plaintext) -> Listener {
         let encryption = match &self.tls {
             Some((_, tls)) => Encryption::Tls(tls.clone()),
@@ -133,12 +137,12 @@ impl Place {
         Listener { address: self.url.address, encryption, carrier }
     }
 
-    /// How clients name it, once it listens on `bound`.
+    /// Its URL, once it listens on `bound`.
     pub fn url(&self, bound: SocketAddr) -> String {
         format!("{}://{bound}", self.url.scheme)
     }
 
-    /// Shows what is in its files now; clients that are there stay.
+    /// Uses what is in its files now; connections that are up stay so.
     ///
     /// # Errors
     /// One sentence that names the file; then nothing has changed.
@@ -146,8 +150,8 @@ impl Place {
         self.tls.as_ref().map_or(Ok(()), |(files, tls)| tls.reopen(files))
     }
 
-    /// Whether the broker did not start because of this place.
-    pub fn is_blamed_by(&self, error: &StartError) -> bool {
+    /// Whether the broker did not start because of this listener.
+    pub fn caused(&self, error: &StartError) -> bool {
         match error {
             StartError::Listen(address, _) | StartError::PlaintextBeyondLoopback(address) => {
                 *address == self.url.address
@@ -162,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_scheme_an_address_and_a_port() {
+    fn a_listener_is_a_scheme_an_address_and_a_port() {
         for (text, expected) in [
             ("mqtt://127.0.0.1:1883", Some(Scheme::Mqtt)),
             ("mqtts://0.0.0.0:8883/", Some(Scheme::Mqtts)),

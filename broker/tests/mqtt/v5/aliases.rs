@@ -8,7 +8,7 @@ fn alias(number_: u16) -> [Property; 1] {
 }
 
 #[tokio::test]
-async fn an_alias_of_the_client_stands_for_its_topic_whoever_reads_it() {
+async fn an_alias_of_the_client_stands_for_its_topic_with_every_reader() {
     let broker = start().await;
     let mut reader = Five::of(&broker, "ann").await;
     reader.subscribe("view/+/changes", 1).await;

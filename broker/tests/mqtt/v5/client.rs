@@ -122,7 +122,7 @@ impl<'a> Hello<'a> {
 
     pub async fn enter(&self, broker: &Broker) -> Five {
         let five = self.say(broker).await;
-        assert_eq!(five.reason, 0, "{} was not let in", self.client_id);
+        assert_eq!(five.reason, 0, "{} was not accepted", self.client_id);
         five
     }
 }
@@ -295,7 +295,7 @@ impl Five {
         assert_eq!(self.packet().await, Some((0xd0, vec![])), "something else came");
     }
 
-    /// Says goodbye with a reason and properties.
+    /// Sends DISCONNECT with a reason and properties.
     pub async fn disconnect(mut self, reason: u8, properties: &[Property]) {
         self.send(&packet(0xe0, &[&[reason][..], &section(properties)].concat())).await;
         assert_eq!(self.packet().await, None);

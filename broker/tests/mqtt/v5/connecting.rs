@@ -42,14 +42,14 @@ async fn a_client_without_an_id_is_given_one_with_which_it_can_come_back() {
 }
 
 #[tokio::test]
-async fn whoever_is_turned_away_is_told_why() {
+async fn a_refused_connect_is_told_why() {
     let broker = start().await;
     let will = |topic| Some(Will { topic, payload: "x", properties: vec![] });
     let of = Hello::of;
     for (case, hello, reason) in [
         ("unknown login", of("nobody"), 0x86),
         ("login that cannot be checked", of("database-is-down"), 0x88),
-        ("somebody else's client id", Hello { client_id: "e2", ..of("e1") }, 0x85),
+        ("client id of another login", Hello { client_id: "e2", ..of("e1") }, 0x85),
         ("edge without a client id", Hello { client_id: "", ..of("e1") }, 0x85),
         ("will for another edge", Hello { will: will("view/A/edges/e2"), ..of("e1") }, 0x87),
         ("will with a wildcard", Hello { will: will("view/A/edges/+"), ..of("e1") }, 0x90),
@@ -65,7 +65,7 @@ async fn whoever_is_turned_away_is_told_why() {
 }
 
 #[tokio::test]
-async fn whoever_is_thrown_out_is_told_why() {
+async fn a_client_that_is_disconnected_is_told_why() {
     let limits = Limits { keep_alive_max: Duration::from_secs(1), ..Limits::default() };
     let broker = start_with(limits).await;
     let mut silent = Five::of(&broker, "e2").await;

@@ -2,7 +2,7 @@ use super::client::{Five, Hello, long, number, publish};
 use crate::raw::{packet, text};
 use crate::support::{Bystander, start};
 
-/// Whatever a client that has been let in sends: it is told why it goes, and nobody else notices.
+/// Whatever a connected client sends: it is told why its connection ends, and no other client notices.
 #[tokio::test]
 async fn hostile_packets_harm_only_their_sender() {
     let broker = start().await;
@@ -57,7 +57,7 @@ async fn large_properties_are_carried_and_counted() {
     assert_eq!(website.publish("store/A/edges/e1/inbox", "many", &many).await, 0);
     let got = edge.message().await;
     assert_eq!((got.payload.as_str(), got.properties.len()), ("many", 5_000));
-    // An answer to where nobody may publish is only a text.
+    // A response topic without rights to publish there is only a text.
     let anywhere = [super::client::string(0x08, "store/B/customers/f1")];
     assert_eq!(website.publish("store/A/edges/e1/inbox", "x", &anywhere).await, 0);
     assert_eq!(edge.message().await.properties, anywhere);

@@ -1,4 +1,4 @@
-//! MQTT 5.0 through the public door.
+//! MQTT 5.0 through real sockets.
 
 mod aliases;
 pub mod client;

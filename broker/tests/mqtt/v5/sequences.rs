@@ -66,8 +66,8 @@ fn any_packet(five: bool) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Whatever a client that has been let in sends, in whatever order: it is answered or thrown out, its next
-/// connection is let in, and nobody else notices.
+/// Whatever a connected client sends, in whatever order: it is answered or disconnected, its next
+/// connection is accepted, and no other client notices.
 #[test]
 fn any_sequence_of_packets_harms_only_its_sender() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -99,7 +99,7 @@ fn any_sequence_of_packets_harms_only_its_sender() {
         };
         let answer = runtime.block_on(async { tokio::time::timeout(DEADLINE, attack).await });
         let code = answer.expect("neither answered nor thrown out")[3];
-        prop_assert_eq!(code, 0, "not let in");
+        prop_assert_eq!(code, 0, "not accepted");
         Ok(())
     });
     attacked.unwrap();

@@ -49,7 +49,7 @@ async fn a_group_gets_each_message_once_and_its_members_the_same_share() {
 }
 
 #[tokio::test]
-async fn whoever_is_there_reads_for_those_who_are_away() {
+async fn connected_members_read_for_those_that_are_away() {
     let broker = start().await;
     let mut website = Five::of(&broker, "website").await;
     let one = reader(&broker, "one").await;
@@ -65,7 +65,7 @@ async fn whoever_is_there_reads_for_those_who_are_away() {
     // A group that is younger is served later, so what it has seen the other one has been offered.
     let mut witness = Five::of(&broker, "bob").await;
     witness.subscribe("$share/witness/view/A/#", 1).await;
-    // Now they wait for whoever comes back. What is retained is not looked up, it would come twice.
+    // Now they wait for the first member that comes back. What is retained is not looked up, it would come twice.
     website.send(&publish(TOPIC, "lost", 0, 0, &[])).await;
     for n in 0..6 {
         website.retain("view/A/head", &n.to_string(), &[]).await;

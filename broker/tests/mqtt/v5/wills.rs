@@ -45,7 +45,7 @@ async fn a_client_that_comes_back_in_time_has_not_been_away() {
     let again = hello(3600, 1).enter(&broker).await;
     a_second_is_over().await;
     person.is_quiet().await;
-    // A goodbye forgets the will, unless it asks for it.
+    // DISCONNECT discards the will, unless it asks for it.
     again.disconnect(0, &[]).await;
     hello(3600, 0).enter(&broker).await.disconnect(0, &[]).await;
     until("the edge is gone", || broker.counters().clients == 1).await;
