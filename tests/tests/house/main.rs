@@ -1,6 +1,9 @@
 //! The rules of the house that a machine can check.
 #![allow(clippy::unwrap_used)]
 
+mod imports;
+mod rooms;
+
 use std::{
     collections::BTreeSet,
     fs,
