@@ -31,7 +31,7 @@ pub struct CacheTimes {
 /// The auth service with its answers.
 pub struct AuthCache {
     service: AuthService,
-    keep: CacheTimes,
+    times: CacheTimes,
     rights: Mutex<Answers<AclQuestion, bool>>,
     logins: Mutex<Answers<(String, [u8; 32]), Superuser>>,
     /// Passwords are kept only as a hash that means nothing outside of this process.
@@ -52,11 +52,11 @@ struct Answer<A> {
 
 impl AuthCache {
     /// An empty cache. `salt` is random.
-    pub fn new(service: AuthService, keep: CacheTimes, salt: [u8; 32]) -> AuthCache {
+    pub fn new(service: AuthService, times: CacheTimes, salt: [u8; 32]) -> AuthCache {
         let (rights, logins) = (Answers(HashMap::new()), Answers(HashMap::new()));
         AuthCache {
             service,
-            keep,
+            times,
             rights: Mutex::new(rights),
             logins: Mutex::new(logins),
             salt,
@@ -65,20 +65,20 @@ impl AuthCache {
     }
 
     /// Whether the service has allowed that, as far as is known. Asks nothing.
-    pub fn may(&self, who: Subject<'_>, action: Action<'_>) -> bool {
-        let question = question(who, action);
-        self.rights.lock().usable(&question, self.keep.stale, Instant::now()).unwrap_or(false)
+    pub fn may(&self, subject: Subject<'_>, action: Action<'_>) -> bool {
+        let question = question(subject, action);
+        self.rights.lock().usable(&question, self.times.stale, Instant::now()).unwrap_or(false)
     }
 
     /// Whether the service has to be asked about that.
-    pub fn must_ask(&self, who: Subject<'_>, action: Action<'_>) -> bool {
-        self.rights.lock().is_due(&question(who, action), self.keep.fresh, Instant::now())
+    pub fn must_ask(&self, subject: Subject<'_>, action: Action<'_>) -> bool {
+        self.rights.lock().is_due(&question(subject, action), self.times.fresh, Instant::now())
     }
 
     /// Asks the service about that, if it has to be. `Some` when it has answered just now.
-    pub async fn ask(&self, who: Subject<'_>, action: Action<'_>) -> Option<bool> {
-        let question = question(who, action);
-        if !self.rights.lock().is_due(&question, self.keep.fresh, Instant::now()) {
+    pub async fn ask(&self, subject: Subject<'_>, action: Action<'_>) -> Option<bool> {
+        let question = question(subject, action);
+        if !self.rights.lock().is_due(&question, self.times.fresh, Instant::now()) {
             return None;
         }
         match self.service.acl(&question).await {
@@ -89,7 +89,7 @@ impl AuthCache {
             }
             Err(no_answer) => {
                 self.log_no_answer("a right", &no_answer);
-                self.rights.lock().asked_again(&question, Instant::now());
+                self.rights.lock().note_unanswered(&question, Instant::now());
                 None
             }
         }
@@ -102,8 +102,8 @@ impl AuthCache {
     pub async fn login(&self, name: &str, credentials: &Credentials) -> Result<Superuser, Refused> {
         let password = credentials.password.as_deref().unwrap_or_default();
         let key = self.key(name, password, &credentials.client_id);
-        if !self.logins.lock().is_due(&key, self.keep.fresh, Instant::now()) {
-            let known = self.logins.lock().usable(&key, self.keep.stale, Instant::now());
+        if !self.logins.lock().is_due(&key, self.times.fresh, Instant::now()) {
+            let known = self.logins.lock().usable(&key, self.times.stale, Instant::now());
             return known.ok_or(Refused::Unavailable);
         }
         let question = AuthQuestion {
@@ -124,8 +124,8 @@ impl AuthCache {
             Err(no_answer) => {
                 self.log_no_answer("a login", &no_answer);
                 let mut logins = self.logins.lock();
-                logins.asked_again(&key, Instant::now());
-                logins.usable(&key, self.keep.stale, Instant::now()).ok_or(Refused::Unavailable)
+                logins.note_unanswered(&key, Instant::now());
+                logins.usable(&key, self.times.stale, Instant::now()).ok_or(Refused::Unavailable)
             }
         }
     }
@@ -167,14 +167,14 @@ impl AuthCache {
     }
 }
 
-fn question(who: Subject<'_>, action: Action<'_>) -> AclQuestion {
+fn question(subject: Subject<'_>, action: Action<'_>) -> AclQuestion {
     let (verb, topic, retain) = match action {
         Action::Publish { topic, retain } => (Verb::Publish, topic, retain),
         Action::Subscribe { filter } => (Verb::Subscribe, filter, false),
     };
     AclQuestion {
-        username: who.user.to_owned(),
-        clientid: who.client_id.to_owned(),
+        username: subject.user.to_owned(),
+        clientid: subject.client_id.to_owned(),
         action: verb,
         topic: topic.to_owned(),
         retain,
@@ -204,7 +204,7 @@ impl<Q: Hash + Eq, A: Copy> Answers<Q, A> {
         self.0.insert(question, Answer { answer, given: now, asked: now });
     }
 
-    fn asked_again(&mut self, question: &Q, now: Instant) {
+    fn note_unanswered(&mut self, question: &Q, now: Instant) {
         if let Some(known) = self.0.get_mut(question) {
             known.asked = now;
         }
@@ -227,7 +227,7 @@ mod tests {
         };
         assert_eq!(look(&answers, start), (Some(true), false));
         assert_eq!(look(&answers, start + fresh), (Some(true), true));
-        answers.asked_again(&1, start + fresh);
+        answers.note_unanswered(&1, start + fresh);
         assert_eq!(look(&answers, start + fresh), (Some(true), false), "the service is given a rest");
         assert_eq!(look(&answers, start + fresh + RETRY), (Some(true), true));
         assert_eq!(look(&answers, start + stale), (None, true));

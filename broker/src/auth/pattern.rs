@@ -73,7 +73,7 @@ impl FromStr for Pattern {
 impl Pattern {
     /// Whether every topic that `filter` matches is matched by this pattern too. A topic name is a filter that
     /// matches itself.
-    pub fn covers(&self, filter: &str, who: Subject<'_>) -> bool {
+    pub fn covers(&self, filter: &str, subject: Subject<'_>) -> bool {
         if filter.starts_with('$') && self.begins_wild() {
             return false;
         }
@@ -86,7 +86,7 @@ impl Pattern {
                 None | Some("#") => return false,
                 Some("+") if *level != Level::One => return false,
                 Some("+") => {}
-                Some(text) if level.is(text, who) => {}
+                Some(text) if level.is(text, subject) => {}
                 Some(_) => return false,
             }
         }
@@ -94,7 +94,7 @@ impl Pattern {
     }
 
     /// Whether there can be a topic that both `filter` and this pattern match.
-    pub fn touches(&self, filter: &str, who: Subject<'_>) -> bool {
+    pub fn touches(&self, filter: &str, subject: Subject<'_>) -> bool {
         let hidden = |plain: bool, other_wild: bool| plain && other_wild;
         let wild = filter.starts_with(['+', '#']);
         let named = matches!(self.0.first(), Some(Level::Plain(first)) if first.starts_with('$'));
@@ -107,9 +107,9 @@ impl Pattern {
                 (Some(Level::Rest), _) | (_, Some("#")) => return true,
                 (None, None) => return true,
                 (None, Some(_)) | (Some(_), None) => return false,
-                (Some(level), Some("+")) if level.can_be_one(who) => {}
+                (Some(level), Some("+")) if level.can_be_one(subject) => {}
                 (Some(_), Some("+")) => return false,
-                (Some(level), Some(text)) if level.is(text, who) => {}
+                (Some(level), Some(text)) if level.is(text, subject) => {}
                 (Some(_), Some(_)) => return false,
             }
         }
@@ -122,20 +122,20 @@ impl Pattern {
 
 impl Level {
     /// Whether this level matches that one of a topic.
-    fn is(&self, text: &str, who: Subject<'_>) -> bool {
+    fn is(&self, text: &str, subject: Subject<'_>) -> bool {
         match self {
             Level::Plain(plain) => **plain == *text,
-            Level::User => whole(who.user) && who.user == text,
-            Level::Client => whole(who.client_id) && who.client_id == text,
+            Level::User => whole(subject.user) && subject.user == text,
+            Level::Client => whole(subject.client_id) && subject.client_id == text,
             Level::One | Level::Rest => true,
         }
     }
 
     /// Whether there is any level that it matches.
-    fn can_be_one(&self, who: Subject<'_>) -> bool {
+    fn can_be_one(&self, subject: Subject<'_>) -> bool {
         match self {
-            Level::User => whole(who.user),
-            Level::Client => whole(who.client_id),
+            Level::User => whole(subject.user),
+            Level::Client => whole(subject.client_id),
             Level::Plain(_) | Level::One | Level::Rest => true,
         }
     }
@@ -195,9 +195,9 @@ mod tests {
     fn a_name_that_is_no_whole_level_matches_nothing() {
         let pattern: Pattern = "a/%u".parse().unwrap();
         for user in ["", "+", "#", "a/b", "x+", "$SYS"] {
-            let who = Subject { user, client_id: "c" };
+            let subject = Subject { user, client_id: "c" };
             for filter in ["a/", "a/+", "a/#", "a/a/b", "a/x+", "a/$SYS"] {
-                assert!(!pattern.covers(filter, who), "{user:?} {filter}");
+                assert!(!pattern.covers(filter, subject), "{user:?} {filter}");
             }
         }
     }

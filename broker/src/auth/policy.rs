@@ -68,14 +68,14 @@ impl Policy {
     }
 
     /// Whether `subject` may do that.
-    pub fn may(&self, who: Subject<'_>, action: Action<'_>) -> bool {
+    pub fn may(&self, subject: Subject<'_>, action: Action<'_>) -> bool {
         let (verb, topic) = match action {
             Action::Publish { topic, .. } => (Verbs::Publish, topic),
             Action::Subscribe { filter } => (Verbs::Subscribe, pattern_of(filter)),
         };
-        let mine = || self.0.iter().filter(|rule| rule.is_about(who, verb));
-        mine().any(|rule| rule.effect == Effect::Allow && rule.pattern.covers(topic, who))
-            && !mine().any(|rule| rule.effect == Effect::Deny && rule.pattern.touches(topic, who))
+        let mine = || self.0.iter().filter(|rule| rule.is_about(subject, verb));
+        mine().any(|rule| rule.effect == Effect::Allow && rule.pattern.covers(topic, subject))
+            && !mine().any(|rule| rule.effect == Effect::Deny && rule.pattern.touches(topic, subject))
     }
 }
 
@@ -86,10 +86,10 @@ fn pattern_of(filter: &str) -> &str {
 }
 
 impl Rule {
-    fn is_about(&self, who: Subject<'_>, verb: Verbs) -> bool {
+    fn is_about(&self, subject: Subject<'_>, verb: Verbs) -> bool {
         let user = match &self.users {
             Users::All => true,
-            Users::Named(names) => names.iter().any(|name| name == who.user),
+            Users::Named(names) => names.iter().any(|name| name == subject.user),
         };
         user && (self.verbs == Verbs::Both || self.verbs == verb)
     }
@@ -146,11 +146,11 @@ mod tests {
                     "publish" => Action::Publish { topic, retain: true },
                     _ => Action::Subscribe { filter: topic },
                 };
-                let who = Subject { user, client_id: "till" };
-                assert_eq!(policy.may(who, action), expected, "{user} {verb} {topic}");
+                let subject = Subject { user, client_id: "till" };
+                assert_eq!(policy.may(subject, action), expected, "{user} {verb} {topic}");
             }
         }
-        let who = Subject { user: "ann", client_id: "till" };
-        assert!(!Policy::default().may(who, Action::Subscribe { filter: "a" }));
+        let subject = Subject { user: "ann", client_id: "till" };
+        assert!(!Policy::default().may(subject, Action::Subscribe { filter: "a" }));
     }
 }

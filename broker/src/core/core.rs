@@ -136,7 +136,7 @@ impl Core {
             self.catch_up(&owned.session);
         }
         // A session that was ended from outside before this point must not stand; one that is ended after it
-        // finds out by itself. The same for a login that was revoked after it had been looked up.
+        // finds out by itself. The same for a login that was revoked after it had been checked.
         let gone = !self.sessions.contains(&owned.session) || self.closing.is_cancelled();
         if gone || self.sessions.kicked_since(&principal.identity(), login_started) {
             self.end_session(&owned.session);

@@ -19,7 +19,7 @@ const TURNS: usize = 4;
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// A client, from its own point of view.
-pub struct Client {
+pub struct FuzzClient {
     stream: DuplexStream,
     input: BytesMut,
 }
@@ -28,16 +28,16 @@ pub struct Client {
 pub fn connect(
     core: Arc<Core>,
     limit: &Arc<ConnectionLimit>,
-) -> (Client, impl Future<Output = ()> + Send + use<>) {
+) -> (FuzzClient, impl Future<Output = ()> + Send + use<>) {
     let (ours, mut theirs) = duplex(PIPE_BYTES);
     let mut peer = limit.admit(PEER, &core.limits, &core.tally).expect("room for a few");
     let serving = async move {
         connection::serve(&mut theirs, &mut peer, &core).await;
     };
-    (Client { stream: ours, input: BytesMut::new() }, serving)
+    (FuzzClient { stream: ours, input: BytesMut::new() }, serving)
 }
 
-impl Client {
+impl FuzzClient {
     /// Runs the script, and drops the connection.
     pub async fn run(mut self, script: &[u8]) {
         let mut script = Script::new(script);

@@ -1,6 +1,6 @@
 //! A broker without sockets, with a bystander client that must not be disturbed by what others do.
 
-use super::client::{Client, connect};
+use super::client::{FuzzClient, connect};
 use super::script::packet;
 use crate::auth::credentials::{Credentials, Refused};
 use crate::auth::login::{Login, LoginFuture};
@@ -109,7 +109,7 @@ impl Harness {
 
     /// A client that has not sent its CONNECT yet.
     #[cfg(test)]
-    pub(super) fn client(&self) -> (Client, impl Future<Output = ()> + Send + use<>) {
+    pub(super) fn client(&self) -> (FuzzClient, impl Future<Output = ()> + Send + use<>) {
         connect(Arc::clone(&self.core), &self.limit)
     }
 
@@ -140,7 +140,7 @@ impl Harness {
 
 /// Reads its inbox, acknowledges everything, and passes the payloads on.
 async fn run_bystander(
-    mut client: Client,
+    mut client: FuzzClient,
     ready: tokio::sync::oneshot::Sender<()>,
     tell: mpsc::UnboundedSender<Bytes>,
 ) {
@@ -158,7 +158,7 @@ async fn run_bystander(
 }
 
 /// Logs in with MQTT 3.1.1.
-pub(super) async fn log_in(client: &mut Client, name: &str) {
+pub(super) async fn log_in(client: &mut FuzzClient, name: &str) {
     client.send(&connect_packet(name)).await;
     assert_eq!(client.packet().await, Some((0x20, Bytes::from_static(&[0, 0]))), "{name}");
 }

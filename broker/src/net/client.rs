@@ -31,9 +31,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A connected client, without its socket.
-pub struct Client<'d> {
-    core: &'d Core,
-    principal: &'d Principal,
+pub struct Client<'c> {
+    core: &'c Core,
+    principal: &'c Principal,
     peer: SocketAddr,
     session: Arc<Session>,
     version: MqttVersion,
@@ -57,8 +57,8 @@ fn answered(written: Written) -> Result<(), EndReason> {
 /// The open mode sends no reason strings: some clients under test fail on them.
 fn without_reason_strings(version: MqttVersion, principal: &Principal) -> MqttVersion {
     match (version, principal) {
-        (MqttVersion::V5(terms), Principal::User(user)) if user.is_open_mode() => {
-            MqttVersion::V5(ClientLimits { reasons: ReasonStrings::Omitted, ..terms })
+        (MqttVersion::V5(limits), Principal::User(user)) if user.is_open_mode() => {
+            MqttVersion::V5(ClientLimits { reasons: ReasonStrings::Omitted, ..limits })
         }
         _ => version,
     }
@@ -96,11 +96,11 @@ enum Asked {
     No,
 }
 
-impl<'d> Client<'d> {
+impl<'c> Client<'c> {
     /// A client whose CONNECT was accepted.
     pub fn new(
-        core: &'d Core,
-        (principal, peer): (&'d Principal, SocketAddr),
+        core: &'c Core,
+        (principal, peer): (&'c Principal, SocketAddr),
         session: Arc<Session>,
         version: MqttVersion,
         expiry: Duration,

@@ -49,10 +49,10 @@ pub fn accept(out: &mut BytesMut, version: MqttVersion, connack: &Connack) {
 pub fn fits(connack: &Connack, version: MqttVersion) -> bool {
     match version {
         MqttVersion::V4 => true,
-        MqttVersion::V5(terms) => {
+        MqttVersion::V5(limits) => {
             let mut out = BytesMut::new();
             connack::accept(&mut out, connack);
-            out.len() <= packet_bytes(&terms)
+            out.len() <= packet_bytes(&limits)
         }
     }
 }
@@ -71,7 +71,7 @@ pub fn refuse(out: &mut BytesMut, version: MqttVersion, refusal: Refusal) {
                 Refusal::Fault(_) => return,
             },
         ),
-        MqttVersion::V5(terms) => {
+        MqttVersion::V5(limits) => {
             let reason = match refusal {
                 Refusal::Version => return,
                 Refusal::ClientId => ConnectReason::ClientId,
@@ -81,7 +81,7 @@ pub fn refuse(out: &mut BytesMut, version: MqttVersion, refusal: Refusal) {
                 Refusal::Fault(fault) => fault.connect_reason(),
             };
             let text = refusal.to_string();
-            connack::refuse(out, Why { reason, text: Some(&text) }, packet_bytes(&terms));
+            connack::refuse(out, Why { reason, text: Some(&text) }, packet_bytes(&limits));
         }
     }
 }

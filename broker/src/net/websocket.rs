@@ -89,9 +89,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, pe
     let Frames { mut socket, fault, .. } = frames;
     let (code, reason) = match fault {
         None => (CloseCode::Normal, ""),
-        Some(Fault::Text) => (CloseCode::Unsupported, "MQTT is sent in binary frames"),
-        Some(Fault::Oversize) => (CloseCode::Size, "the frame is longer than any packet may be"),
-        Some(Fault::Broken) => (CloseCode::Protocol, "this is no WebSocket frame"),
+        Some(FrameFault::Text) => (CloseCode::Unsupported, "MQTT is sent in binary frames"),
+        Some(FrameFault::Oversize) => (CloseCode::Size, "the frame is longer than any packet may be"),
+        Some(FrameFault::Broken) => (CloseCode::Protocol, "this is no WebSocket frame"),
     };
     if fault.is_some() {
         core.tally.malformed.add();
@@ -118,7 +118,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
 
 /// What a client has done against the rules of WebSocket.
 #[derive(Debug, Clone, Copy)]
-enum Fault {
+enum FrameFault {
     Text,
     Oversize,
     Broken,
@@ -129,11 +129,11 @@ struct Frames<S> {
     socket: WebSocketStream<S>,
     /// Of the frame that is being read.
     rest: Bytes,
-    fault: Option<Fault>,
+    fault: Option<FrameFault>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    fn fail(&mut self, fault: Fault) -> io::Error {
+    fn fail(&mut self, fault: FrameFault) -> io::Error {
         self.fault = Some(fault);
         ErrorKind::InvalidData.into()
     }
@@ -151,11 +151,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
                 // They are answered by the library.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
-                Some(Ok(Message::Text(_))) => return Poll::Ready(Err(self.fail(Fault::Text))),
+                Some(Ok(Message::Text(_))) => return Poll::Ready(Err(self.fail(FrameFault::Text))),
                 Some(Err(Error::Io(error))) => return Poll::Ready(Err(error)),
-                Some(Err(Error::Capacity(_))) => return Poll::Ready(Err(self.fail(Fault::Oversize))),
-                Some(Err(Error::Utf8(_))) => return Poll::Ready(Err(self.fail(Fault::Text))),
-                Some(Err(_)) => return Poll::Ready(Err(self.fail(Fault::Broken))),
+                Some(Err(Error::Capacity(_))) => return Poll::Ready(Err(self.fail(FrameFault::Oversize))),
+                Some(Err(Error::Utf8(_))) => return Poll::Ready(Err(self.fail(FrameFault::Text))),
+                Some(Err(_)) => return Poll::Ready(Err(self.fail(FrameFault::Broken))),
             }
         }
         let bytes = self.rest.len().min(buffer.remaining());

@@ -1,7 +1,7 @@
 //! Subscribers by filter: a tree of filter levels, walked along a topic's levels.
 
 use super::filter::Filter;
-use super::lane::Counters;
+use super::lane::LaneCounters;
 use crate::codec::packet::Options;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ pub struct Entry<S> {
     /// How it is to be served.
     pub options: Options,
     /// The lanes' counters at the subscription: only what is above concerns it.
-    pub since: Counters,
+    pub since: LaneCounters,
 }
 
 /// All subscriptions.

@@ -24,7 +24,7 @@ const UNIT_BYTES: usize = 256;
 const EXPIRED_AT_ONCE: usize = 256;
 
 /// A counter for each lane.
-pub type Counters = [u64; LANES];
+pub type LaneCounters = [u64; LANES];
 
 /// Every lane.
 pub struct Lanes {
@@ -86,21 +86,21 @@ impl Lanes {
     }
 
     /// The number of the last message that each lane took in.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> LaneCounters {
         let mut all = [0; LANES];
         Lane::all().for_each(|lane| all[lane.index()] = self.of(lane).entry.lock().counter);
         all
     }
 
     /// The number up to which each lane has been offered to every session.
-    pub fn dispatched(&self) -> Counters {
+    pub fn dispatched(&self) -> LaneCounters {
         let mut all = [0; LANES];
         Lane::all().for_each(|lane| all[lane.index()] = self.of(lane).dispatched.load(Ordering::Acquire));
         all
     }
 
     /// The highest number of a cleared topic that each lane has forgotten.
-    pub fn forgotten(&self) -> Counters {
+    pub fn forgotten(&self) -> LaneCounters {
         let mut all = [0; LANES];
         Lane::all().for_each(|lane| all[lane.index()] = self.of(lane).entry.lock().retained.forgotten());
         all

@@ -11,7 +11,7 @@ use super::outgoing::Outgoing;
 use super::replay::Replay;
 use crate::codec::packet::QoS;
 use crate::limits::Quota;
-use crate::routing::lane::Counters;
+use crate::routing::lane::LaneCounters;
 use crate::routing::message::{LANES, Lane, Message};
 use std::collections::VecDeque;
 
@@ -41,9 +41,9 @@ pub enum Offered {
 #[derive(Debug, Clone, Copy)]
 pub struct Missed {
     /// Dealt with up to here.
-    pub above: Counters,
+    pub above: LaneCounters,
     /// Left up to here.
-    pub up_to: Counters,
+    pub up_to: LaneCounters,
 }
 
 /// Something waiting.
@@ -65,9 +65,9 @@ pub struct Backlog {
     /// Messages in the queue that are in a map as well.
     mapped: usize,
     /// For each lane the counter up to which retained messages are in the queue or further.
-    seen: Counters,
+    seen: LaneCounters,
     /// For each lane the highest counter of a retained message that was left in the map.
-    left: Counters,
+    left: LaneCounters,
     /// Retained messages above `seen` have been left in the map, or are about to be.
     behind: bool,
     messages_max: usize,
@@ -91,7 +91,7 @@ impl Backlog {
     }
 
     /// For each lane the counter up to which retained messages have been dealt with.
-    pub fn seen(&self) -> &Counters {
+    pub fn seen(&self) -> &LaneCounters {
         &self.seen
     }
 
@@ -178,7 +178,7 @@ impl Backlog {
 
     /// The client has disconnected. What the maps have is dropped and will be looked up again; QoS 0 is dropped for good.
     /// `dispatched` is how far each lane had been offered to this session when it went.
-    pub fn client_disconnected(&mut self, dispatched: &Counters) {
+    pub fn client_disconnected(&mut self, dispatched: &LaneCounters) {
         if !self.behind {
             // Whatever matched up to there has been offered, so it is in the queue or further.
             Lane::all().map(Lane::index).for_each(|at| self.seen[at] = self.seen[at].max(dispatched[at]));

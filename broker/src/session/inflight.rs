@@ -249,13 +249,13 @@ mod tests {
 
     #[test]
     fn what_is_too_large_for_the_client_is_not_in_flight() {
-        let terms = |bytes| ClientLimits { packet_bytes: NonZeroU32::new(bytes), ..ClientLimits::default() };
-        let (mut inflight, mut out) = (Inflight::default(), WriteBuffer::new(MqttVersion::V5(terms(12)), 0));
+        let limits = |bytes| ClientLimits { packet_bytes: NonZeroU32::new(bytes), ..ClientLimits::default() };
+        let (mut inflight, mut out) = (Inflight::default(), WriteBuffer::new(MqttVersion::V5(limits(12)), 0));
         assert_eq!(inflight.send(outgoing("1234", QoS::One), &mut out, now()), Written::Yes);
         assert_eq!(inflight.send(outgoing("12345", QoS::One), &mut out, now()), Written::No);
         assert_eq!((inflight.len(), out.bytes.len()), (1, 12));
         // The client comes back and can take even less.
-        let mut out = WriteBuffer::new(MqttVersion::V5(terms(11)), 0);
+        let mut out = WriteBuffer::new(MqttVersion::V5(limits(11)), 0);
         inflight.resend_all();
         assert!(inflight.resend_next(&mut out, 9, now()));
         assert_eq!((inflight.len(), out.bytes.len()), (0, 0));

@@ -4,7 +4,7 @@
 use super::outgoing::Outgoing;
 use crate::codec::packet::{Options, QoS};
 use crate::routing::filter::Filter;
-use crate::routing::lane::{Counters, Lanes};
+use crate::routing::lane::{LaneCounters, Lanes};
 use crate::routing::message::{Lane, Message, Publisher};
 use crate::routing::retained::{Clears, TopicKey, Wanted};
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub struct Replay {
     options: Options,
     subscriber: Publisher,
     /// The lanes' counters at the subscription: what is above comes live.
-    up_to: Counters,
+    up_to: LaneCounters,
     /// Lanes still to be looked into, the current one last.
     lanes: Vec<Lane>,
     next: Next,
@@ -50,7 +50,7 @@ enum Next {
 
 impl Replay {
     /// All that the filter matches at the lanes' counters `up_to`.
-    pub fn new(filter: Filter, options: Options, subscriber: Publisher, up_to: Counters) -> Self {
+    pub fn new(filter: Filter, options: Options, subscriber: Publisher, up_to: LaneCounters) -> Self {
         let lanes = lanes_of(filter.pattern());
         Self { filter, options, subscriber, up_to, lanes, next: Next::First, page: VecDeque::new() }
     }

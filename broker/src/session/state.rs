@@ -10,7 +10,7 @@ use crate::codec::packet::{Options, QoS, SendRetained};
 use crate::limits::Quota;
 use crate::observe::clock::Moment;
 use crate::routing::filter::Filter;
-use crate::routing::lane::{Counters, Lanes};
+use crate::routing::lane::{LaneCounters, Lanes};
 use crate::routing::message::{Message, Publisher};
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ pub struct Subscription {
     /// How it is to be served.
     pub options: Options,
     /// The lanes' counters when it was made.
-    pub since: Counters,
+    pub since: LaneCounters,
 }
 
 /// What was there to be written.
@@ -110,7 +110,7 @@ impl State {
 
     /// Whether the maps still know everything that its subscriptions could have brought: `forgotten` are the lanes'
     /// counters of the last cleared topic that the maps do not remember.
-    pub fn is_complete(&self, forgotten: &Counters) -> bool {
+    pub fn is_complete(&self, forgotten: &LaneCounters) -> bool {
         self.subscriptions.iter().filter(|subscription| subscription.filter.group().is_none()).all(
             |subscription| {
                 lanes_of(subscription.filter.pattern())
@@ -137,7 +137,7 @@ impl State {
     }
 
     /// The client has gone; see `Backlog::client_disconnected`.
-    pub fn client_disconnected(&mut self, dispatched: &Counters) {
+    pub fn client_disconnected(&mut self, dispatched: &LaneCounters) {
         self.client = ClientState::Disconnected;
         self.backlog.client_disconnected(dispatched);
     }
@@ -155,7 +155,7 @@ impl State {
     }
 
     /// A subscription made at the lanes' counters `now`: new, or made again.
-    pub fn subscribed(&mut self, filter: &Filter, options: Options, now: Counters) {
+    pub fn subscribed(&mut self, filter: &Filter, options: Options, now: LaneCounters) {
         let there = self.subscriptions.iter_mut().find(|subscription| subscription.filter == *filter);
         let is_new = there.is_none();
         match there {

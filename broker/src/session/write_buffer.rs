@@ -6,7 +6,7 @@ use crate::codec::fields::PacketId;
 use crate::codec::packet::{ClientLimits, MqttVersion, QoS, ReasonStrings};
 use crate::codec::reason::{AckReason, DisconnectReason, ReleaseReason, SubscribeReason, UnsubscribeReason};
 use crate::codec::v5::aliases::OutboundAliases;
-use crate::codec::v5::encode::{self as five, Why};
+use crate::codec::v5::encode::{self as v5, Why};
 use crate::codec::v5::publish::{Outbound, TopicForm};
 use crate::observe::clock::Moment;
 use bytes::BytesMut;
@@ -47,10 +47,10 @@ impl WriteBuffer {
     pub fn new(version: MqttVersion, alias_max: u16) -> Self {
         let encoder = match version {
             MqttVersion::V4 => Encoder::V4,
-            MqttVersion::V5(terms) => Encoder::V5(Box::new(V5 {
-                reasons: terms.reasons,
-                packet_bytes: packet_bytes(&terms),
-                aliases: OutboundAliases::new(terms.alias_max.min(alias_max)),
+            MqttVersion::V5(limits) => Encoder::V5(Box::new(V5 {
+                reasons: limits.reasons,
+                packet_bytes: packet_bytes(&limits),
+                aliases: OutboundAliases::new(limits.alias_max.min(alias_max)),
             })),
         };
         Self { bytes: BytesMut::new(), encoder }
@@ -65,7 +65,7 @@ impl WriteBuffer {
                 encode::publish(&mut self.bytes, topic, payload, out.retain, id);
                 Written::Yes
             }
-            Encoder::V5(five) => five.publish(&mut self.bytes, out, id, now),
+            Encoder::V5(client) => client.publish(&mut self.bytes, out, id, now),
         }
     }
 
@@ -74,7 +74,7 @@ impl WriteBuffer {
         match &self.encoder {
             Encoder::V4 if !reason.is_success() => {}
             Encoder::V4 => encode::puback(&mut self.bytes, id),
-            Encoder::V5(five) => five::puback(&mut self.bytes, id, five.why(reason), five.packet_bytes),
+            Encoder::V5(client) => v5::puback(&mut self.bytes, id, client.why(reason), client.packet_bytes),
         }
     }
 
@@ -83,7 +83,7 @@ impl WriteBuffer {
         match &self.encoder {
             Encoder::V4 if !reason.is_success() => {}
             Encoder::V4 => encode::pubrec(&mut self.bytes, id),
-            Encoder::V5(five) => five::pubrec(&mut self.bytes, id, five.why(reason), five.packet_bytes),
+            Encoder::V5(client) => v5::pubrec(&mut self.bytes, id, client.why(reason), client.packet_bytes),
         }
     }
 
@@ -91,7 +91,7 @@ impl WriteBuffer {
     pub fn pubrel(&mut self, id: PacketId, reason: ReleaseReason) {
         match &self.encoder {
             Encoder::V4 => encode::pubrel(&mut self.bytes, id),
-            Encoder::V5(_) => five::pubrel(&mut self.bytes, id, reason),
+            Encoder::V5(_) => v5::pubrel(&mut self.bytes, id, reason),
         }
     }
 
@@ -99,7 +99,7 @@ impl WriteBuffer {
     pub fn pubcomp(&mut self, id: PacketId, reason: ReleaseReason) {
         match &self.encoder {
             Encoder::V4 => encode::pubcomp(&mut self.bytes, id),
-            Encoder::V5(_) => five::pubcomp(&mut self.bytes, id, reason),
+            Encoder::V5(_) => v5::pubcomp(&mut self.bytes, id, reason),
         }
     }
 
@@ -107,8 +107,10 @@ impl WriteBuffer {
     pub fn suback(&mut self, id: PacketId, granted: &[Result<QoS, SubscribeReason>]) -> Written {
         match &self.encoder {
             Encoder::V4 => encode::suback(&mut self.bytes, id, granted),
-            Encoder::V5(five) if five::answer_bytes(granted.len()) > five.packet_bytes => return Written::No,
-            Encoder::V5(_) => five::suback(&mut self.bytes, id, granted),
+            Encoder::V5(client) if v5::answer_bytes(granted.len()) > client.packet_bytes => {
+                return Written::No;
+            }
+            Encoder::V5(_) => v5::suback(&mut self.bytes, id, granted),
         }
         Written::Yes
     }
@@ -117,8 +119,8 @@ impl WriteBuffer {
     pub fn unsuback(&mut self, id: PacketId, ended: &[UnsubscribeReason]) -> Written {
         match &self.encoder {
             Encoder::V4 => encode::unsuback(&mut self.bytes, id),
-            Encoder::V5(five) if five::answer_bytes(ended.len()) > five.packet_bytes => return Written::No,
-            Encoder::V5(_) => five::unsuback(&mut self.bytes, id, ended),
+            Encoder::V5(client) if v5::answer_bytes(ended.len()) > client.packet_bytes => return Written::No,
+            Encoder::V5(_) => v5::unsuback(&mut self.bytes, id, ended),
         }
         Written::Yes
     }
@@ -130,8 +132,8 @@ impl WriteBuffer {
 
     /// DISCONNECT, which MQTT 3.1.1 servers do not send.
     pub fn disconnect(&mut self, reason: DisconnectReason, text: &str) {
-        if let Encoder::V5(five) = &self.encoder {
-            five::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, five.packet_bytes);
+        if let Encoder::V5(client) = &self.encoder {
+            v5::disconnect(&mut self.bytes, Why { reason, text: Some(text) }, client.packet_bytes);
         }
     }
 
@@ -142,8 +144,8 @@ impl WriteBuffer {
 }
 
 /// Bytes of one packet that the client can take.
-pub fn packet_bytes(terms: &ClientLimits) -> usize {
-    terms.packet_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes.get()).unwrap_or(usize::MAX))
+pub fn packet_bytes(limits: &ClientLimits) -> usize {
+    limits.packet_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes.get()).unwrap_or(usize::MAX))
 }
 
 impl V5 {

@@ -64,8 +64,8 @@ impl Logins {
         if !self.users.read().contains_key(name) {
             return true;
         }
-        let who = Subject { user: name, client_id };
-        self.policy.read().may(who, Action::Subscribe { filter })
+        let subject = Subject { user: name, client_id };
+        self.policy.read().may(subject, Action::Subscribe { filter })
     }
 
     async fn check(&self, credentials: Credentials) -> Result<Principal, Refused> {

@@ -13,7 +13,7 @@ pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {
     if flags & 0x01 != 0 || (!has_will && (qos != 0 || retain)) {
         return Err(Malformed::Flags.into());
     }
-    let (session_expiry_s, terms) = terms(Section::read(&mut fields)?)?;
+    let (session_expiry_s, limits) = limits(Section::read(&mut fields)?)?;
     let client_id = fields.text()?;
     let will = if has_will {
         let qos = QoS::from_bits(qos).ok_or(Malformed::Value)?;
@@ -32,11 +32,11 @@ pub fn connect(mut fields: Fields<'_>) -> Result<Connect<'_>, Fault> {
     let username = if flags & 0x80 != 0 { Some(fields.text()?) } else { None };
     let password = if flags & 0x40 != 0 { Some(fields.binary()?) } else { None };
     fields.end()?;
-    let (version, clean_start) = (MqttVersion::V5(terms), flags & 0x02 != 0);
+    let (version, clean_start) = (MqttVersion::V5(limits), flags & 0x02 != 0);
     Ok(Connect { version, client_id, clean_start, session_expiry_s, keep_alive_s, will, username, password })
 }
 
-fn terms(mut section: Section<'_>) -> Result<(u32, ClientLimits), Fault> {
+fn limits(mut section: Section<'_>) -> Result<(u32, ClientLimits), Fault> {
     let (mut expiry, mut receive, mut packet, mut aliases) = (None, None, None, None);
     let (mut problem, mut response, mut method, mut data) = (None, None, None, None);
     while let Some(property) = section.next()? {
@@ -60,13 +60,13 @@ fn terms(mut section: Section<'_>) -> Result<(u32, ClientLimits), Fault> {
         (None, Some(_)) => return Err(Fault::Forbidden),
     }
     let default = ClientLimits::default();
-    let terms = ClientLimits {
+    let limits = ClientLimits {
         receive_max: receive.unwrap_or(default.receive_max),
         packet_bytes: packet,
         alias_max: aliases.unwrap_or(default.alias_max),
         reasons: if problem == Some(false) { ReasonStrings::Omitted } else { ReasonStrings::Sent },
     };
-    Ok((expiry.unwrap_or(0), terms))
+    Ok((expiry.unwrap_or(0), limits))
 }
 
 fn will_properties(mut section: Section<'_>) -> Result<(u32, Properties<'_>), Fault> {

@@ -172,7 +172,7 @@ fn connect_has_terms_and_a_will_with_properties() {
         password: None,
     };
     assert_eq!(first_packet(b"\x00\x00\x3c\x00\x00\x00"), FirstPacket::Connect(plain));
-    let terms = ClientLimits {
+    let limits = ClientLimits {
         receive_max: NonZeroU16::new(10).unwrap(),
         packet_bytes: NonZeroU32::new(256),
         alias_max: 3,
@@ -187,7 +187,7 @@ fn connect_has_terms_and_a_will_with_properties() {
         properties: Properties { content_type: Some("t"), ..Properties::default() },
     };
     let all = Connect {
-        version: MqttVersion::V5(terms),
+        version: MqttVersion::V5(limits),
         client_id: "c",
         clean_start: true,
         session_expiry_s: u32::MAX,
