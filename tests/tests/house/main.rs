@@ -72,7 +72,7 @@ fn crates_see_only_what_lies_below_them() {
     }
 }
 
-/// The files in which a foreign library may be named; everywhere else it is somebody else's business.
+/// The files in which a foreign library may be named.
 const HOMES: [(&str, &[&str]); 4] = [
     ("rumqttd::", &["broker/src/routing/router.rs"]),
     ("postcard::", &["protocol/src/"]),
