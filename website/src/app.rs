@@ -43,7 +43,7 @@ pub struct App {
     /// The broker's address, once it is bound.
     pub mqtt: OnceLock<SocketAddr>,
     /// The way in for WebSockets, once the broker runs.
-    pub gate: OnceLock<broker::Gate>,
+    pub gate: OnceLock<broker::WebSocketAcceptor>,
     /// The pages' address, once it is bound.
     pub http: OnceLock<SocketAddr>,
 }

@@ -67,7 +67,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         None => {
             let secret = random::token();
             let broker = own_broker(&app, tls.as_ref(), &secret).await?;
-            let _ = app.gate.set(broker.gate());
+            let _ = app.gate.set(broker.websocket_acceptor());
             let bound = broker.address();
             let near = reachable(*broker.addresses().last().unwrap_or(&bound));
             let session =
