@@ -81,6 +81,11 @@ const BACK: &str = "
     DROP TABLE customers;
     DROP TABLE review_queue;
     DROP TABLE faces;
+    DROP TABLE polling_answers;
+    DROP TABLE polling_boxes;
+    DROP INDEX erasures_by_seq;
+    DROP INDEX merges_by_seq;
+    DROP INDEX change_log_by_time;
 ";
 
 /// The statement of the first migration that makes a table, under another name.
