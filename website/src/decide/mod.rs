@@ -11,6 +11,7 @@ pub mod erasure;
 pub mod fleet;
 pub mod issue;
 pub mod poll;
+pub mod polls;
 pub mod progress;
 pub mod repair;
 pub mod revocation;

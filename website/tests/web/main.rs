@@ -8,6 +8,7 @@ mod forms;
 mod join;
 mod pages;
 mod polling;
+mod polling_pages;
 mod proof;
 mod scene;
 mod stage;
