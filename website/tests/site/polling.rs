@@ -391,3 +391,30 @@ async fn where_it_stands_is_said_in_honest_words(stage: Stage) {
     drop(listens);
     app.db.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_a_box_hears_of_removals_all_the_same() {
+    let stage = Stage::sqlite();
+    let (app, mut poller) = opened(&stage).await;
+    enrol(&app, &location(), 0..3).await;
+    poller.poll(&app, 9).await;
+    changes::remove(&app, &location(), &face(0), &actor()).await.unwrap();
+    // SQLite raises a limit below what there is to that.
+    sql(&app, "PRAGMA max_page_count = 1").await;
+    let mut asked = 0;
+    let last = loop {
+        let answer = poller.ask(&app, Told::Removals, 9).await;
+        assert_eq!(removed(&answer), [face(0).to_string()]);
+        asked += 1;
+        assert!(asked < 5_000, "it is never full");
+        if stamp(&answer) == poller.since {
+            break answer;
+        }
+    };
+    // The answer bears the time that was asked with: it tells the same again when there is room.
+    poller.take(&last.changes);
+    sql(&app, "PRAGMA max_page_count = 1000000").await;
+    assert_eq!(poller.poll_removals(&app, 9).await, [face(0).to_string()]);
+    assert_eq!(poller.poll_removals(&app, 9).await, Vec::<String>::new());
+    app.db.close().await;
+}
