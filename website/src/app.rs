@@ -1,7 +1,12 @@
 //! What every part of the website shares.
 
 use crate::{
-    counters::Counters, db::Db, edges::Throttle, ledger::Ledger, marks::NewestMark, settings::Settings,
+    counters::Counters,
+    db::Db,
+    edges::{Paces, Throttle},
+    ledger::Ledger,
+    marks::NewestMark,
+    settings::Settings,
     site_key,
 };
 use anyhow::Context;
@@ -36,6 +41,8 @@ pub struct App {
     pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
+    /// Limits how often each box that polls may ask.
+    pub paces: Paces,
     /// What happened since the start.
     pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
@@ -73,6 +80,7 @@ impl App {
             // The website may have been killed between a removal and this.
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
+            paces: Paces::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
             mqtt: OnceLock::new(),

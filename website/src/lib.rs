@@ -28,6 +28,7 @@ pub mod marks;
 mod mqtt_api;
 mod mqtt_login;
 mod mqtt_url;
+pub mod polling;
 mod publisher;
 pub mod random;
 mod serving;

@@ -10,6 +10,8 @@ pub mod epoch;
 pub mod erasure;
 pub mod fleet;
 pub mod issue;
+pub mod poll;
+pub mod polls;
 pub mod progress;
 pub mod repair;
 pub mod revocation;

@@ -7,6 +7,8 @@ mod door;
 mod forms;
 mod join;
 mod pages;
+mod polling;
+mod polling_pages;
 mod proof;
 mod scene;
 mod stage;

@@ -12,6 +12,7 @@ mod erasure;
 mod join;
 mod locations;
 mod review;
+mod sync;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
@@ -27,6 +28,9 @@ use axum::{
     routing::{delete, get, post},
 };
 use std::sync::Arc;
+
+/// Where a box that polls asks what has changed.
+const SYNC: &str = "/api/edge/sync";
 
 /// Everything under `/api`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
@@ -53,6 +57,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(middleware::from_fn_with_state(Arc::clone(app), token::require));
     Router::new()
         .route("/edge/join", post(join::join))
+        .route("/edge/sync", get(sync::sync))
         .nest("/v1", v1)
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {
