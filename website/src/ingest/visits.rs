@@ -7,8 +7,9 @@ use crate::{
         settle,
         visit::{self, Queued, Reason, RowIs, Standing, Traces, Verdict},
     },
+    points::Points,
     tables::{
-        customers::{self, State},
+        customers::{self, State, Tally},
         dead_letters, edges,
         edges::Alarm,
         erasures, merges, review_queue, spaces,
@@ -144,23 +145,26 @@ impl Ingest {
             received_at: held.now,
             clock_offset_ms: offset,
             basis: visit.basis,
+            points: Points::default(),
         };
         // By our clock, as well as it can be known; nobody was seen in the future.
         let seen_at = visit.at.plus_ms(offset.saturating_neg()).min(held.now);
         let (id, by) = (held.location.id.clone(), Actor::edge(&sender.edge));
+        let worth = held.location.points_per_visit;
+        let once = Tally::one(seen_at, worth);
         match (verdict, &visit.seen) {
             (Verdict::Of(kind, face_id), _) => {
-                customers::count_visits(&mut held.tx, &id, &face_id, 1, Some(seen_at)).await?;
+                customers::count_visits(&mut held.tx, &id, &face_id, &once).await?;
                 (row.kind, row.face_id) = (kind, Some(face_id));
             }
             (Verdict::MergeInto(winner), Seen::New { face_id, .. }) => {
                 held.merge_unborn(face_id, &winner, &by).await?;
-                customers::count_visits(&mut held.tx, &id, &winner, 1, Some(seen_at)).await?;
+                customers::count_visits(&mut held.tx, &id, &winner, &once).await?;
                 (row.kind, row.face_id) = (Kind::Merged, Some(winner));
             }
             (Verdict::Enrol { duplicate_of }, Seen::New { face_id, space, embedding }) => {
                 let content = unnamed(space, embedding);
-                let newcomer = Newcomer { face_id, content, seen: (1, Some(seen_at)), duplicate_of };
+                let newcomer = Newcomer { face_id, content, seen: once, duplicate_of };
                 held.enrol(newcomer, &by).await?;
                 (row.kind, row.face_id) = (Kind::Enrolled, Some(face_id.clone()));
             }
@@ -189,7 +193,9 @@ impl Ingest {
             // Only a new face is compared.
             (Verdict::MergeInto(_) | Verdict::Enrol { .. } | Verdict::Wait, _) => {}
         }
+        // Without an identity there is nobody whom it was like, or to whom it is worth anything.
         row.similarity = row.similarity.filter(|_| row.face_id.is_some());
+        row.points = row.face_id.as_ref().map_or_else(Points::default, |_| worth);
         visits::insert(&mut held.tx, &id, &row).await?;
         Ok(Some(row))
     }

@@ -5,6 +5,7 @@ use crate::{
     db,
     edges::{EdgeError, JoinError},
     locations::LocationError,
+    points::PointsError,
 };
 use axum::{
     Json,
@@ -124,6 +125,12 @@ impl From<LocationError> for Refusal {
             }
             LocationError::Database(error) => error.into(),
         }
+    }
+}
+
+impl From<PointsError> for Refusal {
+    fn from(error: PointsError) -> Refusal {
+        Refusal::bad(error.to_string())
     }
 }
 

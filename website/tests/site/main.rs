@@ -15,6 +15,7 @@ mod joining;
 mod migration;
 mod optimistic;
 mod people;
+mod points;
 mod postgres;
 mod publisher;
 mod scene;

@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// Everything under `/api`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let location = Router::new()
-        .route("/", get(locations::get))
+        .route("/", get(locations::get).patch(locations::patch))
         .route("/customers", get(customers::list))
         .route("/customers/{face}", get(customers::get).patch(customers::patch).delete(customers::delete))
         .route("/customers/{face}/erasure", get(erasure::get))
