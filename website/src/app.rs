@@ -1,8 +1,8 @@
 //! What every part of the website shares.
 
 use crate::{
-    counters::Counters, db::Db, edges::Throttle, ledger::Ledger, marks::NewestMark, settings::Settings,
-    site_key,
+    counters::Counters, db::Db, edges::Throttle, faces::SharedFaces, ledger::Ledger, marks::NewestMark,
+    session::Link, settings::Settings, site_key,
 };
 use anyhow::Context;
 use protocol::SigningKey;
@@ -36,10 +36,14 @@ pub struct App {
     pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
+    /// Who a new face is most like.
+    pub(crate) faces: SharedFaces,
     /// What happened since the start.
     pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
     pub connected: watch::Sender<bool>,
+    /// The website's own MQTT session, once it is opened.
+    pub(crate) link: OnceLock<Link>,
     /// The broker's address, once it is bound.
     pub mqtt: OnceLock<SocketAddr>,
     /// The way in for WebSockets, once the broker runs.
@@ -73,8 +77,10 @@ impl App {
             // The website may have been killed between a removal and this.
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
+            faces: SharedFaces::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
+            link: OnceLock::new(),
             mqtt: OnceLock::new(),
             gate: OnceLock::new(),
             http: OnceLock::new(),

@@ -35,6 +35,7 @@ pub mod random;
 mod serving;
 mod session;
 pub mod settings;
+mod sightings;
 mod site_key;
 mod soundness;
 mod start;
