@@ -27,6 +27,8 @@ pub(crate) struct Sighting<'a> {
     pub(crate) number: (StreamId, u64),
     /// Whom.
     pub(crate) seen: &'a Seen,
+    /// How alike, where the box compared.
+    pub(crate) similarity: Option<Similarity>,
     /// Whether the box holds a new face under the id it comes with.
     pub(crate) new_id: NewId,
     /// When, by the box's clock.
@@ -68,7 +70,7 @@ pub(crate) async fn store(
         number: sighting.number,
         kind: Kind::Anonymous,
         face_id: None,
-        similarity: similarity(sighting.seen),
+        similarity: sighting.similarity,
         seen_at: sighting.at,
         received_at: held.now,
         clock_offset_ms: sighting.clock_offset_ms,
@@ -198,13 +200,6 @@ async fn traces_row(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Option<(S
         State::Removed { merged_into: None, .. } => (row.seq, RowIs::Removed),
         State::Removed { merged_into: Some(_), .. } => (row.seq, RowIs::Merged),
     }))
-}
-
-fn similarity(seen: &Seen) -> Option<Similarity> {
-    match seen {
-        Seen::Known { similarity, .. } => Some(*similarity),
-        Seen::New { .. } | Seen::Anonymous => None,
-    }
 }
 
 fn unnamed(space: &SpaceId, embedding: &Embedding) -> Content {

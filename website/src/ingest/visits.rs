@@ -13,7 +13,7 @@ use crate::{
 };
 use protocol::{
     LocationId, StreamId,
-    message::{Command, Inbox, Settled, Visit},
+    message::{Command, Inbox, Seen, Settled, Similarity, Visit},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -133,6 +133,7 @@ impl Ingest {
             edge: &sender.edge,
             number: (visit.stream, visit.n),
             seen: &visit.seen,
+            similarity: similarity(&visit.seen),
             new_id: NewId::Held,
             at: visit.at,
             clock_offset_ms: visit.sent_at.since(held.now),
@@ -163,6 +164,13 @@ impl Ingest {
         let (number, id) = ((visit.stream, visit.n), held.location.id.clone());
         self.app.counters.dead_letters.one();
         dead_letters::insert(&mut held.tx, &sender.edge, number, &id, reason.as_str(), held.now).await
+    }
+}
+
+fn similarity(seen: &Seen) -> Option<Similarity> {
+    match seen {
+        Seen::Known { similarity, .. } => Some(*similarity),
+        Seen::New { .. } | Seen::Anonymous => None,
     }
 }
 

@@ -5,12 +5,14 @@
 //! `GET /api/v1/locations/{location}/changes/{seq}` tells which edges have it.
 
 mod changes;
+mod confirm;
 mod customers;
 mod dead_letters;
 mod edges;
 mod erasure;
 mod join;
 mod locations;
+mod polled_visits;
 mod review;
 mod visits;
 
