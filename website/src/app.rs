@@ -1,8 +1,15 @@
 //! What every part of the website shares.
 
 use crate::{
-    counters::Counters, db::Db, edges::Throttle, faces::SharedFaces, ledger::Ledger, marks::NewestMark,
-    session::Link, settings::Settings, site_key,
+    counters::Counters,
+    db::Db,
+    edges::{Paces, Throttle},
+    faces::SharedFaces,
+    ledger::Ledger,
+    marks::NewestMark,
+    session::Link,
+    settings::Settings,
+    site_key,
 };
 use anyhow::Context;
 use protocol::SigningKey;
@@ -38,6 +45,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Who a new face is most like.
     pub(crate) faces: SharedFaces,
+    /// Limits how often each box that polls may ask.
+    pub paces: Paces,
     /// What happened since the start.
     pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
@@ -78,6 +87,7 @@ impl App {
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
             faces: SharedFaces::default(),
+            paces: Paces::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
             link: OnceLock::new(),

@@ -30,7 +30,7 @@ mod mqtt_api;
 mod mqtt_login;
 mod mqtt_url;
 pub mod points;
-pub mod polled;
+pub mod polling;
 mod publisher;
 pub mod random;
 mod serving;

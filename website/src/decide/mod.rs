@@ -10,6 +10,7 @@ pub mod epoch;
 pub mod erasure;
 pub mod fleet;
 pub mod issue;
+pub mod poll;
 pub mod polled;
 pub mod progress;
 pub mod repair;

@@ -1,9 +1,13 @@
 //! Edges as managers see them: add, list, revoke, and how far a change has come.
 
 mod join;
+mod pace;
+mod polling;
 mod throttle;
 
 pub use join::{JoinError, JoinRequest, Joined, MqttAddress, join};
+pub use pace::{Pace, Paces};
+pub use polling::{Enlisted, SpaceChoice, add_polling, join_polling};
 pub use throttle::Throttle;
 
 use crate::{
@@ -18,7 +22,10 @@ use crate::{
     encryption,
     ledger::LedgerError,
     random,
-    tables::{audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations},
+    tables::{
+        audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations,
+        locations::Location,
+    },
 };
 use protocol::{EdgeId, LocationId, Name, Seq, UnixMs};
 use sha2::{Digest as _, Sha256};
@@ -53,6 +60,9 @@ pub enum EdgeError {
          it in again: {0}; mend that, the website tries again every minute"
     )]
     NotInLedger(LedgerError),
+    /// Its box cannot be let in.
+    #[error(transparent)]
+    Joining(#[from] JoinError),
     /// The database did not do it.
     #[error("the database did not store it: {0}")]
     Database(#[from] sqlx::Error),
@@ -82,16 +92,9 @@ pub async fn add(
     place: &str,
     by: &Actor,
 ) -> Result<Added, EdgeError> {
-    let name = name.parse::<Name>().ok().filter(|name| !name.is_empty()).ok_or(EdgeError::BadName)?;
-    let place = place.parse::<Name>().map_err(|_| EdgeError::BadName)?;
-    let (edge, now) = (random::edge_id(), clock::now());
+    let now = clock::now();
     let mut tx = app.db.write().await?;
-    if locations::get(&mut tx, location).await?.is_none() {
-        return Err(EdgeError::UnknownLocation(location.clone()));
-    }
-    if !edges::insert(&mut tx, &edge, location, name.as_str(), place.as_str(), now).await? {
-        return Err(EdgeError::NameTaken(name.as_str().to_owned()));
-    }
+    let (edge, _) = added_edge(&mut tx, location, name, place, now).await?;
     let added = give_code(app, &mut tx, edge, now).await?;
     note(&mut tx, location, "edge.add", &added.edge, now, by).await?;
     tx.commit().await?;
@@ -230,6 +233,25 @@ pub async fn change_progress(
 async fn at(tx: &mut Tx, location: &LocationId, edge: &EdgeId) -> Result<edges::Edge, EdgeError> {
     let found = edges::get(tx, edge).await?;
     found.filter(|found| found.location == *location).ok_or_else(|| EdgeError::Unknown(edge.clone()))
+}
+
+/// Adds an edge without a box.
+async fn added_edge(
+    tx: &mut Tx,
+    location: &LocationId,
+    name: &str,
+    place: &str,
+    now: UnixMs,
+) -> Result<(EdgeId, Location), EdgeError> {
+    let name = name.parse::<Name>().ok().filter(|name| !name.is_empty()).ok_or(EdgeError::BadName)?;
+    let place = place.parse::<Name>().map_err(|_| EdgeError::BadName)?;
+    let edge = random::edge_id();
+    let found = locations::get(tx, location).await?;
+    let found = found.ok_or_else(|| EdgeError::UnknownLocation(location.clone()))?;
+    if !edges::insert(tx, &edge, location, name.as_str(), place.as_str(), now).await? {
+        return Err(EdgeError::NameTaken(name.as_str().to_owned()));
+    }
+    Ok((edge, found))
 }
 
 async fn give_code(app: &App, tx: &mut Tx, edge: EdgeId, now: UnixMs) -> sqlx::Result<Added> {

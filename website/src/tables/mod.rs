@@ -20,6 +20,8 @@ pub mod login_links;
 pub mod merges;
 pub mod mqtt_users;
 pub mod polled_visits;
+pub mod polling_answers;
+pub mod polling_boxes;
 pub mod receipt_pages;
 pub mod receipts;
 pub mod review_queue;

@@ -5,6 +5,8 @@
 
 mod api;
 mod assets;
+pub(crate) mod box_token;
+pub(crate) mod connection;
 mod edit_customer;
 mod extract;
 mod headers;

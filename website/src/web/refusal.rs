@@ -24,6 +24,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The sentence.
     pub sentence: String,
+    /// After how many seconds it makes sense to try again, where that can be told.
+    pub retry_after_s: Option<u32>,
 }
 
 /// The body of a refusal.
@@ -35,7 +37,13 @@ struct Body<'a> {
 impl Refusal {
     /// A refusal with `status`.
     pub fn new(status: StatusCode, sentence: impl Into<String>) -> Refusal {
-        Refusal { status, sentence: sentence.into() }
+        Refusal { status, sentence: sentence.into(), retry_after_s: None }
+    }
+
+    /// The same, and when to try again.
+    #[must_use]
+    pub fn retried_after(self, seconds: u32) -> Refusal {
+        Refusal { retry_after_s: Some(seconds), ..self }
     }
 
     /// What was sent cannot be meant.
@@ -70,6 +78,9 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = header::HeaderValue::from_static("Bearer");
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         answer.extensions_mut().insert(self);
         answer
@@ -147,6 +158,7 @@ impl From<EdgeError> for Refusal {
                 tracing::error!(%error, "a revocation is not in the erasure ledger");
                 Refusal::new(StatusCode::INSUFFICIENT_STORAGE, sentence)
             }
+            EdgeError::Joining(error) => error.into(),
             EdgeError::Database(error) => error.into(),
         }
     }
@@ -159,8 +171,11 @@ impl From<JoinError> for Refusal {
             JoinError::Throttled => Refusal::new(StatusCode::TOO_MANY_REQUESTS, sentence),
             JoinError::UnknownCode => Refusal::not_found(sentence),
             JoinError::Expired => Refusal::new(StatusCode::FORBIDDEN, sentence),
-            JoinError::BadSpace => Refusal::bad(sentence),
-            JoinError::SpaceDiffers(_) => Refusal::conflict(sentence),
+            JoinError::BadSpace
+            | JoinError::UnknownSpace(_)
+            | JoinError::NoSpace
+            | JoinError::SeveralSpaces(_) => Refusal::bad(sentence),
+            JoinError::SpaceDiffers(_) | JoinError::Listens | JoinError::Polls => Refusal::conflict(sentence),
             JoinError::Starting => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence),
             JoinError::Database(error) => error.into(),
         }

@@ -83,6 +83,13 @@ const BACK: &str = "
     DROP TABLE faces;
     ALTER TABLE locations DROP COLUMN points_per_visit;
     ALTER TABLE visits DROP COLUMN points;
+    DROP TABLE polled_visits;
+    DROP TABLE confirmations;
+    DROP TABLE polling_answers;
+    DROP TABLE polling_boxes;
+    DROP INDEX erasures_by_seq;
+    DROP INDEX merges_by_seq;
+    DROP INDEX change_log_by_time;
 ";
 
 /// The statement of the first migration that makes a table, under another name.

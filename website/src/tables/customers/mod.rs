@@ -1,7 +1,9 @@
 //! Customers, live ones and the nameless tombstones of those removed.
 
+mod polled;
 mod with_counters;
 
+pub use polled::{Polled, polled};
 pub use with_counters::{WithCounters, with_counters};
 
 use super::faces::Slot;
@@ -221,8 +223,8 @@ pub async fn insert_live(
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO customers (location, face_id, seq, state, name, flag, space_id, face_slot, row_hash, points, \
-         visits, last_seen_at, duplicate_of, created_at, changed_at) \
-         VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)")
+         visits, last_seen_at, duplicate_of, created_at, changed_at, enrolled_seq, named_seq) \
+         VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $3, $3)")
         .bind(location.as_str())
         .bind(face_id.as_str())
         .bind(seq.0 as i64)

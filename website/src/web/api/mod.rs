@@ -14,6 +14,7 @@ mod join;
 mod locations;
 mod polled_visits;
 mod review;
+mod sync;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
@@ -29,6 +30,9 @@ use axum::{
     routing::{delete, get, post},
 };
 use std::sync::Arc;
+
+/// Where a box that polls asks what has changed.
+const SYNC: &str = "/api/edge/sync";
 
 /// Everything under `/api`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
@@ -55,6 +59,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(middleware::from_fn_with_state(Arc::clone(app), token::require));
     Router::new()
         .route("/edge/join", post(join::join))
+        .route("/edge/sync", get(sync::sync))
         .nest("/v1", v1)
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {
