@@ -97,7 +97,7 @@ class Box:
 
     def confirm(self):
         """Only what is gone from the disk is confirmed."""
-        while deleted := self.state["deleted"][:1000]:
+        while deleted := self.state["deleted"][:500]:
             self.call("/api/edge/sync/confirm", {"deleted": deleted})
             with self.lock:
                 self.state["deleted"] = self.state["deleted"][len(deleted):]

@@ -13,8 +13,8 @@ use crate::{
     db::Tx,
     decide::certificate::{self, Facts, Proof, Removal},
     tables::{
-        confirmations, confirmations::Confirmation, edge_reports, edges, erasures, erasures::Recorded, merges,
-        polling_boxes, receipt_pages, receipts, receipts::Stored,
+        confirmations, confirmations::Confirmation, edge_reports, edges, erasures, erasures::Recorded,
+        merges, polling_boxes, receipt_pages, receipts, receipts::Stored,
     },
 };
 use protocol::{

@@ -24,9 +24,11 @@
 
 mod page;
 mod since;
+mod visits;
 
 pub use page::Change;
 pub use since::{ParseSinceError, Since};
+pub use visits::{PolledVisit, StoreError, VisitId, VisitIdError, Who, store};
 
 use crate::{
     app::App,

@@ -1,5 +1,6 @@
 //! Visits and new faces of boxes that poll: each stored once, by the id that its box gave it.
 
+use super::{Caller, Since};
 use crate::{
     app::App,
     changes::{ChangeError, Held},
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 use protocol::{
-    EdgeId, Embedding, FaceId, LocationId, SpaceId, UnixMs,
+    Embedding, FaceId, LocationId, UnixMs,
     message::{Basis, Seen, Similarity},
 };
 use sha2::{Digest as _, Sha256};
@@ -56,17 +57,6 @@ impl VisitId {
     }
 }
 
-/// Which box sends.
-#[derive(Debug, Clone)]
-pub struct Sender {
-    /// Its edge.
-    pub edge: EdgeId,
-    /// Where that belongs.
-    pub location: LocationId,
-    /// The space of its model.
-    pub space: SpaceId,
-}
-
 /// One visit as a box sends it.
 #[derive(Debug, Clone)]
 pub struct PolledVisit {
@@ -78,8 +68,8 @@ pub struct PolledVisit {
     pub who: Who,
     /// What it is worth, where the box says so instead of the store.
     pub worth: Option<Points>,
-    /// The time that the answer bore which the box had taken in when it decided, in seconds since 1970, where it says so.
-    pub since: Option<i64>,
+    /// What the box had been told when it decided, where it says so.
+    pub since: Since,
 }
 
 /// Whom a box saw.
@@ -103,7 +93,7 @@ pub enum Who {
 
 /// Why none of a box's visits was looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum PolledError {
+pub enum StoreError {
     /// It was shut out while it sent.
     #[error("this box has been revoked or shut out: nothing of this is stored")]
     ShutOut,
@@ -112,9 +102,9 @@ pub enum PolledError {
     Change(#[from] ChangeError),
 }
 
-impl From<sqlx::Error> for PolledError {
-    fn from(error: sqlx::Error) -> PolledError {
-        PolledError::Change(error.into())
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        StoreError::Change(error.into())
     }
 }
 
@@ -124,13 +114,13 @@ impl From<sqlx::Error> for PolledError {
 /// # Errors
 /// When the box was shut out meanwhile, or the database did not do it: then nothing of them is stored, or an earlier part of
 /// them, and all can be sent again.
-pub async fn store(app: &App, from: &Sender, visits: &[PolledVisit]) -> Result<Vec<Status>, PolledError> {
+pub async fn store(app: &App, from: Caller<'_>, visits: &[PolledVisit]) -> Result<Vec<Status>, StoreError> {
     let error = match store_in_one(app, from, visits).await {
         Ok(done) => return Ok(done),
         Err(error) => error,
     };
     match (error, visits) {
-        (PolledError::Change(ChangeError::Database(error)), _) if sightings::violates(&error) => {
+        (StoreError::Change(ChangeError::Database(error)), _) if sightings::violates(&error) => {
             if let [_] = visits {
                 return Ok(vec![Status::Refused(Reason::Refused)]);
             }
@@ -147,19 +137,19 @@ pub async fn store(app: &App, from: &Sender, visits: &[PolledVisit]) -> Result<V
 
 async fn store_in_one(
     app: &App,
-    from: &Sender,
+    from: Caller<'_>,
     visits: &[PolledVisit],
-) -> Result<Vec<Status>, PolledError> {
-    let mut learning = app.faces.learn(&from.location).await;
-    let mut held = Held::begin(&app.db, &from.location).await?;
-    let edge = edges::get(&mut held.tx, &from.edge).await?;
+) -> Result<Vec<Status>, StoreError> {
+    let mut learning = app.faces.learn(from.location).await;
+    let mut held = Held::begin(&app.db, from.location).await?;
+    let edge = edges::get(&mut held.tx, from.edge).await?;
     if edge.is_none_or(|edge| edge.revoked_at.is_some() || edge.alarm.shuts_out()) {
-        return Err(PolledError::ShutOut);
+        return Err(StoreError::ShutOut);
     }
     let (mut done, mut rows, mut repeated) = (Vec::new(), Vec::new(), 0);
-    let mut newest = polled_visits::newest(&mut held.tx, &from.edge).await?;
+    let mut newest = polled_visits::newest(&mut held.tx, from.edge).await?;
     for visit in visits {
-        if let Some((kind, face_id)) = polled_visits::get(&mut held.tx, &from.edge, &visit.id).await? {
+        if let Some((kind, face_id)) = polled_visits::get(&mut held.tx, from.edge, &visit.id).await? {
             repeated += 1;
             done.push(polled::status(kind, face_id));
             continue;
@@ -167,7 +157,7 @@ async fn store_in_one(
         match store_one(&mut held, &mut learning, from, visit, newest + 1).await? {
             Outcome::Stored(row) => {
                 newest += 1;
-                polled_visits::insert(&mut held.tx, &from.edge, &visit.id, newest).await?;
+                polled_visits::insert(&mut held.tx, from.edge, &visit.id, newest).await?;
                 done.push(polled::status(row.kind, row.face_id.clone()));
                 rows.push(row);
             }
@@ -176,14 +166,14 @@ async fn store_in_one(
     }
     held.commit().await?;
     learning.committed();
-    announce(app, &from.location, &rows, repeated);
+    announce(app, from.location, &rows, repeated);
     Ok(done)
 }
 
 async fn store_one(
     held: &mut Held,
     faces: &mut Faces,
-    from: &Sender,
+    from: Caller<'_>,
     visit: &PolledVisit,
     n: u64,
 ) -> Result<Outcome, ChangeError> {
@@ -198,7 +188,7 @@ async fn store_one(
         }
     };
     let sighting = Sighting {
-        edge: &from.edge,
+        edge: from.edge,
         number: (polled_visits::STREAM, n),
         seen: &seen,
         similarity,
@@ -222,16 +212,20 @@ async fn given(held: &mut Held, wanted: Option<&FaceId>) -> sqlx::Result<FaceId>
     Ok(FaceId::from_random(random::bytes()))
 }
 
-/// What a visit was decided on: the answer that it names. Of one that names none, a new face counts as decided on what its
-/// box had been told by the moment it was seen, and somebody known on nothing: the box's clock must not raise an alarm.
-async fn basis(held: &mut Held, from: &Sender, visit: &PolledVisit) -> sqlx::Result<Basis> {
-    let had = match (visit.since, &visit.who) {
-        (Some(stamp), _) => polling_answers::at(&mut held.tx, &from.edge, stamp).await?,
+/// What a visit was decided on: the answer whose time it names. Of one that names none, a new face counts as decided on what
+/// its box had been told by the moment it was seen, and somebody known on nothing: the box's clock must not raise an alarm.
+async fn basis(held: &mut Held, from: Caller<'_>, visit: &PolledVisit) -> sqlx::Result<Basis> {
+    let named = match visit.since.stamp() {
+        Some(stamp) => polling_answers::at(&mut held.tx, from.edge, stamp).await?,
+        None => None,
+    };
+    let had = match (named, &visit.who) {
+        (Some(named), _) => Some(named),
         // A moment ahead of us says that the box's clock is wrong, and nothing else.
         (None, Who::New { .. }) if visit.seen_at <= held.now.plus_ms(CLOCK_MARGIN_MS) => {
             // An answer bears whole seconds: before its second is over it may not have been given.
             let second = visit.seen_at.plus_ms(-CLOCK_MARGIN_MS).0.div_euclid(1_000) - 1;
-            polling_answers::newest_through(&mut held.tx, &from.edge, second).await?
+            polling_answers::newest_through(&mut held.tx, from.edge, second).await?
         }
         (None, _) => None,
     };

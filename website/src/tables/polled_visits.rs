@@ -4,7 +4,7 @@ use super::visits::Kind;
 use crate::{
     column,
     db::{Tx, on},
-    polled::VisitId,
+    polling::VisitId,
 };
 use protocol::{EdgeId, FaceId, StreamId};
 

@@ -22,6 +22,7 @@ mod peer;
 mod probes;
 mod refusal;
 pub(crate) mod secret;
+mod seen_at;
 mod session;
 pub mod token;
 

@@ -4,8 +4,10 @@ use crate::{
     changes::ChangeError,
     db,
     edges::{EdgeError, JoinError},
+    erasure::ConfirmError,
     locations::LocationError,
     points::PointsError,
+    polling::StoreError,
 };
 use axum::{
     Json,
@@ -145,6 +147,24 @@ impl From<PointsError> for Refusal {
     }
 }
 
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            StoreError::Change(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Refusal {
+    fn from(error: ConfirmError) -> Refusal {
+        match error {
+            ConfirmError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            ConfirmError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl From<EdgeError> for Refusal {
     fn from(error: EdgeError) -> Refusal {
         let sentence = error.to_string();
@@ -229,10 +249,9 @@ impl From<FormRejection> for Refusal {
 
 fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            status,
-            format!("the body is longer than {} KiB, send less", super::BODY_BYTES_MAX / 1024),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(status, "the body is longer than this address takes: send less at once")
+        }
         _ => Refusal::bad(otherwise),
     }
 }

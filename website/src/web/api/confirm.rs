@@ -40,7 +40,10 @@ pub async fn confirm(
     Json(Request { deleted }): Json<Request>,
 ) -> Result<Response, Refusal> {
     if deleted.len() > FACES_MAX {
-        return Err(Refusal::bad(format!("at most {FACES_MAX} faces are confirmed at once, these are {}", deleted.len())));
+        return Err(Refusal::bad(format!(
+            "at most {FACES_MAX} faces are confirmed at once, these are {}",
+            deleted.len()
+        )));
     }
     let (mut faces, mut refused) = (Vec::new(), Vec::new());
     for text in deleted {

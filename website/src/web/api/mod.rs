@@ -25,6 +25,7 @@ use super::{refusal::Refusal, token};
 use crate::app::App;
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     middleware,
     routing::{delete, get, post},
@@ -57,9 +58,12 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .nest("/locations/{location}", location)
         .fallback(async || nothing_here())
         .layer(middleware::from_fn_with_state(Arc::clone(app), token::require));
+    let visits_body = DefaultBodyLimit::max(polled_visits::BODY_BYTES_MAX);
     Router::new()
         .route("/edge/join", post(join::join))
         .route("/edge/sync", get(sync::sync))
+        .route("/edge/sync/confirm", post(confirm::confirm))
+        .route("/edge/visits", post(polled_visits::store).layer(visits_body))
         .nest("/v1", v1)
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {

@@ -8,9 +8,9 @@ use crate::{
         visit::Reason,
     },
     points::Points,
-    polled::{self, PolledVisit, Sender, Who},
+    polling::{self, Caller, ParseSinceError, PolledVisit, Since, VisitIdError, Who},
     tables::{self, spaces::Space},
-    web::{box_token::PollingBox, extract::Json, refusal::Refusal, seen_at},
+    web::{box_token::PollingBox, connection::Connection, extract::Json, refusal::Refusal, seen_at},
 };
 use axum::{
     Json as Answer,
@@ -39,7 +39,8 @@ struct Sent {
     space: Option<String>,
     similarity: Option<f64>,
     points: Option<i64>,
-    since: Option<Value>,
+    /// The time that the last answer bore which the box had taken in when it decided.
+    since: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -72,16 +73,24 @@ pub async fn store(
     Json(body): Json<Value>,
 ) -> Result<Response, Refusal> {
     let sent = listed(body)?;
-    let from = Sender { edge: sender.edge, location: sender.location, space: sender.space };
-    let zone = locations::found(&app, &from.location).await?.time_zone;
-    let space = tables::spaces::get(&mut app.db.read().await?, &from.space).await?;
+    if sender.connection == Connection::InTheClear
+        && sent.iter().any(|visit| visit.get("embedding").is_some())
+    {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "a face is taken over HTTPS only: serve with TLS, or send visits of known people, without an embedding",
+        ));
+    }
+    let from = Caller { edge: &sender.edge, location: &sender.location, space: &sender.space };
+    let zone = locations::found(&app, from.location).await?.time_zone;
+    let space = tables::spaces::get(&mut app.db.read().await?, from.space).await?;
     let space = space.ok_or_else(|| Refusal::internal(&"the space of a box that polls is not registered"))?;
     let parsed: Vec<(Value, Result<PolledVisit, String>)> = sent
         .into_iter()
         .map(|visit| (visit.get("id").cloned().unwrap_or(Value::Null), parse(visit, &space, zone)))
         .collect();
     let good: Vec<PolledVisit> = parsed.iter().filter_map(|(_, visit)| visit.clone().ok()).collect();
-    let mut done = polled::store(&app, &from, &good).await?.into_iter();
+    let mut done = polling::store(&app, from, &good).await?.into_iter();
     let mut visits = Vec::new();
     for (id, visit) in parsed {
         visits.push(match visit.map(|visit| done.next().map(|status| (visit, status))) {
@@ -128,14 +137,20 @@ fn parse(sent: Value, space: &Space, zone: chrono_tz::Tz) -> Result<PolledVisit,
             let similarity = sent.similarity.map(similarity).transpose()?;
             Who::Known { face_id, similarity }
         }
-        (None, None) => return Err("it names nobody: give a face_id, or an embedding of a new face".to_owned()),
+        (None, None) => {
+            return Err("it names nobody: give a face_id, or an embedding of a new face".to_owned());
+        }
     };
     Ok(PolledVisit {
-        id: sent.id.parse().map_err(|error: polled::VisitIdError| said(&error))?,
+        id: sent.id.parse().map_err(|error: VisitIdError| said(&error))?,
         seen_at: seen_at::moment(&sent.seen_at, zone).map_err(|error| said(&error))?,
         who,
         worth: sent.points.map(Points::try_from).transpose().map_err(|error| said(&error))?,
-        since: None,
+        since: sent
+            .since
+            .unwrap_or_default()
+            .parse::<Since>()
+            .map_err(|error: ParseSinceError| said(&error))?,
     })
 }
 

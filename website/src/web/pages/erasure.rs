@@ -114,9 +114,10 @@ fn summary(statement: &Statement) -> (Tone, &'static str) {
     match (statement.complete, fault) {
         (true, _) if statement.edges.is_empty() => (Tone::Good, "No edge could hold this face."),
         (true, _) => (Tone::Good, "No edge can recognise this face any more."),
-        (false, false) if by_word => {
-            (Tone::Warn, "Every edge that can prove it has; boxes that poll can only say so, which is no proof.")
-        }
+        (false, false) if by_word => (
+            Tone::Warn,
+            "Every edge that can prove it has; boxes that poll can only say so, which is no proof.",
+        ),
         (false, false) => (Tone::Warn, "Not every edge has proved it yet."),
         (false, true) => (Tone::Bad, "Somebody must look at an edge: what it says is not enough."),
     }
