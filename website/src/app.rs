@@ -4,8 +4,10 @@ use crate::{
     counters::Counters,
     db::Db,
     edges::{Paces, Throttle},
+    faces::SharedFaces,
     ledger::Ledger,
     marks::NewestMark,
+    session::Link,
     settings::Settings,
     site_key,
 };
@@ -41,12 +43,16 @@ pub struct App {
     pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
+    /// Who a new face is most like.
+    pub(crate) faces: SharedFaces,
     /// Limits how often each box that polls may ask.
     pub paces: Paces,
     /// What happened since the start.
     pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
     pub connected: watch::Sender<bool>,
+    /// The website's own MQTT session, once it is opened.
+    pub(crate) link: OnceLock<Link>,
     /// The broker's address, once it is bound.
     pub mqtt: OnceLock<SocketAddr>,
     /// The way in for WebSockets, once the broker runs.
@@ -80,9 +86,11 @@ impl App {
             // The website may have been killed between a removal and this.
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
+            faces: SharedFaces::default(),
             paces: Paces::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
+            link: OnceLock::new(),
             mqtt: OnceLock::new(),
             gate: OnceLock::new(),
             http: OnceLock::new(),

@@ -76,7 +76,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         }
     };
     let http = listener.local_addr()?;
-    let _ = (app.mqtt.set(mqtt), app.http.set(http));
+    let _ = (app.mqtt.set(mqtt), app.http.set(http), app.link.set(link.clone()));
 
     let stop = stop.child_token();
     let ((arrived, arrivals), (connection, connections)) =

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod issue;
 pub mod poll;
 pub mod polls;
+pub mod polled;
 pub mod progress;
 pub mod repair;
 pub mod revocation;

@@ -25,10 +25,12 @@
 mod args;
 mod page;
 mod since;
+mod visits;
 
 pub use args::PollingArgs;
 pub use page::Change;
 pub use since::{ParseSinceError, Since};
+pub use visits::{PolledVisit, StoreError, VisitId, VisitIdError, Who, store};
 
 use crate::{
     app::App,

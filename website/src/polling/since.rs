@@ -92,6 +92,16 @@ impl Since {
         }
     }
 
+    /// The moment it means, read at a place in `zone`: of an hour that comes twice the first one.
+    pub fn exactly(&self, zone: Tz) -> Option<UnixMs> {
+        let at = match self {
+            Since::Nothing => return None,
+            Since::At { at, .. } => *at,
+            Since::Local { at, .. } => earliest(*at, zone).unwrap_or_else(|| at.and_utc()),
+        };
+        Some(UnixMs(at.timestamp_millis()))
+    }
+
     /// The earliest moment it can mean, read as a time of the box's own making, at a place in `zone`.
     pub fn moment(&self, zone: Tz) -> Option<UnixMs> {
         match self {

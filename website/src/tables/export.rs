@@ -4,7 +4,7 @@ use crate::db::{Tx, on};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 /// The tables of a backup, each after those it refers to.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 24] = [
     "site",
     "spaces",
     "faces",
@@ -18,7 +18,9 @@ pub const TABLES: [&str; 22] = [
     "edge_progress",
     "receipt_pages",
     "receipts",
+    "confirmations",
     "visits",
+    "polled_visits",
     "dead_letters",
     "review_queue",
     "audit",

@@ -52,6 +52,15 @@ pub async fn at(tx: &mut Tx, edge: &EdgeId, stamp: i64, asking: u64) -> sqlx::Re
     Ok(row.map(Reach::from))
 }
 
+/// What the newest answer brought the box to that bore this time or an earlier one.
+pub async fn newest_through(tx: &mut Tx, edge: &EdgeId, stamp: i64) -> sqlx::Result<Option<Reach>> {
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(
+        "SELECT epoch, removed_seq, changed_seq, held_seq, cut FROM polling_answers \
+         WHERE edge = $1 AND stamp <= $2 ORDER BY stamp DESC LIMIT 1")
+        .bind(edge.as_str()).bind(stamp).fetch_optional(conn).await)?;
+    Ok(row.map(Reach::from))
+}
+
 /// What the first answer to question number `asking` brought the box to.
 pub async fn first_of(tx: &mut Tx, edge: &EdgeId, asking: u64) -> sqlx::Result<Option<Reach>> {
     let row: Option<Row> = on!(tx, conn => sqlx::query_as(

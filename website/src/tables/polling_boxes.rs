@@ -105,7 +105,8 @@ pub async fn upsert(
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO polling_boxes (edge, token_hash, space_id, joined_at, question, asking, newest_stamp, \
-         confirmed_epoch, confirmed_removed, confirmed_changed) VALUES ($1, $2, $3, $4, '', 0, 0, 0, 0, 0) \
+         confirmed_epoch, confirmed_removed, confirmed_changed, first_joined_at) \
+         VALUES ($1, $2, $3, $4, '', 0, 0, 0, 0, 0, $4) \
          ON CONFLICT (edge) DO UPDATE SET token_hash = excluded.token_hash, space_id = excluded.space_id, \
          joined_at = excluded.joined_at, asked_at = NULL, question = '', asking = 0, confirmed_epoch = 0, \
          confirmed_removed = 0, confirmed_changed = 0")
@@ -120,7 +121,15 @@ pub async fn get(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<PollingBox>>
     row.map(PollingBox::try_from).transpose()
 }
 
-/// The same, locked until the transaction ends. (SQLite has one writer: its lock is the database's.)
+/// When the first box joined as this edge that polls; nothing when none has.
+pub async fn first_joined_at(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<UnixMs>> {
+    let at: Option<i64> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT first_joined_at FROM polling_boxes WHERE edge = $1")
+        .bind(edge.as_str()).fetch_optional(conn).await)?;
+    Ok(column::moment(at))
+}
+
+/// The box of an edge, locked until the transaction ends. (SQLite has one writer: its lock is the database's.)
 pub async fn lock(tx: &mut Tx, edge: &EdgeId) -> sqlx::Result<Option<PollingBox>> {
     let row: Option<Row> = match tx {
         Tx::Pg(tx) => {

@@ -23,6 +23,7 @@ mod peer;
 mod probes;
 mod refusal;
 pub(crate) mod secret;
+mod seen_at;
 mod session;
 pub mod token;
 

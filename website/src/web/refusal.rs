@@ -4,7 +4,10 @@ use crate::{
     changes::ChangeError,
     db,
     edges::{EdgeError, JoinError},
+    erasure::ConfirmError,
     locations::LocationError,
+    points::PointsError,
+    polling::StoreError,
 };
 use axum::{
     Json,
@@ -138,6 +141,30 @@ impl From<LocationError> for Refusal {
     }
 }
 
+impl From<PointsError> for Refusal {
+    fn from(error: PointsError) -> Refusal {
+        Refusal::bad(error.to_string())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            StoreError::Change(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Refusal {
+    fn from(error: ConfirmError) -> Refusal {
+        match error {
+            ConfirmError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            ConfirmError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl From<EdgeError> for Refusal {
     fn from(error: EdgeError) -> Refusal {
         let sentence = error.to_string();
@@ -222,10 +249,9 @@ impl From<FormRejection> for Refusal {
 
 fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            status,
-            format!("the body is longer than {} KiB, send less", super::BODY_BYTES_MAX / 1024),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(status, "the body is longer than this address takes: send less at once")
+        }
         _ => Refusal::bad(otherwise),
     }
 }

@@ -82,7 +82,7 @@ async fn execute(app: &App, sql: String) {
     tx.commit().await.unwrap();
 }
 
-/// Makes the two tables what they were, and lets the database forget that they ever became another.
+/// Makes the tables what they were, and lets the database forget that they ever became another.
 const BACK: &str = "
     INSERT INTO old_customers SELECT location, face_id, seq, state, name, flag, space_id,
         (SELECT face FROM faces WHERE slot = face_slot), row_hash, points, visits, last_seen_at, duplicate_of, created_at,
@@ -92,6 +92,10 @@ const BACK: &str = "
     DROP TABLE customers;
     DROP TABLE review_queue;
     DROP TABLE faces;
+    ALTER TABLE locations DROP COLUMN points_per_visit;
+    ALTER TABLE visits DROP COLUMN points;
+    DROP TABLE polled_visits;
+    DROP TABLE confirmations;
     DROP TABLE polling_answers;
     DROP TABLE polling_boxes;
     DROP INDEX erasures_by_seq;

@@ -7,6 +7,7 @@ mod door;
 mod forms;
 mod join;
 mod pages;
+mod polled;
 mod polling;
 mod polling_pages;
 mod proof;
