@@ -3,10 +3,11 @@
 use crate::{
     daemon::rest::Rest,
     encryption::Fingerprint,
-    face::{EyesConfig, ModelSet, Source, SourceSpec, Unproven},
+    face::{Eyes, EyesConfig, ModelSet, Source, SourceSpec, Unproven},
     join::{Join, Plaintext, join},
     live::Space,
     matching,
+    models::{ModelsCommand, place::Places},
     socket::{self, Request},
     start::{Edge, Settings, start},
     status::Status,
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Say who is on pictures, by the running edge's own gallery.
     Match(MatchArgs),
+    /// List, check or fetch the face models.
+    Models(ModelsCommand),
 }
 
 #[derive(Debug, Args)]
@@ -90,9 +93,9 @@ struct MatchArgs {
 
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// The folder with the face models and their manifest.
+    /// The folder with the face models, where it is not one of the places that `edge models --help` names.
     #[arg(long, env = "REGULARS_MODELS", value_name = "DIR")]
-    models: PathBuf,
+    models: Option<PathBuf>,
     /// libonnxruntime, or the folder that holds it, where it is not found by itself.
     #[arg(long, env = "REGULARS_ONNXRUNTIME", value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
@@ -102,13 +105,17 @@ struct ModelArgs {
 }
 
 impl ModelArgs {
-    fn eyes(&self) -> EyesConfig {
-        EyesConfig {
-            models: self.models.clone(),
+    fn eyes(&self) -> Result<EyesConfig> {
+        Ok(EyesConfig {
+            models: self.folder()?,
             onnxruntime: self.onnxruntime.clone(),
             threads: 1,
             unproven: self.unproven(),
-        }
+        })
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        self.models.clone().map_or_else(|| Places::of_this_process().find(), Ok)
     }
 
     fn unproven(&self) -> Unproven {
@@ -116,7 +123,7 @@ impl ModelArgs {
     }
 
     fn space(&self) -> Result<Space> {
-        Ok(Space::from(&ModelSet::find(&self.models, self.unproven())?.manifest))
+        Ok(Space::from(&ModelSet::find(&self.folder()?, self.unproven())?.manifest))
     }
 }
 
@@ -132,13 +139,15 @@ impl Cli {
             Command::Run(args) => watch(state, args).await,
             Command::Status { json } => tokio::task::spawn_blocking(move || status(state, json)).await?,
             Command::Match(args) => tokio::task::spawn_blocking(move || matched(state, args)).await?,
+            Command::Models(command) => tokio::task::spawn_blocking(move || command.run()).await?,
         }
     }
 }
 
 fn joined(state: PathBuf, args: JoinArgs) -> Result<()> {
     let plaintext = if args.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly };
-    let space = args.models.space()?;
+    // The code is good once: models or a runtime that would not run must be known before it is spent.
+    let space = Space::from(Eyes::open(&args.models.eyes()?)?.manifest());
     let identity = join(&Join {
         url: args.url,
         code: args.code,
@@ -166,7 +175,7 @@ fn status(state: PathBuf, json: bool) -> Result<()> {
 }
 
 fn matched(state: PathBuf, args: MatchArgs) -> Result<()> {
-    let found = matching::find(&state, &args.models.eyes(), &args.images)?;
+    let found = matching::find(&state, &args.models.eyes()?, &args.images)?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&found)?),
         false if found.is_empty() => println!("no face found"),
@@ -190,7 +199,7 @@ async fn watch(state: PathBuf, args: RunArgs) -> Result<()> {
     }
     tokio::spawn(stop_on_signal(stop.clone()));
     let Some(source) = args.source else { return edge.ended().await };
-    let played = play(&edge, source, args.models.eyes(), stop.clone()).await;
+    let played = play(&edge, source, args.models.eyes()?, stop.clone()).await;
     if played.is_err() || args.exit_when_done {
         if played.is_ok() {
             settled(&edge, &stop).await;

@@ -22,6 +22,7 @@ pub mod live;
 pub mod lock;
 pub mod matching;
 pub mod memory;
+pub mod models;
 pub mod notice;
 pub mod presence;
 pub mod session;

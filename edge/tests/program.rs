@@ -188,6 +188,34 @@ async fn a_person_on_pictures_is_counted_known_and_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_not_spent_on_models_that_would_not_run() {
+    let Some(data) = faces() else { return };
+    let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    let (url, asked) = welcome(&site);
+    let state = folder.path().join("state");
+    let models = folder.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    for name in ["yunet_s_dynamic.onnx", "mobileface_v2_512.onnx"] {
+        std::fs::copy(data.join("models").join(name), models.join(name)).unwrap();
+    }
+    let no_library = folder.path().join("libonnxruntime.so");
+    std::fs::write(&no_library, "no library").unwrap();
+    let join = |more: &[&str]| {
+        let words = [&["join", &url, CODE, "--models", models.to_str().unwrap()], more].concat();
+        run(edge(&state, &words))
+    };
+    let said = refusal(&join(&["--onnxruntime", no_library.to_str().unwrap()]).await);
+    assert!(said.contains("cannot be loaded as onnxruntime"), "{said}");
+    let manifest = include_str!("../models/yunet_s_mobileface_v2.toml").replace("\"rgb\"", "\"bgr\"");
+    std::fs::write(models.join("manifest.toml"), manifest).unwrap();
+    let said = refusal(&join(&[]).await);
+    assert!(said.contains("fails its self-test"), "{said}");
+    assert!(asked.try_recv().is_err() && !state.exists(), "the website was not asked");
+    std::fs::remove_file(models.join("manifest.toml")).unwrap();
+    assert_eq!(out(&join(&[]).await), "edge edge_1 of store_a joined\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_said_in_one_sentence() {
     let Some(data) = faces() else { return };
     let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
