@@ -73,11 +73,13 @@ fn crates_see_only_what_lies_below_them() {
 }
 
 /// The files in which a foreign library may be named.
-const HOMES: [(&str, &[&str]); 4] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("rumqttd::", &["broker/src/routing/router.rs"]),
     ("postcard::", &["protocol/src/"]),
+    ("nokhwa::", &["edge/src/camera/capture.rs"]),
     ("ort::", &["edge/src/face/"]),
     ("rusqlite::", &["edge/src/"]),
+    ("v4l::", &["edge/src/camera/device.rs"]),
 ];
 
 #[test]
