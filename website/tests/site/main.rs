@@ -18,6 +18,7 @@ mod people;
 mod poller;
 mod polling;
 mod polling_again;
+mod polling_crowd;
 mod postgres;
 mod publisher;
 mod scene;
