@@ -19,6 +19,7 @@ mod poller;
 mod polling;
 mod polling_again;
 mod points;
+mod polling_crowd;
 mod postgres;
 mod publisher;
 mod scene;
