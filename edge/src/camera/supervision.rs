@@ -76,11 +76,11 @@ impl Keeper {
         while !self.stop.is_cancelled() {
             let began = Instant::now();
             let Err(why) = self.attempt() else { return };
-            self.feed.lost(why.clone());
-            let heard = self.first.take().is_some_and(|first| first.send(Err(why)).is_ok());
+            let heard = self.first.take().is_some_and(|first| first.send(Err(why.clone())).is_ok());
             if heard && self.at_start == AtStart::Refuse {
                 return;
             }
+            self.feed.lost(why);
             self.rest(backoff.after(began.elapsed()));
         }
     }
