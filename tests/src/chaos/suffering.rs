@@ -18,7 +18,8 @@ const DEATH: Duration = Duration::from_millis(1_500);
 const DEATH_BY_REPAIR: Duration = Duration::from_secs(6);
 const REPAIR: &str = "website_repair_before_answered";
 /// Points that a round passes once for certain, and perhaps never again: whoever is to die there dies the first time.
-const PASSED_ONCE: [&str; 3] = [REPAIR, "website_removed_before_ledger", "edge_log_emptied"];
+const PASSED_ONCE: [&str; 4] =
+    [REPAIR, "website_removed_before_ledger", "edge_log_emptied", "edge_outbox_log_emptied"];
 /// How often it is looked whether a program has died.
 const LOOK: Duration = Duration::from_millis(20);
 /// Sightings at each edge around a restart of the broker, one after the other.

@@ -40,7 +40,7 @@ const FAULTS: [Fault; 6] = [
 ];
 
 /// Steps through the kinds that mix them: no multiple of it is the number of all kinds.
-const STRIDE: u64 = 7;
+const STRIDE: u64 = 11;
 
 impl Trouble {
     /// Every kind there is where the broker stands so.
