@@ -6,6 +6,7 @@ use crate::{
     changes::Actor,
     edges,
     location_command::LocationCommand,
+    polling::PollingArgs,
     settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     upkeep::Upkeep,
@@ -123,6 +124,9 @@ enum EdgeCommand {
         /// Print the code and nothing else.
         #[arg(long)]
         print_code: bool,
+        /// For an older box that asks over HTTP what has changed.
+        #[command(flatten)]
+        polling: PollingArgs,
     },
     /// List a location's edges.
     List {
@@ -220,7 +224,18 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 async fn edge(app: &App, command: EdgeCommand) -> anyhow::Result<()> {
     match command {
-        EdgeCommand::Add { location, name, place, print_code } => {
+        EdgeCommand::Add { location, name, place, polling, .. } if polling.polling => {
+            let by = Actor::command_line();
+            let added = edges::add_polling(app, &location, (&name, &place), &polling.space(), &by).await?;
+            match polling.print_token {
+                true => say(&added.token),
+                false => say(&format!(
+                    "added edge {}; its box gets faces of {} and asks at /api/edge/sync with the token {}",
+                    added.edge, added.space, added.token
+                )),
+            }
+        }
+        EdgeCommand::Add { location, name, place, print_code, .. } => {
             let added = edges::add(app, &location, &name, &place, &Actor::command_line()).await?;
             match print_code {
                 true => say(&added.code),

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod issue;
 pub mod poll;
 pub mod polled;
+pub mod polls;
 pub mod progress;
 pub mod repair;
 pub mod revocation;

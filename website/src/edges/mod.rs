@@ -17,14 +17,14 @@ use crate::{
     db::Tx,
     decide::{
         fleet::{self, Standing},
-        progress,
+        polls, progress,
     },
     encryption,
     ledger::LedgerError,
     random,
     tables::{
         audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations,
-        locations::Location,
+        locations::Location, polling_boxes, polling_boxes::PollingBox,
     },
 };
 use protocol::{EdgeId, LocationId, Name, Seq, UnixMs};
@@ -175,6 +175,8 @@ pub struct EdgeStatus {
     pub edge: edges::Edge,
     /// What it said last, in its current start.
     pub report: Option<edge_reports::Report>,
+    /// Its box, where that is one that polls.
+    pub polling: Option<PollingBox>,
     /// Where it stands.
     pub standing: Standing,
 }
@@ -184,19 +186,29 @@ pub struct EdgeStatus {
 /// # Errors
 /// When there is no such location.
 pub async fn list(app: &App, location: &LocationId) -> Result<Vec<EdgeStatus>, EdgeError> {
+    let now = clock::now();
     let mut tx = app.db.read().await?;
     let found = locations::get(&mut tx, location).await?;
     let found = found.ok_or_else(|| EdgeError::UnknownLocation(location.clone()))?;
     let spaces = customers::spaces_in_use(&mut tx, location).await?;
     let mut reports = edge_reports::of_location(&mut tx, location).await?;
+    let mut boxes = polling_boxes::of_location(&mut tx, location).await?;
     let edges = edges::of_location(&mut tx, location).await?;
     Ok(edges
         .into_iter()
         .map(|edge| {
             let place = reports.iter().position(|(id, _)| *id == edge.id);
             let report = place.map(|place| reports.swap_remove(place).1);
-            let standing = fleet::standing(&edge, report.as_ref(), &found.totals, &spaces);
-            EdgeStatus { edge, report, standing }
+            let place = boxes.iter().position(|polling| polling.edge == edge.id);
+            let polling = place.map(|place| boxes.swap_remove(place));
+            let standing = match &polling {
+                None => fleet::standing(&edge, report.as_ref(), &found.totals, &spaces),
+                Some(polling) => {
+                    let polls = polls::of(polling, &found.totals, found.time_zone, now);
+                    fleet::of_polling(&edge, &polling.space, polls, &spaces)
+                }
+            };
+            EdgeStatus { edge, report, polling, standing }
         })
         .collect())
 }
@@ -210,7 +222,7 @@ pub struct ChangeProgress {
     pub edges: Vec<progress::EdgeProgress>,
 }
 
-/// Which edges hold the change `seq`, and since when; `None` when the location has had no such change.
+/// Which edges hold the change `seq` or, of boxes that poll, have asked beyond it, and since when; `None` when the location has had no such change.
 ///
 /// # Errors
 /// When there is no such location.
@@ -226,7 +238,8 @@ pub async fn change_progress(
     let edges = edges::of_location(&mut tx, location).await?;
     let reports = edge_reports::of_location(&mut tx, location).await?;
     let since = edge_progress::holding(&mut tx, location, found.totals.epoch, seq).await?;
-    let edges = progress::of_change(&change, found.totals.epoch, &edges, &reports, &since);
+    let boxes = polling_boxes::of_location(&mut tx, location).await?;
+    let edges = progress::of_change(&change, found.totals.epoch, &edges, (&reports, &boxes), &since);
     Ok(Some(ChangeProgress { change, edges }))
 }
 

@@ -22,10 +22,12 @@
 //!
 //! A box that polls proves nothing: it has no digest, no lease and no signature. It counts nowhere as verified.
 
+mod args;
 mod page;
 mod since;
 mod visits;
 
+pub use args::PollingArgs;
 pub use page::Change;
 pub use since::{ParseSinceError, Since};
 pub use visits::{PolledVisit, StoreError, VisitId, VisitIdError, Who, store};
@@ -163,13 +165,15 @@ async fn question(
     since: &Since,
     now: UnixMs,
 ) -> sqlx::Result<Question> {
+    let asking = asking(&of_box.asked, since);
+    // An answer to this very question cannot be what it names: then a box has made that time by itself, with a clock that is
+    // ahead of ours, and the answer that happened to bear it was lost.
     if let Some(stamp) = since.stamp()
-        && let Some(reach) = polling_answers::at(tx, &of_box.edge, stamp).await?
+        && let Some(reach) = polling_answers::at(tx, &of_box.edge, stamp, asking).await?
     {
         return Ok(Question::After(reach));
     }
     let Some(from) = since.moment(location.time_zone) else { return Ok(Question::Everything) };
-    let asking = asking(&of_box.asked, since);
     let told = match asking.checked_sub(1) {
         Some(before) => polling_answers::first_of(tx, &of_box.edge, before).await?,
         None => None,

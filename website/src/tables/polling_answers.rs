@@ -43,12 +43,12 @@ pub async fn insert(tx: &mut Tx, edge: &EdgeId, stamp: i64, asking: u64, reach: 
         .execute(conn).await.map(drop))
 }
 
-/// What the answer brought the box to that bore this time.
-pub async fn at(tx: &mut Tx, edge: &EdgeId, stamp: i64) -> sqlx::Result<Option<Reach>> {
+/// What the answer brought the box to that bore this time, if it was one to a question before number `asking`.
+pub async fn at(tx: &mut Tx, edge: &EdgeId, stamp: i64, asking: u64) -> sqlx::Result<Option<Reach>> {
     let row: Option<Row> = on!(tx, conn => sqlx::query_as(
         "SELECT epoch, removed_seq, changed_seq, held_seq, cut FROM polling_answers \
-         WHERE edge = $1 AND stamp = $2")
-        .bind(edge.as_str()).bind(stamp).fetch_optional(conn).await)?;
+         WHERE edge = $1 AND stamp = $2 AND asking < $3")
+        .bind(edge.as_str()).bind(stamp).bind(asking as i64).fetch_optional(conn).await)?;
     Ok(row.map(Reach::from))
 }
 

@@ -3,14 +3,17 @@
 
 mod answer;
 mod api;
+mod confirmed;
 mod door;
 mod forms;
 mod join;
 mod pages;
 mod polled;
 mod polling;
+mod polling_pages;
 mod proof;
 mod scene;
+mod sender;
 mod stage;
 
 /// Runs one test on both databases. Each gets a website of its own.
