@@ -1,4 +1,4 @@
-//! Disks that do what disks do on bad days. Where this user may not mount one, the test says so and passes.
+//! Disks that do what disks do on bad days. Where this user may not mount one, the test is skipped.
 
 use std::{
     fs,
@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 use tempfile::TempDir;
+use test_kit::{Lack, skip};
 
 /// A small disk of its own, unmounted when dropped.
 pub struct Disk {
@@ -19,12 +20,23 @@ fn done(program: &str, words: &[&str], path: &Path) -> bool {
     Command::new(program).args(words).arg(path).output().is_ok_and(|output| output.status.success())
 }
 
+/// Whether the missing disk is one that this user could have: one who holds `CAP_SYS_ADMIN`, as root does, may mount.
+fn may_mount() -> Lack {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    match held {
+        Some(held) if held >> CAP_SYS_ADMIN & 1 == 1 => Lack::Provided,
+        _ => Lack::Elsewhere,
+    }
+}
+
 impl Disk {
     /// One of so many MB in memory.
     pub fn small(mb: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         if !done("mount", &["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"], folder.path()) {
-            println!("skipped, because this user may not mount a small disk");
+            skip(may_mount(), "this user may not mount a small disk");
             return None;
         }
         Some(Self { folder, image: None })
@@ -36,8 +48,13 @@ impl Disk {
         let image = folder.path().with_extension("image");
         fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
         let disk = Self { folder, image: Some(image.clone()) };
-        if !done("mkfs.ext4", &["-q", "-F"], &image) || !disk.mount_image() || disk.alarm_bell().is_none() {
-            println!("skipped, because this user may not mount a file system of its own");
+        if !done("mkfs.ext4", &["-q", "-F"], &image) {
+            skip(may_mount(), "mkfs.ext4 is missing or does not work");
+            return None;
+        }
+        // Loop devices and the file that rings the alarm are the kernel's to have: rights alone do not bring them.
+        if !disk.mount_image() || disk.alarm_bell().is_none() {
+            skip(Lack::Elsewhere, "this user may not mount a file system of its own, or its kernel cannot");
             return None;
         }
         Some(disk)

@@ -14,7 +14,6 @@ mod people;
 mod program;
 mod quiet;
 mod scene;
-mod until;
 mod website;
 
 pub use broker::Broker;
@@ -28,5 +27,5 @@ pub use people::{noisy, person};
 pub use program::{Output, Program, run};
 pub use quiet::Quiet;
 pub use scene::{PLACE, Scene};
-pub use until::until;
+pub use test_kit::{Lack, skip, until};
 pub use website::{Answer, Database, Website};

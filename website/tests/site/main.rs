@@ -15,7 +15,6 @@ mod joining;
 mod migration;
 mod optimistic;
 mod people;
-mod postgres;
 mod publisher;
 mod scene;
 mod slots;
