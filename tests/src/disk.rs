@@ -24,7 +24,8 @@ fn done(program: &str, words: &[&str], path: &Path) -> bool {
 fn may_mount() -> Lack {
     const CAP_SYS_ADMIN: u32 = 21;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let held = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    let held =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
     match held {
         Some(held) if held >> CAP_SYS_ADMIN & 1 == 1 => Lack::Provided,
         _ => Lack::Elsewhere,

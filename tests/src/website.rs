@@ -139,6 +139,12 @@ impl Website {
         self.program.as_ref().is_some_and(Program::is_to_die)
     }
 
+    /// The crash point it was started to die at, as long as it has not.
+    #[track_caller]
+    pub fn crash_point_ahead(&mut self) -> Option<String> {
+        self.program.as_mut()?.crash_point_ahead()
+    }
+
     pub(crate) fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref()
     }
