@@ -26,7 +26,7 @@ bench:
 needs:
 	@scripts/needs
 
-# libonnxruntime into ./lib, where the edge looks for it.
+# libonnxruntime into ./lib, where programs that were built here look for it; others get it by `edge models pull`.
 onnxruntime:
 	@edge/models/get-onnxruntime.sh lib
 

@@ -1,7 +1,7 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip \
+RUN apt-get update && apt-get install --yes --no-install-recommends libclang-dev python3-pip \
     && cargo build --release --locked -p edge \
     && make onnxruntime
 

@@ -1,14 +1,17 @@
-//! The broker as its owner sees it: started, asked, stopped.
+//! The broker as the process that embeds it sees it: started, asked, stopped.
 
-use crate::counters::Counters;
-use crate::door::Door;
-use crate::lane::Lanes;
+use crate::auth::login::Login;
+use crate::auth::principal::Principal;
+use crate::core::core::Core;
+use crate::core::failure::Failure;
+use crate::core::report::View;
+use crate::core::{dispatch, due_wills, report};
 use crate::limits::Limits;
-use crate::listener::{Carrier, Encryption, Listener, Plaintext, Reception};
-use crate::places::Places;
-use crate::principal::{Login, Principal};
-use crate::report::View;
-use crate::{dispatch, report, router, wills};
+use crate::net::connection_limit::ConnectionLimit;
+use crate::net::listener::{Acceptor, Carrier, Encryption, Listener, Plaintext};
+use crate::observe::counters::Counters;
+use crate::routing::lane::Lanes;
+use crate::routing::router;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,20 +57,9 @@ pub enum StartError {
     Router,
 }
 
-/// Why a running broker cannot go on. The process should say so and end, to be started again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The router's thread has ended.
-    #[error("the MQTT router has died; the process must be started again")]
-    RouterDied,
-    /// What goes into the router does not come out any more.
-    #[error("the MQTT router has stopped passing messages on; the process must be started again")]
-    RouterStuck,
-}
-
 /// A running broker.
 pub struct Broker {
-    reception: Reception,
+    acceptor: Acceptor,
     tasks: TaskTracker,
     addresses: Vec<SocketAddr>,
     failure: watch::Receiver<Option<Failure>>,
@@ -109,28 +101,28 @@ impl Broker {
         let links = links.ok().and_then(Result::ok).ok_or(StartError::Router)?;
         let (inlets, outlets) = links.into_iter().unzip();
         let lanes = Lanes::new(inlets, limits.retained, limits.clears);
-        let door = Arc::new(Door::new(lanes, limits, login));
+        let core = Arc::new(Core::new(lanes, limits, login));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (fail, failure) = watch::channel(None);
-        for (lane, outlet) in crate::message::Lane::all().zip::<Vec<_>>(outlets) {
-            let (door, fail) = (Arc::clone(&door), fail.clone());
-            tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::run(door, lane, outlet, fail)));
+        for (lane, outlet) in crate::routing::message::Lane::all().zip::<Vec<_>>(outlets) {
+            let (core, fail) = (Arc::clone(&core), fail.clone());
+            tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::run(core, lane, outlet, fail)));
         }
         tasks.spawn(stop.clone().run_until_cancelled_owned(dispatch::probe(
-            Arc::clone(&door),
-            dispatch::RHYTHM,
+            Arc::clone(&core),
+            dispatch::PROBE_TIMING,
             fail,
         )));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&door), view)));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(wills::run(Arc::clone(&door))));
-        let places = Arc::new(Places::new(&door.limits));
-        let reception =
-            Reception { door: Arc::clone(&door), places, stop: stop.clone(), guests: TaskTracker::new() };
+        tasks.spawn(stop.clone().run_until_cancelled_owned(report::run(Arc::clone(&core), view)));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(due_wills::run(Arc::clone(&core))));
+        let limit = Arc::new(ConnectionLimit::new(&core.limits));
+        let acceptor =
+            Acceptor { core: Arc::clone(&core), limit, stop: stop.clone(), connections: TaskTracker::new() };
         for (socket, _, Listener { address: _, encryption, carrier }) in bound {
-            let accepting = reception.clone().run(socket, encryption, carrier);
-            tasks.spawn(door.closing.clone().run_until_cancelled_owned(accepting));
+            let accepting = acceptor.clone().run(socket, encryption, carrier);
+            tasks.spawn(core.closing.clone().run_until_cancelled_owned(accepting));
         }
-        Ok(Broker { reception, tasks, addresses, failure })
+        Ok(Broker { acceptor, tasks, addresses, failure })
     }
 
     /// Where it listens; of several the first.
@@ -143,26 +135,26 @@ impl Broker {
         &self.addresses
     }
 
-    /// A way in for WebSockets that another server has accepted.
-    pub fn gate(&self) -> Gate {
-        Gate(self.reception.clone())
+    /// Serves WebSockets that another server has accepted.
+    pub fn websocket_acceptor(&self) -> WebSocketAcceptor {
+        WebSocketAcceptor(self.acceptor.clone())
     }
 
     /// What it has counted.
     pub fn counters(&self) -> Counters {
-        self.reception.door.counters()
+        self.acceptor.core.counters()
     }
 
     /// Ends this principal's connections and sessions, with all that waits for them. Call it after the revocation
-    /// has been stored: a login that was being looked up meanwhile is turned away (CONNACK 3), later ones are the
+    /// has been stored: a login that was being checked meanwhile is refused (CONNACK 3), later ones are the
     /// `Login`'s business.
     pub fn kick(&self, principal: &Principal) {
-        self.reception.door.kick(principal);
+        self.acceptor.core.kick(principal);
     }
 
     /// The sessions of a stand-alone broker's users: name, client id, and the filters they are subscribed to.
     pub(crate) fn users(&self) -> Vec<(String, String, Vec<String>)> {
-        self.reception.door.users()
+        self.acceptor.core.users()
     }
 
     /// Stops listening, ends every connection, and returns when all have ended. Clients that can be told are; wills
@@ -173,12 +165,12 @@ impl Broker {
 
     /// The same for a broker that is shared.
     pub(crate) async fn end(&self) {
-        self.reception.door.close();
-        self.reception.guests.close();
+        self.acceptor.core.close();
+        self.acceptor.connections.close();
         self.tasks.close();
-        // Connections only have to notice; whoever does not is left behind with its socket closed.
-        let _ = tokio::time::timeout(STOP, self.reception.guests.wait()).await;
-        self.reception.stop.cancel();
+        // Connections only have to notice; one that does not is dropped with its socket below.
+        let _ = tokio::time::timeout(STOP, self.acceptor.connections.wait()).await;
+        self.acceptor.stop.cancel();
         let _ = tokio::time::timeout(STOP, self.tasks.wait()).await;
     }
 
@@ -187,7 +179,7 @@ impl Broker {
         self.failure.borrow().clone()
     }
 
-    /// Waits until the broker cannot go on, and tells why. Never returns while all is well.
+    /// Waits until the broker cannot go on, and returns why. Never returns while all is well.
     pub async fn failed(&self) -> Failure {
         let mut failure = self.failure.clone();
         let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
@@ -195,18 +187,19 @@ impl Broker {
     }
 }
 
-/// A way in for WebSockets that another server has accepted, such as an HTTP server that also has pages to show.
+/// Serves WebSockets that another server has accepted, such as an HTTP server that also has pages to show.
 #[derive(Clone)]
-pub struct Gate(Reception);
+pub struct WebSocketAcceptor(Acceptor);
 
-impl Gate {
-    /// Serves one client until it leaves. `upgraded` is the stream behind a request that was answered with
-    /// [`answer_websocket`](crate::answer_websocket); `peer` is who asked.
+impl WebSocketAcceptor {
+    /// Serves one client until its connection ends. `upgraded` is the stream behind a request that was answered with
+    /// [`answer_websocket`](crate::answer_websocket); `peer` is the address
+    /// it came from.
     pub async fn accept_websocket<S>(&self, upgraded: S, peer: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.0.adopt(upgraded, peer).await;
+        self.0.serve_websocket(upgraded, peer).await;
     }
 }
 
@@ -230,9 +223,9 @@ async fn bind(listeners: Vec<Listener>) -> Result<Vec<(TcpListener, SocketAddr, 
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.reception.stop.cancel();
-        self.reception.door.close();
-        self.reception.door.lanes.close();
+        self.acceptor.stop.cancel();
+        self.acceptor.core.close();
+        self.acceptor.core.lanes.close();
     }
 }
 
@@ -240,6 +233,6 @@ impl Drop for Broker {
 impl Broker {
     /// Kills the router's thread, as a client could if its bytes reached it.
     pub(crate) fn kill_router(&self) {
-        self.reception.door.lanes.kill_router();
+        self.acceptor.core.lanes.kill_router();
     }
 }

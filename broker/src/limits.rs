@@ -1,6 +1,6 @@
 //! A limit on everything a client can make grow.
 
-use crate::principal::Principal;
+use crate::auth::principal::Principal;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Limits {
     /// Sockets open at once whose client has not sent its CONNECT yet, TLS handshakes included.
     pub half_open: usize,
     /// Sessions remembered, those of clients that are away included. When full, the session that has been away
-    /// longest makes room; when nobody is away, the newcomer is told that the server is unavailable.
+    /// longest makes room; when none is away, the new client is told that the server is unavailable.
     pub sessions: usize,
     /// Sessions remembered for one person, whatever client ids they use.
     pub sessions_per_person: usize,

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    broker::alone::log_to_stderr();
-    match broker::alone::Cli::parse().run().await {
+    broker::standalone::log_to_stderr();
+    match broker::standalone::Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("broker: {error:#}");

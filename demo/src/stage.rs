@@ -11,7 +11,7 @@ use protocol::{LocationId, message::EnrolPolicy};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use website::{Settings, Website, changes::Actor, edges, locations};
+use website::{Settings, Website, changes::Actor, edges, locations, points::Points};
 
 /// What the edges look at.
 #[derive(Debug, Clone)]
@@ -84,6 +84,7 @@ impl Stage {
                 name: name.to_owned(),
                 time_zone: time_zone.to_owned(),
                 enrol: EnrolPolicy::Auto,
+                points_per_visit: Points::default(),
             };
             locations::add(&website.app, new, &Actor::command_line()).await?;
             let mut store = Store { location, posts: Vec::new() };

@@ -1,18 +1,20 @@
 //! The command line: what can be asked of the program, and what each command does.
 
 use crate::{
+    camera::{self, AtStart},
     daemon::rest::Rest,
     encryption::Fingerprint,
-    face::{EyesConfig, ModelSet, Source, SourceSpec, Unproven},
+    face::{Eyes, EyesConfig, ModelSet, Unproven},
     join::{Join, Plaintext, join},
     live::Space,
     matching,
+    models::{ModelsCommand, place::Places},
     socket::{self, Request},
     start::{Edge, Settings, start},
     status::Status,
-    watching,
+    watching::{Begun, Watched},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,8 +43,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the cameras of this machine and what they offer; ends with 1 when there is none.
+    Cameras {
+        /// As JSON: an array with an object for every camera.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say who is on pictures, by the running edge's own gallery.
     Match(MatchArgs),
+    /// List, check or fetch the face models.
+    Models(ModelsCommand),
 }
 
 #[derive(Debug, Args)]
@@ -63,9 +73,13 @@ struct JoinArgs {
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// images:DIR (a folder of pictures, played once) or clip:FILE.gif; without it the edge only stays in step.
+    /// camera:0 or camera:/dev/... (`edge cameras` lists them), images:DIR (a folder of pictures, played once) or
+    /// clip:FILE.gif; without it the edge only stays in step.
     #[arg(long, env = "REGULARS_SOURCE", value_name = "SOURCE")]
-    source: Option<SourceSpec>,
+    source: Option<Watched>,
+    /// Start also while the camera is not there or cannot be used, stay in step, and try again until it can.
+    #[arg(long, env = "REGULARS_WAIT_FOR_CAMERA")]
+    wait_for_camera: bool,
     /// A visit ends so many seconds after the person was last seen.
     #[arg(long, env = "REGULARS_AWAY_S", default_value_t = 600, value_name = "SECONDS")]
     away_s: u64,
@@ -90,9 +104,9 @@ struct MatchArgs {
 
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// The folder with the face models and their manifest.
+    /// The folder with the face models, where it is not one of the places that `edge models --help` names.
     #[arg(long, env = "REGULARS_MODELS", value_name = "DIR")]
-    models: PathBuf,
+    models: Option<PathBuf>,
     /// libonnxruntime, or the folder that holds it, where it is not found by itself.
     #[arg(long, env = "REGULARS_ONNXRUNTIME", value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
@@ -102,13 +116,17 @@ struct ModelArgs {
 }
 
 impl ModelArgs {
-    fn eyes(&self) -> EyesConfig {
-        EyesConfig {
-            models: self.models.clone(),
+    fn eyes(&self) -> Result<EyesConfig> {
+        Ok(EyesConfig {
+            models: self.folder()?,
             onnxruntime: self.onnxruntime.clone(),
             threads: 1,
             unproven: self.unproven(),
-        }
+        })
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        self.models.clone().map_or_else(|| Places::of_this_process().find(), Ok)
     }
 
     fn unproven(&self) -> Unproven {
@@ -116,7 +134,7 @@ impl ModelArgs {
     }
 
     fn space(&self) -> Result<Space> {
-        Ok(Space::from(&ModelSet::find(&self.models, self.unproven())?.manifest))
+        Ok(Space::from(&ModelSet::find(&self.folder()?, self.unproven())?.manifest))
     }
 }
 
@@ -131,14 +149,17 @@ impl Cli {
             Command::Join(args) => tokio::task::spawn_blocking(move || joined(state, args)).await?,
             Command::Run(args) => watch(state, args).await,
             Command::Status { json } => tokio::task::spawn_blocking(move || status(state, json)).await?,
+            Command::Cameras { json } => tokio::task::spawn_blocking(move || cameras(json)).await?,
             Command::Match(args) => tokio::task::spawn_blocking(move || matched(state, args)).await?,
+            Command::Models(command) => tokio::task::spawn_blocking(move || command.run()).await?,
         }
     }
 }
 
 fn joined(state: PathBuf, args: JoinArgs) -> Result<()> {
     let plaintext = if args.allow_plaintext { Plaintext::Anywhere } else { Plaintext::LoopbackOnly };
-    let space = args.models.space()?;
+    // The code is good once: models or a runtime that would not run must be known before it is spent.
+    let space = Space::from(Eyes::open(&args.models.eyes()?)?.manifest());
     let identity = join(&Join {
         url: args.url,
         code: args.code,
@@ -165,8 +186,21 @@ fn status(state: PathBuf, json: bool) -> Result<()> {
     Ok(())
 }
 
+fn cameras(json: bool) -> Result<()> {
+    let cameras = camera::list()?;
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&cameras)?),
+        false => cameras.iter().for_each(|camera| println!("{camera}")),
+    }
+    ensure!(
+        !cameras.is_empty(),
+        "no camera found: plug one in; in a container or a virtual machine, hand its /dev/video device through"
+    );
+    Ok(())
+}
+
 fn matched(state: PathBuf, args: MatchArgs) -> Result<()> {
-    let found = matching::find(&state, &args.models.eyes(), &args.images)?;
+    let found = matching::find(&state, &args.models.eyes()?, &args.images)?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&found)?),
         false if found.is_empty() => println!("no face found"),
@@ -176,21 +210,32 @@ fn matched(state: PathBuf, args: MatchArgs) -> Result<()> {
 }
 
 async fn watch(state: PathBuf, args: RunArgs) -> Result<()> {
+    let at_start = if args.wait_for_camera { AtStart::Wait } else { AtStart::Refuse };
     if let Some(source) = &args.source {
-        // What cannot be played is said before anything is started.
-        Source::open(source)?;
+        if args.exit_when_done && matches!(source, Watched::Camera(_)) {
+            bail!("--exit-when-done waits for the end of the source, and {source} has none: leave it out");
+        }
+        source.check(at_start)?;
     }
     let settings = Settings { state, space: args.models.space()?, away: Duration::from_secs(args.away_s) };
     let stop = CancellationToken::new();
     let edge = start(settings, stop.clone()).await?;
     let Status { edge: id, location, .. } = edge.status();
-    match &args.source {
-        Some(source) => println!("edge {id} of {location} joined, source {source}"),
-        None => println!("edge {id} of {location} joined, no source"),
-    }
     tokio::spawn(stop_on_signal(stop.clone()));
-    let Some(source) = args.source else { return edge.ended().await };
-    let played = play(&edge, source, args.models.eyes(), stop.clone()).await;
+    let Some(source) = args.source else {
+        println!("edge {id} of {location} joined, no source");
+        return edge.ended().await;
+    };
+    let name = source.to_string();
+    let begun = match source.begin(&edge, at_start, &stop).await {
+        Ok(begun) => begun,
+        Err(refused) => {
+            edge.stop().await?;
+            return Err(refused);
+        }
+    };
+    println!("edge {id} of {location} joined, source {name}");
+    let played = play(&edge, begun, args.models.eyes()?, stop.clone()).await;
     if played.is_err() || args.exit_when_done {
         if played.is_ok() {
             settled(&edge, &stop).await;
@@ -202,7 +247,7 @@ async fn watch(state: PathBuf, args: RunArgs) -> Result<()> {
 }
 
 /// Waits until the edge may recognise, then plays the source; the edge goes on staying in step meanwhile and after.
-async fn play(edge: &Edge, source: SourceSpec, eyes: EyesConfig, stop: CancellationToken) -> Result<()> {
+async fn play(edge: &Edge, source: Begun, eyes: EyesConfig, stop: CancellationToken) -> Result<()> {
     let mut status = edge.watch();
     let may_recognise = |status: &Status| status.lease_until.is_some_and(|until| until > status.now);
     if !may_recognise(&status.borrow()) {
@@ -215,8 +260,7 @@ async fn play(edge: &Edge, source: SourceSpec, eyes: EyesConfig, stop: Cancellat
         () = stop.cancelled() => return Ok(()),
     }
     let eyepiece = edge.eyes();
-    let played =
-        tokio::task::spawn_blocking(move || watching::play(&source, &eyes, &eyepiece, &stop)).await??;
+    let played = tokio::task::spawn_blocking(move || source.watch(&eyes, &eyepiece, &stop)).await??;
     tracing::info!(frames = played.frames, unreadable = played.unreadable, "the source has played");
     Ok(())
 }

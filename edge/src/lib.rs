@@ -1,14 +1,15 @@
 //! The daemon in the store: it sees, recognises, counts, and forgets when told to.
 //!
 //! ```text
-//! pictures -> face -> Sighting -.
-//! broker -> session -> inbound -+-> daemon (sync rules -> store, live gallery) -> reports, visits -> session -> broker
+//! camera, pictures -> face -> Sighting -.
+//! broker -> session -> inbound ---------+-> daemon (sync rules -> store, live gallery) -> reports, visits -> session -> broker
 //! ```
 //!
 //! Architecture invariant: [`sync`] decides and touches nothing, [`daemon`] is one thread and the only writer, and
 //! everybody else hands it [`input::Input`]s; only that a removed face leaves the live gallery is done by whoever hears of it.
 //! No loop calls another.
 
+pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
@@ -22,6 +23,7 @@ pub mod live;
 pub mod lock;
 pub mod matching;
 pub mod memory;
+pub mod models;
 pub mod notice;
 pub mod presence;
 pub mod session;

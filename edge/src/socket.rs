@@ -2,6 +2,7 @@
 //! request a connection, one line of JSON each way.
 
 use crate::{
+    camera::Feed,
     clock::{self, Clock},
     face::{FaceVector, Grade},
     input::{Input, Sighting},
@@ -16,7 +17,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::{
@@ -106,6 +107,8 @@ pub struct Behind {
     pub clock: Arc<Clock>,
     /// How it is.
     pub status: watch::Receiver<Status>,
+    /// What it looks through, once it does.
+    pub camera: Arc<OnceLock<Arc<Feed>>>,
     /// Where sightings go in.
     pub inputs: mpsc::Sender<Input>,
 }
@@ -149,13 +152,16 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> {
-    let Behind { live, clock, status, inputs } = edge;
+    let Behind { live, clock, status, camera, inputs } = edge;
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => serde_json::to_value(Status { now: clock.wall(), ..status.borrow().clone() })
-            .map_err(io::Error::other)?,
+        Ok(Request::Status) => {
+            let camera = camera.get().map(|feed| feed.status());
+            let status = Status { now: clock.wall(), camera, ..status.borrow().clone() };
+            serde_json::to_value(status).map_err(io::Error::other)?
+        }
         Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
             Ok(answers) => serde_json::json!({ "answers": answers }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),

@@ -1,6 +1,7 @@
 //! Starting an edge inside a process, and the handle on it.
 
 use crate::{
+    camera::Feed,
     clock::Clock,
     daemon::{Daemon, Parts},
     face::{FaceVector, Grade},
@@ -18,7 +19,11 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use protocol::{Nonce, StreamId, UnixMs, message::Start};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
@@ -49,6 +54,7 @@ pub struct Edge {
     live: Arc<Live>,
     clock: Arc<Clock>,
     status: watch::Receiver<Status>,
+    camera: Arc<OnceLock<Arc<Feed>>>,
     notices: broadcast::Sender<Notice>,
     tasks: JoinSet<Result<()>>,
     stop: CancellationToken,
@@ -122,21 +128,29 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         Ok(())
     });
     tasks.spawn(tick(inputs.clone(), stop.clone()));
+    let camera = Arc::default();
     let door = socket::Door::open(&state);
     let behind = socket::Behind {
         live: live.clone(),
         clock: clock.clone(),
         status: status.clone(),
+        camera: Arc::clone(&camera),
         inputs: inputs.clone(),
     };
     tasks.spawn(socket::serve(door, behind, stop.clone()));
-    Ok(Edge { inputs, live, clock, status, notices, tasks, stop })
+    Ok(Edge { inputs, live, clock, status, camera, notices, tasks, stop })
 }
 
 impl Edge {
     /// How the edge is.
     pub fn status(&self) -> Status {
-        Status { now: self.clock.wall(), ..self.status.borrow().clone() }
+        let camera = self.camera.get().map(|feed| feed.status());
+        Status { now: self.clock.wall(), camera, ..self.status.borrow().clone() }
+    }
+
+    /// The edge looks through this camera: its status tells of it from now on. It is told once.
+    pub fn looks_through(&self, camera: Arc<Feed>) {
+        let _ = self.camera.set(camera);
     }
 
     /// Asks the live gallery about a face that is well seen, without counting anything.

@@ -1,6 +1,9 @@
 //! How the edge is, in numbers and in words.
 
-use crate::sync::{Diagnosis, Freshness};
+use crate::{
+    camera::CameraStatus,
+    sync::{Diagnosis, Freshness},
+};
 use protocol::{
     UnixMs,
     message::{EnrolPolicy, RepairCounts, SyncState},
@@ -9,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Everything people and programs may want to know of an edge. Holds no name and no face.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The edge.
     pub edge: String,
@@ -23,6 +26,8 @@ pub struct Status {
     pub connected: bool,
     /// Why not, in words.
     pub trouble: Option<String>,
+    /// The camera it looks through, where it does.
+    pub camera: Option<CameraStatus>,
     /// Why nothing can be stored, in words; what came meanwhile is not acknowledged.
     pub storage_trouble: Option<String>,
     /// Where it stands with the website's rows.
@@ -91,6 +96,9 @@ impl Status {
             (true, false, Some(why)) => writeln!(f, "running, not connected: {why}")?,
             (true, false, None) => writeln!(f, "running, not connected yet")?,
         }
+        if let Some(camera) = &self.camera {
+            writeln!(f, "{}", camera.line(self.now))?;
+        }
         match &self.storage_trouble {
             Some(why) => writeln!(
                 f,
@@ -154,7 +162,8 @@ impl Status {
     }
 }
 
-fn span(seconds: i64) -> String {
+/// A span in the unit that people would use.
+pub(crate) fn span(seconds: i64) -> String {
     match seconds {
         ..=119 => format!("{seconds} seconds"),
         120..=7_199 => format!("{} minutes", seconds / 60),

@@ -188,6 +188,34 @@ async fn a_person_on_pictures_is_counted_known_and_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_not_spent_on_models_that_would_not_run() {
+    let Some(data) = faces() else { return };
+    let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    let (url, asked) = welcome(&site);
+    let state = folder.path().join("state");
+    let models = folder.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    for name in ["yunet_s_dynamic.onnx", "mobileface_v2_512.onnx"] {
+        std::fs::copy(data.join("models").join(name), models.join(name)).unwrap();
+    }
+    let no_library = folder.path().join("libonnxruntime.so");
+    std::fs::write(&no_library, "no library").unwrap();
+    let join = |more: &[&str]| {
+        let words = [&["join", &url, CODE, "--models", models.to_str().unwrap()], more].concat();
+        run(edge(&state, &words))
+    };
+    let said = refusal(&join(&["--onnxruntime", no_library.to_str().unwrap()]).await);
+    assert!(said.contains("cannot be loaded as onnxruntime"), "{said}");
+    let manifest = include_str!("../models/yunet_s_mobileface_v2.toml").replace("\"rgb\"", "\"bgr\"");
+    std::fs::write(models.join("manifest.toml"), manifest).unwrap();
+    let said = refusal(&join(&[]).await);
+    assert!(said.contains("fails its self-test"), "{said}");
+    assert!(asked.try_recv().is_err() && !state.exists(), "the website was not asked");
+    std::fs::remove_file(models.join("manifest.toml")).unwrap();
+    assert_eq!(out(&join(&[]).await), "edge edge_1 of store_a joined\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_said_in_one_sentence() {
     let Some(data) = faces() else { return };
     let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
@@ -213,4 +241,88 @@ async fn what_cannot_be_done_is_said_in_one_sentence() {
         let sentence = refusal(&run(edge(&state, &arguments)).await);
         assert!(sentence.contains(expected), "{arguments:?}: {sentence}");
     }
+}
+
+/// Whether this machine has a camera of its own; then nothing can be said of what happens without one.
+fn has_camera() -> bool {
+    let devices = std::fs::read_dir("/dev").unwrap();
+    devices.flatten().any(|device| device.file_name().to_string_lossy().starts_with("video"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_cannot_be_used_is_refused_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let run_with = |source: &'static str, more: &[&'static str]| {
+        let arguments = [&["run", "--models", "nowhere", "--source", source], more].concat();
+        run(edge(&state, &arguments))
+    };
+    for (source, more, expected) in [
+        ("camera:99", &[][..], "there is no camera 99"),
+        ("camera:/dev/v4l/by-id/usb-nothing", &[], "there is no camera /dev/v4l/by-id/usb-nothing"),
+        ("camera:/dev/null", &[], "camera /dev/null: it is no video device"),
+        ("camera:0", &["--exit-when-done"], "camera:0 has none"),
+    ] {
+        let sentence = refusal(&run_with(source, more).await);
+        assert!(sentence.contains(expected), "{source}: {sentence}");
+    }
+    for (source, expected) in [("camera:", "names no camera"), ("camera:door", "`edge cameras` lists them")] {
+        let told = run_with(source, &[]).await;
+        let text = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.code() == Some(2) && text.contains(expected), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cameras_are_listed_and_none_is_told_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    if has_camera() {
+        println!("skipped, because this machine has a camera");
+        return;
+    }
+    let told = run(edge(folder.path(), &["cameras"])).await;
+    assert_eq!(told.status.code(), Some(1));
+    assert!(told.stdout.is_empty() && refusal(&told).contains("no camera found: plug one in"));
+    let told = run(edge(folder.path(), &["cameras", "--json"])).await;
+    assert_eq!((told.status.code(), &*told.stdout), (Some(1), &b"[]\n"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_that_waits_for_its_camera_stays_in_step_says_so_and_ends_when_told() {
+    let Some(data) = faces() else { return };
+    let (folder, site) = (tempfile::tempdir().unwrap(), Site::start().await);
+    site.key_of_joined_edge_is_unknown();
+    let state = folder.path().join("state");
+    let models = data.join("models").to_str().unwrap().to_owned();
+    let (url, _asked) = welcome(&site);
+    out(&run(edge(&state, &["join", &url, CODE, "--models", &models])).await);
+    site.head().await;
+    let mut command =
+        edge(&state, &["run", "--models", &models, "--source", "camera:99", "--wait-for-camera"]);
+    let mut daemon = command.stdout(Stdio::null()).spawn().unwrap();
+    let status = || async { run(edge(&state, &["status", "--json"])).await.stdout };
+    until("the daemon is in step and says that its camera is lost", || async {
+        let status: Value = serde_json::from_slice(&status().await).unwrap_or_default();
+        status["state"] == "verified" && status["camera"]["state"] == "lost"
+    })
+    .await;
+    let status: Value = serde_json::from_slice(&status().await).unwrap();
+    let camera = &status["camera"];
+    assert_eq!(
+        (&camera["camera"], &camera["frames"], &camera["losses"]),
+        (&json!("99"), &json!(0), &json!(0))
+    );
+    assert!(camera["since"].as_i64() <= status["now"].as_i64() && camera["since"].as_i64() > Some(0));
+    let text = out(&run(edge(&state, &["status"])).await);
+    assert!(
+        text.contains("camera 99: lost since ")
+            && text.contains("(the device is gone: plug it in), trying again")
+    );
+
+    // The thread that plays waits for a frame that does not come.
+    let pid = daemon.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || daemon.wait().unwrap());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
+    assert!(ended.expect("it ends when it is told to").unwrap().success());
 }

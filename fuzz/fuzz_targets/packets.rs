@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| broker::trial::decode(bytes));
+fuzz_target!(|bytes: &[u8]| broker::fuzzing::decode(bytes));

@@ -1,41 +1,53 @@
-//! A model set without models: whoever shows vectors needs the manifest only.
+//! A model set that sees nobody: whoever shows vectors needs its manifest, and joining needs networks that run. Both of
+//! its files are the project's own network, which is no detector and knows nobody.
 
-use std::{fs, path::Path};
+use edge::face::{
+    FaceVector, Manifest, ModelSet, Unproven, embed::Embedder, onnx::Runtime, runtime::Surroundings,
+    self_test,
+};
+use std::{env, fs, path::Path, path::PathBuf, sync::OnceLock};
 use tempfile::TempDir;
 
-/// The shipped manifest, and the checksums of the words that take its models' place.
+/// The shipped manifest, and the network that takes the place of its models.
 const MANIFEST: &str = include_str!("../../edge/models/yunet_s_mobileface_v2.toml");
-const WORDS: [(&str, &str, &str); 2] = [
-    ("yunet_s_dynamic.onnx", "detector", "f2b3cbe41413047352141e5b863d87e696ec4f52b503040dba3a5700acd529a0"),
-    (
-        "mobileface_v2_512.onnx",
-        "embedder",
-        "87c2de5924ee7b220a8f496bccd026eec57cd04d3f1e4259010d6ea4c1b91905",
-    ),
-];
+const TOY: &[u8] = include_bytes!("../../edge/models/toy_embedder_512.onnx");
+const TOY_SHA256: &str = "60b88e490771a619503d7baaff7d2dad0c450411a1fe8fef385931eebb4ea582";
 
 /// A folder that `--models` takes as long as no picture is looked at.
 pub fn blind_models() -> TempDir {
+    static VECTOR: OnceLock<String> = OnceLock::new();
     let folder = tempfile::tempdir().unwrap();
-    let mut sums = WORDS.iter().map(|(_, _, sum)| *sum);
-    let lines = MANIFEST.lines().map(|line| match line.split_once(" = ").map(|(key, _)| key) {
-        Some("sha256") => format!("sha256 = \"{}\"", sums.next().unwrap()),
-        Some("bytes") => "bytes = 8".to_owned(),
-        _ => line.to_owned(),
-    });
-    let manifest: Vec<String> = lines.collect();
-    write(folder.path(), "manifest.toml", &manifest.join("\n"));
-    WORDS.iter().for_each(|(name, word, _)| write(folder.path(), name, word));
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    manifest.files().iter().for_each(|file| fs::write(folder.path().join(&file.name), TOY).unwrap());
+    let vector = VECTOR.get_or_init(|| proof(&manifest, folder.path()));
+    fs::write(folder.path().join("manifest.toml"), blind(&manifest, vector)).unwrap();
     folder
+}
+
+/// The manifest, with the network's size and hash and its answer to the self-test.
+fn blind(manifest: &Manifest, vector: &str) -> String {
+    let mut text = MANIFEST.to_owned();
+    for file in manifest.files() {
+        text = text.replace(&file.sha256, TOY_SHA256);
+        text = text.replace(&format!("bytes = {}\n", file.bytes), &format!("bytes = {}\n", TOY.len()));
+    }
+    let (rest, _) = text.split_once("vector = ").unwrap();
+    format!("{rest}vector = \"{vector}\"\n")
+}
+
+fn proof(manifest: &Manifest, folder: &Path) -> String {
+    let setting = env::var_os("REGULARS_ONNXRUNTIME").map(PathBuf::from);
+    let library = Surroundings::of_this_process(setting, folder).find().unwrap();
+    let runtime = Runtime::load(&library).unwrap();
+    let file = folder.join(&manifest.embedder.file.name);
+    let mut embedder = Embedder::open(&runtime, &file, &manifest.embedder, 1).unwrap();
+    let answer = FaceVector::from_output(&embedder.output(&self_test::pattern()).unwrap()).unwrap();
+    hex::encode(answer.to_embedding().as_bytes())
 }
 
 /// The space of that set's vectors.
 pub fn blind_space() -> protocol::SpaceId {
     let folder = blind_models();
-    let set = edge::face::ModelSet::find(folder.path(), edge::face::Unproven::Refuse).unwrap();
+    let set = ModelSet::find(folder.path(), Unproven::Refuse).unwrap();
     set.manifest.space_id()
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    fs::write(folder.join(name), text).unwrap();
 }

@@ -52,7 +52,7 @@ fn command<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) 
     if let Some(library) = env::var_os("REGULARS_ONNXRUNTIME") {
         command.env("REGULARS_ONNXRUNTIME", library);
     }
-    // Programs look for ./lib where they stand, and tests stand in their crate's folder.
+    // People stand in the project's folder, and tests in their crate's.
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(arguments);
     command
 }

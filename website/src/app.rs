@@ -1,7 +1,14 @@
 //! What every part of the website shares.
 
 use crate::{
-    counters::Counters, db::Db, edges::Throttle, ledger::Ledger, marks::NewestMark, settings::Settings,
+    counters::Counters,
+    db::Db,
+    edges::{Paces, Throttle},
+    faces::SharedFaces,
+    ledger::Ledger,
+    marks::NewestMark,
+    session::Link,
+    settings::Settings,
     site_key,
 };
 use anyhow::Context;
@@ -36,14 +43,20 @@ pub struct App {
     pub to_scrub: AtomicBool,
     /// Limits guesses at join codes.
     pub throttle: Throttle,
+    /// Who a new face is most like.
+    pub(crate) faces: SharedFaces,
+    /// Limits how often each box that polls may ask.
+    pub paces: Paces,
     /// What happened since the start.
     pub counters: Counters,
     /// Whether the website's own MQTT session is connected.
     pub connected: watch::Sender<bool>,
+    /// The website's own MQTT session, once it is opened.
+    pub(crate) link: OnceLock<Link>,
     /// The broker's address, once it is bound.
     pub mqtt: OnceLock<SocketAddr>,
     /// The way in for WebSockets, once the broker runs.
-    pub gate: OnceLock<broker::Gate>,
+    pub gate: OnceLock<broker::WebSocketAcceptor>,
     /// The pages' address, once it is bound.
     pub http: OnceLock<SocketAddr>,
 }
@@ -73,8 +86,11 @@ impl App {
             // The website may have been killed between a removal and this.
             to_scrub: AtomicBool::new(true),
             throttle: Throttle::default(),
+            faces: SharedFaces::default(),
+            paces: Paces::default(),
             counters: Counters::default(),
             connected: watch::Sender::new(false),
+            link: OnceLock::new(),
             mqtt: OnceLock::new(),
             gate: OnceLock::new(),
             http: OnceLock::new(),

@@ -5,7 +5,8 @@ use crate::{
     app::App,
     changes::Actor,
     edges,
-    locations::{self, NewLocation},
+    location_command::LocationCommand,
+    polling::PollingArgs,
     settings::{AuthorityFile, CertificateFiles, HostPort, MqttUrl, Plaintext, Secret, Settings},
     start::{reachable, start},
     upkeep::Upkeep,
@@ -13,7 +14,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use protocol::{EdgeId, LocationId, message::EnrolPolicy};
+use protocol::{EdgeId, LocationId};
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
@@ -48,7 +49,7 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Locations: sets of edges that share one gallery.
     #[command(subcommand)]
-    Location(LocationCommand),
+    Location(Box<LocationCommand>),
     /// Edges: the boxes in the stores.
     #[command(subcommand)]
     Edge(EdgeCommand),
@@ -110,27 +111,6 @@ struct ServeArgs {
 }
 
 #[derive(Debug, Subcommand)]
-enum LocationCommand {
-    /// Add a location.
-    Add {
-        /// Its id, as it will stand in topics: letters, digits, `_` and `-`.
-        id: LocationId,
-        /// As people call it.
-        #[arg(long)]
-        name: String,
-        /// An IANA name, for example Europe/Berlin.
-        #[arg(long)]
-        time_zone: String,
-        /// What becomes of a face seen for the first time: auto, approve or off. There is no default, because in
-        /// many places enrolling faces without consent is unlawful.
-        #[arg(long)]
-        enrol: EnrolPolicy,
-    },
-    /// List the locations.
-    List,
-}
-
-#[derive(Debug, Subcommand)]
 enum EdgeCommand {
     /// Add an edge to a location and get the code with which its box joins.
     Add {
@@ -144,6 +124,9 @@ enum EdgeCommand {
         /// Print the code and nothing else.
         #[arg(long)]
         print_code: bool,
+        /// For an older box that asks over HTTP what has changed.
+        #[command(flatten)]
+        polling: PollingArgs,
     },
     /// List a location's edges.
     List {
@@ -169,7 +152,7 @@ impl Cli {
         let settings = Settings { database_url: self.store.database_url, ..Settings::new(self.store.data) };
         match self.command {
             Command::Serve(args) => serve(args.into_settings(settings)?).await,
-            Command::Location(command) => location(&*App::open(settings).await?, command).await,
+            Command::Location(command) => command.run(&*App::open(settings).await?).await,
             Command::Edge(command) => edge(&*App::open(settings).await?, command).await,
             Command::Access(access) => access.run(settings).await,
             Command::Upkeep(upkeep) => upkeep.run(settings).await,
@@ -239,33 +222,20 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     ended
 }
 
-async fn location(app: &App, command: LocationCommand) -> anyhow::Result<()> {
-    match command {
-        LocationCommand::Add { id, name, time_zone, enrol } => {
-            let new = NewLocation { id, name, time_zone, enrol };
-            let location = locations::add(app, new, &Actor::command_line()).await?;
-            say(&format!("added location {}", location.id))
-        }
-        LocationCommand::List => {
-            for location in locations::list(app).await? {
-                say(&format!(
-                    "{}\t{}\t{}\t{}\t{} customers\tseq {}",
-                    location.id,
-                    location.name,
-                    location.time_zone,
-                    location.enrol,
-                    location.totals.count,
-                    location.totals.seq
-                ))?;
-            }
-            Ok(())
-        }
-    }
-}
-
 async fn edge(app: &App, command: EdgeCommand) -> anyhow::Result<()> {
     match command {
-        EdgeCommand::Add { location, name, place, print_code } => {
+        EdgeCommand::Add { location, name, place, polling, .. } if polling.polling => {
+            let by = Actor::command_line();
+            let added = edges::add_polling(app, &location, (&name, &place), &polling.space(), &by).await?;
+            match polling.print_token {
+                true => say(&added.token),
+                false => say(&format!(
+                    "added edge {}; its box gets faces of {} and asks at /api/edge/sync with the token {}",
+                    added.edge, added.space, added.token
+                )),
+            }
+        }
+        EdgeCommand::Add { location, name, place, print_code, .. } => {
             let added = edges::add(app, &location, &name, &place, &Actor::command_line()).await?;
             match print_code {
                 true => say(&added.code),

@@ -8,7 +8,7 @@ use crate::{
     tables::{
         api_tokens, audit,
         edges::{self, Alarm},
-        mqtt_users, withdrawals,
+        mqtt_users, polling_boxes, withdrawals,
     },
 };
 use protocol::{LocationId, UnixMs};
@@ -50,7 +50,9 @@ pub(crate) async fn withdraw_again(tx: &mut Tx, ledger: &[Withdrawal], by: &Acto
             audit::insert(tx, &entry("mqtt-user.remove", None, name)).await?;
         }
     }
-    for (location, edge, token_hash) in edges::token_hashes(tx).await? {
+    let mut boxes = edges::token_hashes(tx).await?;
+    boxes.extend(polling_boxes::token_hashes(tx).await?);
+    for (location, edge, token_hash) in boxes {
         if is_lost(&token_hash) {
             edges::set_alarm(tx, &edge, Alarm::Rejoined, now).await?;
             audit::insert(tx, &entry("edge.rejoined", Some(location), edge.to_string())).await?;

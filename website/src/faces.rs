@@ -10,11 +10,64 @@ use crate::{
 };
 use gallery::Gallery;
 use protocol::{Embedding, Epoch, FaceId, LocationId, Seq, SpaceId};
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    ops::{Deref, DerefMut},
+};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Faces kept over all locations; beyond that the other locations' are read again when needed.
 const FACES_MAX: usize = 1_000_000;
 const PAGE: u32 = 1_000;
+
+/// The galleries that everybody shares who stores what boxes have seen.
+#[derive(Debug, Default)]
+pub(crate) struct SharedFaces(Mutex<Faces>);
+
+/// The galleries in one transaction: until that is committed, what they learn of its location is nobody's to rely on.
+/// Whoever holds this begins the transaction after, never before: the next one waits here.
+pub(crate) struct Learning<'a> {
+    faces: MutexGuard<'a, Faces>,
+    /// What is to be forgotten, unless it is committed.
+    location: Option<LocationId>,
+}
+
+impl SharedFaces {
+    /// For a transaction that is about to hold `location`.
+    pub(crate) async fn learn(&self, location: &LocationId) -> Learning<'_> {
+        Learning { faces: self.0.lock().await, location: Some(location.clone()) }
+    }
+}
+
+impl Learning<'_> {
+    /// The transaction is committed.
+    pub(crate) fn committed(mut self) {
+        self.location = None;
+    }
+}
+
+impl Deref for Learning<'_> {
+    type Target = Faces;
+
+    fn deref(&self) -> &Faces {
+        &self.faces
+    }
+}
+
+impl DerefMut for Learning<'_> {
+    fn deref_mut(&mut self) -> &mut Faces {
+        &mut self.faces
+    }
+}
+
+impl Drop for Learning<'_> {
+    /// Also of a request whose client has gone away in the middle.
+    fn drop(&mut self) {
+        if let Some(location) = self.location.take() {
+            self.faces.forget(&location);
+        }
+    }
+}
 
 /// The galleries in use.
 #[derive(Debug, Default)]
@@ -54,7 +107,7 @@ impl Faces {
     }
 
     /// Lets go of a location's faces: what was read may never have been committed.
-    pub(crate) fn forget(&mut self, location: &LocationId) {
+    fn forget(&mut self, location: &LocationId) {
         self.0.retain(|(id, _), _| id != location);
     }
 

@@ -1,6 +1,9 @@
 //! The pages over TLS. Handshakes run in tasks of their own: a client that does not go on hinders nobody.
 
-use crate::connections::{Addresses, Peer, Placed, name_peer};
+use crate::{
+    connections::{Addresses, Peer, Placed, name_peer},
+    web::connection::mark_encrypted,
+};
 use axum::{
     Router,
     extract::connect_info::Connected,
@@ -34,8 +37,9 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let address = socket.local_addr()?;
     let (shaken, streams) = mpsc::channel(64);
-    let service =
-        router.layer(middleware::map_request(name_peer)).into_make_service_with_connect_info::<Peer>();
+    let router =
+        router.layer(middleware::map_request(name_peer)).layer(middleware::map_request(mark_encrypted));
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let serving =
         axum::serve(Front { streams, address }, service).with_graceful_shutdown(stop.cancelled_owned());
     tokio::select! {

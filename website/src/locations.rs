@@ -5,6 +5,7 @@ use crate::{
     changes::Actor,
     clock,
     decide::totals::Totals,
+    points::Points,
     random,
     tables::{
         audit,
@@ -50,6 +51,8 @@ pub struct NewLocation {
     pub time_zone: String,
     /// What becomes of new faces. There is no default.
     pub enrol: EnrolPolicy,
+    /// What a customer gets for each visit.
+    pub points_per_visit: Points,
 }
 
 /// Adds a location: names hidden in `view/`, the default lease, a digest key and an epoch of its own.
@@ -64,6 +67,7 @@ pub async fn add(app: &App, new: NewLocation, by: &Actor) -> Result<Location, Lo
         enrol: new.enrol,
         names: NamesInView::Hidden,
         lease_s: LEASE_S_DEFAULT,
+        points_per_visit: new.points_per_visit,
         digest_key: DigestKey::from_bytes(random::bytes()),
         totals: Totals::empty(epoch),
         issued_at: now,
@@ -100,9 +104,12 @@ pub struct NewSettings {
     pub names: Option<NamesInView>,
     /// The lease, in seconds.
     pub lease_s: Option<u32>,
+    /// What a customer gets for each visit from now on.
+    pub points_per_visit: Option<Points>,
 }
 
-/// Changes a location's settings; edges learn the policy and the lease by the next head, at once.
+/// Changes a location's settings; edges learn the policy and the lease by the next head, at once. What is so already
+/// is no change.
 ///
 /// # Errors
 /// When there is no such location, or a value is refused.
@@ -110,6 +117,14 @@ pub async fn set(app: &App, id: &LocationId, new: NewSettings, by: &Actor) -> Re
     let mut tx = app.db.write().await?;
     let found = locations::lock(&mut tx, id).await?;
     let old = found.ok_or_else(|| LocationError::Unknown(id.clone()))?;
+    let points = new.points_per_visit.filter(|points| *points != old.points_per_visit);
+    let before = LocationSettings {
+        name: old.name.clone(),
+        time_zone: old.time_zone,
+        enrol: old.enrol,
+        names: old.names,
+        lease_s: old.lease_s,
+    };
     let settings = LocationSettings {
         name: new.name.as_deref().map(good_name).transpose()?.unwrap_or(old.name),
         time_zone: new.time_zone.as_deref().map(good_time_zone).transpose()?.unwrap_or(old.time_zone),
@@ -120,7 +135,15 @@ pub async fn set(app: &App, id: &LocationId, new: NewSettings, by: &Actor) -> Re
     if !(60..=90 * 24 * 3600).contains(&settings.lease_s) {
         return Err(LocationError::BadLease(settings.lease_s));
     }
-    locations::set_settings(&mut tx, id, &settings).await?;
+    if settings == before && points.is_none() {
+        return Ok(());
+    }
+    if let Some(points) = points {
+        locations::set_points_per_visit(&mut tx, id, points).await?;
+    }
+    if settings != before {
+        locations::set_settings(&mut tx, id, &settings).await?;
+    }
     audit::insert(&mut tx, &entry(id, "location.set", clock::now(), by)).await?;
     tx.commit().await?;
     app.changed.notify_one();

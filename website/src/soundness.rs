@@ -122,7 +122,11 @@ mod tests {
         clock,
         db::Tx,
         locations::NewLocation,
-        tables::spaces::{self, Space},
+        points::Points,
+        tables::{
+            customers::Tally,
+            spaces::{self, Space},
+        },
     };
     use protocol::{
         Embedding,
@@ -138,6 +142,7 @@ mod tests {
             name: "Oslo".to_owned(),
             time_zone: "Europe/Oslo".to_owned(),
             enrol: EnrolPolicy::Auto,
+            points_per_visit: Points::default(),
         };
         let id = crate::locations::add(&app, new, &by).await.unwrap().id;
         let mut held = Held::begin(&app.db, &id).await.unwrap();
@@ -153,7 +158,8 @@ mod tests {
                 embedding: Embedding::from_f32(&vector).unwrap(),
             };
             let face_id = format!("face_{n:05}").parse().unwrap();
-            let newcomer = Newcomer { face_id: &face_id, content, seen: (0, None), duplicate_of: None };
+            let newcomer =
+                Newcomer { face_id: &face_id, content, seen: Tally::default(), duplicate_of: None };
             held.enrol(newcomer, &by).await.unwrap();
         }
         held.commit().await.unwrap();

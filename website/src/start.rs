@@ -67,7 +67,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         None => {
             let secret = random::token();
             let broker = own_broker(&app, tls.as_ref(), &secret).await?;
-            let _ = app.gate.set(broker.gate());
+            let _ = app.gate.set(broker.websocket_acceptor());
             let bound = broker.address();
             let near = reachable(*broker.addresses().last().unwrap_or(&bound));
             let session =
@@ -76,7 +76,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         }
     };
     let http = listener.local_addr()?;
-    let _ = (app.mqtt.set(mqtt), app.http.set(http));
+    let _ = (app.mqtt.set(mqtt), app.http.set(http), app.link.set(link.clone()));
 
     let stop = stop.child_token();
     let ((arrived, arrivals), (connection, connections)) =

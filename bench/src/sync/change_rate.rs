@@ -16,7 +16,8 @@ use website::{
     clock,
     db::Db,
     locations,
-    tables::spaces,
+    points::Points,
+    tables::{customers::Tally, spaces},
 };
 
 const CUSTOMERS: usize = 1_000;
@@ -72,6 +73,7 @@ async fn fill(app: &Arc<App>) -> Result<LocationId> {
         name: "rate".to_owned(),
         time_zone: "Europe/Oslo".to_owned(),
         enrol: EnrolPolicy::Auto,
+        points_per_visit: Points::default(),
     };
     let location = locations::add(app, new, &stage::by()).await?.id;
     let mut tx = app.db.write().await?;
@@ -87,7 +89,8 @@ async fn fill(app: &Arc<App>) -> Result<LocationId> {
     let mut held = Held::begin(&app.db, &location).await?;
     for n in 0..CUSTOMERS {
         let content = people::customer(n)?;
-        let newcomer = Newcomer { face_id: &people::face(n)?, content, seen: (0, None), duplicate_of: None };
+        let newcomer =
+            Newcomer { face_id: &people::face(n)?, content, seen: Tally::default(), duplicate_of: None };
         held.enrol(newcomer, &stage::by()).await?;
     }
     held.commit().await?;

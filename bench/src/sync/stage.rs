@@ -18,6 +18,8 @@ use website::{
     Settings, Website,
     changes::{Actor, Edit, Held, Newcomer, edit, remove},
     edges, locations,
+    points::Points,
+    tables::customers::Tally,
 };
 
 /// Longer than anything takes that is measured here.
@@ -51,6 +53,7 @@ impl Stage {
             name: id.to_owned(),
             time_zone: "Europe/Oslo".to_owned(),
             enrol: EnrolPolicy::Auto,
+            points_per_visit: Points::default(),
         };
         Ok(locations::add(&self.website.app, new, &by()).await?.id)
     }
@@ -80,8 +83,12 @@ impl Stage {
             let mut held = Held::begin(&self.website.app.db, at).await?;
             for n in chunk {
                 let content = people::customer(*n)?;
-                let newcomer =
-                    Newcomer { face_id: &people::face(*n)?, content, seen: (0, None), duplicate_of: None };
+                let newcomer = Newcomer {
+                    face_id: &people::face(*n)?,
+                    content,
+                    seen: Tally::default(),
+                    duplicate_of: None,
+                };
                 seq = held.enrol(newcomer, &by).await?;
             }
             held.commit().await?;

@@ -12,10 +12,10 @@ use kinds::{Kind, Ports};
 use std::sync::Arc;
 use test_kit::{Lack, skip};
 
-/// The website's rights for whoever knows the password: it may publish as well as subscribe.
-struct Doorman;
+/// The website's rights for every client with the password: it may publish as well as subscribe.
+struct TestLogins;
 
-impl Login for Doorman {
+impl Login for TestLogins {
     fn login(&self, credentials: Credentials) -> LoginFuture<'_> {
         let known = credentials.password.as_deref() == Some(b"secret");
         Box::pin(async move { known.then_some(Principal::Website).ok_or(Refused::BadLogin) })
@@ -28,7 +28,7 @@ async fn start() -> (Broker, Ports) {
         Listener { address: "127.0.0.1:0".parse().unwrap(), encryption, carrier }
     };
     let listeners = vec![listener(Carrier::Bytes), listener(Carrier::WebSocket)];
-    let broker = Broker::start_on(listeners, Limits::default(), Arc::new(Doorman)).await.unwrap();
+    let broker = Broker::start_on(listeners, Limits::default(), Arc::new(TestLogins)).await.unwrap();
     let ports = Ports { bytes: broker.addresses()[0].port(), websocket: broker.addresses()[1].port() };
     (broker, ports)
 }

@@ -112,6 +112,8 @@ pub(super) fn status(
         running: true,
         connected: false,
         trouble: counters.trouble.clone(),
+        // Of the camera only whoever started it knows.
+        camera: None,
         storage_trouble: counters.storage_trouble.clone(),
         state: core.state(now),
         epoch: core.standing().epoch.map(|epoch| epoch.to_string()),

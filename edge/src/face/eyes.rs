@@ -58,7 +58,7 @@ impl Eyes {
     /// One sentence that says what is missing or wrong and what to do.
     pub fn open(config: &EyesConfig) -> Result<Self> {
         let set = ModelSet::find(&config.models, config.unproven)?;
-        let library = Surroundings::of_this_process(config.onnxruntime.clone()).find()?;
+        let library = Surroundings::of_this_process(config.onnxruntime.clone(), &config.models).find()?;
         let runtime = Runtime::load(&library)?;
         let detector = Detector::open(&runtime, &set.detector, &set.manifest.detector, config.threads)?;
         let mut embedder = Embedder::open(&runtime, &set.embedder, &set.manifest.embedder, config.threads)?;

@@ -3,15 +3,17 @@
 //!
 //! The shipped manifests are in `edge/models/`; the format is explained in the first of them.
 
+use crate::face::model_file::{Conversion, ModelFile};
 use crate::face::vector::FaceVector;
 use anyhow::{Context, Result, ensure};
 use protocol::{Embedding, SpaceId};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-const SHIPPED: [&str; 2] = [
-    include_str!("../../models/yunet_s_mobileface_v2.toml"),
-    include_str!("../../models/yunet_2023mar_sface.toml"),
+/// What a shipped set is called on the command line, and its manifest; the default set first.
+const SHIPPED: [(&str, &str); 2] = [
+    ("yunet_s_mobileface_v2", include_str!("../../models/yunet_s_mobileface_v2.toml")),
+    ("yunet_2023mar_sface", include_str!("../../models/yunet_2023mar_sface.toml")),
 ];
 
 /// A model set.
@@ -20,6 +22,9 @@ const SHIPPED: [&str; 2] = [
 pub struct Manifest {
     /// What people call the set.
     pub name: String,
+    /// What it is good for, in a sentence.
+    #[serde(default)]
+    pub about: String,
     /// Finds faces.
     pub detector: Detector,
     /// Turns an aligned face into a vector.
@@ -30,22 +35,6 @@ pub struct Manifest {
     pub gates: Gates,
     /// What proves the set at start.
     pub self_test: SelfTest,
-}
-
-/// A file of a set, known by its content.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// Name, relative to the set's folder.
-    pub name: String,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256, in hex.
-    pub sha256: String,
-    /// Where it can be had.
-    pub source: String,
-    /// Its licence.
-    pub licence: String,
 }
 
 /// The detector's file and rules.
@@ -90,6 +79,9 @@ pub enum DetectorInput {
 pub struct Embedder {
     /// The file.
     pub file: ModelFile,
+    /// What the file is made from, when it is not published itself.
+    #[serde(default)]
+    pub conversion: Option<Conversion>,
     /// Components of its vectors.
     pub dimension: usize,
     /// Order of the colour planes it was trained with.
@@ -200,12 +192,27 @@ impl Manifest {
 
     /// The sets this program knows by itself, the default first.
     pub fn shipped() -> Vec<Self> {
-        SHIPPED.iter().map(|text| Self::parse(text).expect("a test reads every shipped manifest")).collect()
+        Self::catalogue().into_iter().map(|(_, manifest)| manifest).collect()
+    }
+
+    /// The same, each with what it is called on the command line.
+    pub fn catalogue() -> Vec<(&'static str, Self)> {
+        let read = |text| Self::parse(text).expect("a test reads every shipped manifest");
+        SHIPPED.iter().map(|(name, text)| (*name, read(text))).collect()
     }
 
     /// The detector's and the embedder's file.
     pub fn files(&self) -> [&ModelFile; 2] {
         [&self.detector.file, &self.embedder.file]
+    }
+
+    /// Each of these files, and what has to be fetched for it: itself, or what it is made from.
+    pub fn origins(&self) -> [(&ModelFile, Vec<&ModelFile>); 2] {
+        let embedder = match &self.embedder.conversion {
+            Some(made) => vec![&made.graph, &made.parameters],
+            None => vec![&self.embedder.file],
+        };
+        [(&self.detector.file, vec![&self.detector.file]), (&self.embedder.file, embedder)]
     }
 
     /// The id that travels with every vector: vectors of different ids are never compared. It changes with whatever
@@ -244,16 +251,9 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<()> {
-        for file in self.files() {
-            ensure!(
-                !file.name.is_empty() && !file.name.starts_with('/'),
-                "a file is named relative to the manifest"
-            );
-            ensure!(
-                hex::decode(&file.sha256).is_ok_and(|hash| hash.len() == 32),
-                "the SHA-256 of {} is not 64 hex digits",
-                file.name
-            );
+        for (file, origins) in self.origins() {
+            file.check()?;
+            origins.into_iter().try_for_each(ModelFile::check)?;
         }
         ensure!(
             (1..=protocol::MAX_DIMENSION).contains(&self.embedder.dimension),
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_shipped_manifests_read_and_name_different_spaces() {
-        let ids = SHIPPED.map(|text| Manifest::parse(text).unwrap().space_id());
+        let ids = SHIPPED.map(|(_, text)| Manifest::parse(text).unwrap().space_id());
         assert!(ids[0].as_str().starts_with("mobileface_v2_512-"), "{ids:?}");
         assert!(ids[1].as_str().starts_with("face_recognition_sface_2021dec-"), "{ids:?}");
     }
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        let good = SHIPPED[0];
+        let (_, good) = SHIPPED[0];
         for (from, to, reason) in [
             ("match = 0.55", "match = 0.35", "thresholds rise"),
             ("scale = 1.0", "scale = 0.0", "a scale of zero"),
@@ -318,6 +318,8 @@ mod tests {
             ("dimension = 512", "dimension = 256", "512 components"),
             ("dimension = 512", "dimensions = 512", "unknown field"),
             ("colours = \"rgb\"", "colours = \"grb\"", "unknown variant"),
+            ("url = \"https", "url = \"http", "does not begin with https"),
+            ("kind = \"mxnet_mirrored\"", "kind = \"magic\"", "unknown variant"),
         ] {
             assert!(good.contains(from), "{from}");
             let error = format!("{:#}", Manifest::parse(&good.replacen(from, to, 1)).unwrap_err());

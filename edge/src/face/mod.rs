@@ -9,6 +9,7 @@
 //! and takes the frame's time as an argument.
 
 pub mod align;
+pub mod content;
 pub mod decide;
 pub mod detect;
 pub mod embed;
@@ -16,6 +17,7 @@ mod eyes;
 pub mod frame;
 pub mod geometry;
 pub mod manifest;
+pub mod model_file;
 pub mod model_set;
 pub mod onnx;
 pub mod quality;
@@ -31,6 +33,7 @@ pub use eyes::{Eyes, EyesConfig, Face};
 pub use frame::{Frame, FrameKind};
 pub use geometry::{Point, Rect};
 pub use manifest::{Gates, Manifest, Thresholds};
+pub use model_file::ModelFile;
 pub use model_set::{ModelSet, Unproven};
 pub use quality::{Grade, Quality, Shortfall};
 pub use source::{Source, SourceSpec, Unreadable};

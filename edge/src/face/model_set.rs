@@ -1,8 +1,7 @@
 //! Finding a model set in a folder, and making sure that every file is the one its manifest means.
 
-use crate::face::manifest::{Manifest, ModelFile, SelfTest};
+use crate::face::manifest::{Manifest, SelfTest};
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,28 +35,36 @@ impl ModelSet {
     /// # Errors
     /// One sentence: no folder, no complete set, a wrong file, a manifest that does not read, or an unproven set.
     pub fn find(folder: &Path, unproven: Unproven) -> Result<Self> {
-        ensure!(
-            folder.is_dir(),
-            "{} is no folder: --models takes the folder of the model files",
-            folder.display()
-        );
-        let own = folder.join(MANIFEST_FILE);
-        let manifest = if own.exists() {
-            let text =
-                fs::read_to_string(&own).with_context(|| format!("{} cannot be read", own.display()))?;
-            Manifest::parse(&text)
-                .with_context(|| format!("{} is no manifest of a model set", own.display()))?
-        } else {
-            shipped_in(folder)?
-        };
+        let manifest = Self::manifest_of(folder)?;
         if let (SelfTest::Unproven(reason), Unproven::Refuse) = (&manifest.self_test, unproven) {
             bail!(
                 "the model set {} has no self-test vector ({reason}): choose a proven set, or accept it with --allow-unproven-models",
                 manifest.name
             );
         }
-        let [detector, embedder] = manifest.files().map(|file| checked(folder, file));
+        let [detector, embedder] = manifest.files().map(|file| {
+            let path = folder.join(&file.name);
+            file.verify(&path).map(|()| path)
+        });
         Ok(Self { detector: detector?, embedder: embedder?, manifest })
+    }
+
+    /// The manifest by which a folder would be used, whether or not its files are right.
+    ///
+    /// # Errors
+    /// One sentence: no folder, no complete set, or a manifest that does not read.
+    pub fn manifest_of(folder: &Path) -> Result<Manifest> {
+        ensure!(
+            folder.is_dir(),
+            "{} is no folder: --models takes the folder of the model files",
+            folder.display()
+        );
+        let own = folder.join(MANIFEST_FILE);
+        if !own.exists() {
+            return shipped_in(folder);
+        }
+        let text = fs::read_to_string(&own).with_context(|| format!("{} cannot be read", own.display()))?;
+        Manifest::parse(&text).with_context(|| format!("{} is no manifest of a model set", own.display()))
     }
 }
 
@@ -72,38 +79,16 @@ fn shipped_in(folder: &Path) -> Result<Manifest> {
         .map(|set| format!("{} ({})", set.files().map(|file| file.name.as_str()).join(" and "), set.name))
         .collect();
     bail!(
-        "{} holds no model set: it needs {}, or a {MANIFEST_FILE} that names other files",
+        "{} holds no model set: get one with `edge models pull`; it needs {}, or a {MANIFEST_FILE} that names other files",
         folder.display(),
         wanted.join(", or ")
     )
 }
 
-fn checked(folder: &Path, file: &ModelFile) -> Result<PathBuf> {
-    let path = folder.join(&file.name);
-    let content = match fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("the model file {} is missing: get it from {}", path.display(), file.source)
-        }
-        read => read.with_context(|| format!("the model file {} cannot be read", path.display()))?,
-    };
-    let found = hex::encode(Sha256::digest(&content));
-    if found != file.sha256.to_ascii_lowercase() {
-        bail!(
-            "the model file {} is not the one its manifest means: expected SHA-256 {} ({} bytes), found {found} ({} bytes): get it again from {}",
-            path.display(),
-            file.sha256,
-            file.bytes,
-            content.len(),
-            file.source
-        );
-    }
-    ensure!(content.len() as u64 == file.bytes, "the manifest gives a wrong size of {}", file.name);
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     fn refusal(folder: &Path) -> String {
         format!("{:#}", ModelSet::find(folder, Unproven::Refuse).unwrap_err())
@@ -129,7 +114,7 @@ mod tests {
         assert!(ModelSet::find(folder.path(), Unproven::Refuse).is_ok());
         write_set(folder.path(), "detektor");
         let wrong = refusal(folder.path());
-        for part in ["yunet_s_dynamic.onnx is not the one", "expected SHA-256", "found", "get it again from"]
+        for part in ["yunet_s_dynamic.onnx is not the one", "expected SHA-256", "found", "get it again with"]
         {
             assert!(wrong.contains(part), "{wrong}");
         }

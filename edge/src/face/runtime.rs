@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The one command that brings it.
-pub const HOW_TO_GET_IT: &str =
-    "`make onnxruntime` in this project puts it into ./lib (or name one with --onnxruntime PATH)";
+pub const HOW_TO_GET_IT: &str = "`edge models pull` fetches it, and so does `make onnxruntime` for programs built in this project (or name one with --onnxruntime PATH)";
 
 const SYSTEM: [&str; 6] = [
     "/usr/local/lib",
@@ -30,17 +29,24 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process: `./lib`, beside the executable (`../lib`), the system's folders.
-    pub fn of_this_process(setting: Option<PathBuf>) -> Self {
-        let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("lib")));
-        let mut folders = vec![PathBuf::from("lib")];
-        folders.extend(beside);
+    /// Those of this process: the folder of the executable and `lib` beside that; `lib` beside a `target` folder it was
+    /// built in, where `make onnxruntime` puts it; the folder of models, where `edge models pull` puts it; the system's
+    /// folders. None depends on where somebody stands: what lies there by chance is not run.
+    pub fn of_this_process(setting: Option<PathBuf>, models: &Path) -> Self {
+        let mut folders = env::current_exe().map(|exe| beside(&exe)).unwrap_or_default();
+        folders.extend(std::path::absolute(models));
         folders.extend(SYSTEM.map(PathBuf::from));
         Self {
             setting,
             variable: env::var_os("ORT_DYLIB_PATH").filter(|v| !v.is_empty()).map(PathBuf::from),
             folders,
         }
+    }
+
+    /// The same without the system's folders: only what was put there for this program.
+    pub fn without_the_systems(mut self) -> Self {
+        self.folders.retain(|folder| !SYSTEM.iter().any(|system| folder == Path::new(system)));
+        self
     }
 
     /// The library's absolute path.
@@ -64,6 +70,15 @@ impl Surroundings {
             )
         })
     }
+}
+
+/// The folders that belong to an executable.
+fn beside(exe: &Path) -> Vec<PathBuf> {
+    let Some(folder) = exe.parent() else { return Vec::new() };
+    let built = exe.ancestors().find(|ancestor| ancestor.file_name().is_some_and(|name| name == "target"));
+    let of = |folder: Option<&Path>| folder.map(|folder| folder.join("lib"));
+    let folders = [Some(folder.to_owned()), of(folder.parent()), of(built.and_then(Path::parent))];
+    folders.into_iter().flatten().collect()
 }
 
 /// The library at a path: the file itself, or inside a folder, where a name without a version goes first and the
@@ -95,6 +110,28 @@ fn library_at(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_place_depends_on_where_somebody_stands() {
+        for (exe, expected) in [
+            ("/usr/local/bin/edge", vec!["/usr/local/bin", "/usr/local/lib"]),
+            (
+                "/src/regulars/target/release/edge",
+                vec!["/src/regulars/target/release", "/src/regulars/target/lib", "/src/regulars/lib"],
+            ),
+            ("/x/target/debug/deps/t-1", vec!["/x/target/debug/deps", "/x/target/debug/lib", "/x/lib"]),
+        ] {
+            assert_eq!(
+                beside(Path::new(exe)),
+                expected.into_iter().map(PathBuf::from).collect::<Vec<_>>(),
+                "{exe}"
+            );
+        }
+        let here = Surroundings::of_this_process(None, Path::new("models"));
+        assert!(here.folders.iter().all(|folder| folder.is_absolute()), "{here:?}");
+        let near = here.clone().without_the_systems();
+        assert_eq!(near.folders.len(), here.folders.len() - SYSTEM.len());
+    }
 
     #[test]
     fn what_was_named_goes_first_and_must_be_there() {

@@ -33,7 +33,9 @@ impl FromStr for SourceSpec {
         match text.split_once(':') {
             Some(("images", path)) if !path.is_empty() => Ok(Self::Images(path.into())),
             Some(("clip", path)) if !path.is_empty() => Ok(Self::Clip(path.into())),
-            _ => bail!("{text:?} is no source: it is images:DIR (a folder of pictures) or clip:FILE.gif"),
+            _ => bail!(
+                "{text:?} is no source: it is camera:0, images:DIR (a folder of pictures) or clip:FILE.gif"
+            ),
         }
     }
 }

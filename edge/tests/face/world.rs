@@ -17,9 +17,7 @@ pub fn own_models() -> PathBuf {
 /// libonnxruntime as a test finds it. A test that needs it fails without it: one command brings it.
 pub fn library() -> PathBuf {
     let setting = env::var_os("REGULARS_ONNXRUNTIME").map(PathBuf::from);
-    let mut here = Surroundings::of_this_process(setting);
-    here.folders.insert(0, root().join("lib"));
-    here.find().unwrap_or_else(|error| panic!("{error}"))
+    Surroundings::of_this_process(setting, &own_models()).find().unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub fn runtime() -> Runtime {

@@ -14,7 +14,7 @@ use crate::{
         audit,
         change_log::{self, Verb},
         consents,
-        customers::{self, Customer, Live},
+        customers::{self, Customer, Live, Tally},
         erasures, faces,
         locations::{self, Location},
         merges,
@@ -46,8 +46,8 @@ pub struct Newcomer<'a> {
     pub face_id: &'a FaceId,
     /// Name, flag, space and face.
     pub content: Content,
-    /// Visits it has already, and the last of them.
-    pub seen: (i64, Option<UnixMs>),
+    /// What its visits so far leave with it.
+    pub seen: Tally,
     /// Whom it may be.
     pub duplicate_of: Option<FaceId>,
 }
@@ -81,11 +81,12 @@ impl Held {
 
     /// Adds a live row.
     pub async fn enrol(&mut self, newcomer: Newcomer<'_>, by: &Actor) -> Result<Seq, ChangeError> {
-        let Newcomer { face_id, content, seen: (visits, last_seen_at), duplicate_of } = newcomer;
+        let Newcomer { face_id, content, seen: Tally { visits, points, last_seen_at }, duplicate_of } =
+            newcomer;
         let seq = self.location.totals.seq.next();
         let row_hash = self.location.digest_key.hash(face_id, seq, &content);
         let slot = faces::put(&mut self.tx, content.embedding.as_bytes()).await?;
-        let live = Live { content, slot, row_hash, points: 0, visits, last_seen_at, duplicate_of };
+        let live = Live { content, slot, row_hash, points, visits, last_seen_at, duplicate_of };
         customers::insert_live(&mut self.tx, &self.location.id, face_id, seq, &live, self.now).await?;
         Ok(self.took(Effect::Added { new: row_hash }, face_id, Verb::Enrolled, by))
     }
@@ -199,8 +200,8 @@ impl Held {
             consents::insert(&mut self.tx, &id, &winner.face_id, &consent).await?;
             consents::delete(&mut self.tx, &id, &loser.face_id).await?;
         }
-        customers::add_points(&mut self.tx, &id, &winner.face_id, lost.points).await?;
-        customers::count_visits(&mut self.tx, &id, &winner.face_id, lost.visits, lost.last_seen_at).await?;
+        let more = Tally { visits: lost.visits, points: lost.points, last_seen_at: lost.last_seen_at };
+        customers::count_visits(&mut self.tx, &id, &winner.face_id, &more).await?;
         if kept.duplicate_of.as_ref() == Some(&loser.face_id) {
             customers::clear_duplicate(&mut self.tx, &id, &winner.face_id).await?;
         }

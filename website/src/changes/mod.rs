@@ -287,10 +287,10 @@ pub async fn accept(
     let nearest = nearest.as_ref().map(|(face_id, similarity)| (face_id, *similarity));
     let verdict = visit::new_after_search(nearest, &space, EnrolPolicy::Auto);
     held.take_from_review(face_id).await?;
-    let (count, last) = visits::of_face(&mut held.tx, location, face_id).await?;
+    let seen = visits::of_face(&mut held.tx, location, face_id).await?;
     let (customer, seq) = match verdict {
         Verdict::MergeInto(winner) => {
-            customers::count_visits(&mut held.tx, location, &winner, count, last).await?;
+            customers::count_visits(&mut held.tx, location, &winner, &seen).await?;
             let seq = held.merge_unborn(face_id, &winner, by).await?;
             (winner, seq)
         }
@@ -302,7 +302,7 @@ pub async fn accept(
                 space: waiting.space,
                 embedding: waiting.embedding,
             };
-            let newcomer = Newcomer { face_id, content, seen: (count, last), duplicate_of };
+            let newcomer = Newcomer { face_id, content, seen, duplicate_of };
             (face_id.clone(), held.enrol(newcomer, by).await?)
         }
     };

@@ -19,6 +19,27 @@ pub struct Facts {
     pub revoked_at: Option<UnixMs>,
 }
 
+/// What the website holds of a box that polls and may have held the face. It has no key, so it can sign nothing; and it
+/// recognises as long as it likes, so no lease of it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// When it said that it has deleted the face, and when the box had joined that said it.
+    pub said: Option<Said>,
+    /// What is wrong with it.
+    pub alarm: Alarm,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixMs>,
+}
+
+/// One word of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// When.
+    pub at: UnixMs,
+    /// When the box that said it had joined.
+    pub joined_at: UnixMs,
+}
+
 /// The removal in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removal {
@@ -48,6 +69,10 @@ pub enum Proof {
     LeaseOver,
     /// It signed that it still finds the face.
     StillFound,
+    /// A box that polls said that it has deleted the face. Its word alone: no proof.
+    Confirmed,
+    /// A box that polls has not even said so, and no lease of it ends: nothing but its word will come.
+    Unconfirmed,
     /// Its word does not count: two boxes have its identity, one is an image of the past or has joined anew since, it
     /// made things up, or it recognised somebody it had confirmed as removed.
     Doubtful,
@@ -58,7 +83,11 @@ impl Proof {
     pub fn settles(self) -> bool {
         match self {
             Proof::Removed | Proof::NeverHeld | Proof::Verified | Proof::LeaseOver => true,
-            Proof::Outstanding | Proof::StillFound | Proof::Doubtful => false,
+            Proof::Outstanding
+            | Proof::Confirmed
+            | Proof::Unconfirmed
+            | Proof::StillFound
+            | Proof::Doubtful => false,
         }
     }
 }
@@ -89,9 +118,48 @@ pub fn proof(facts: &Facts, removal: &Removal, now: UnixMs) -> Proof {
     }
 }
 
+/// What can be said of a box that polls. Only the word of a box counts that had joined before the removal: one that took its
+/// place knows nothing of what was on it. Neither revoking it nor time settles anything.
+pub fn word(word: &Word, removal: &Removal) -> Proof {
+    match word.alarm {
+        Alarm::None => {}
+        _ if word.revoked_at.is_none() => return Proof::Doubtful,
+        _ => {}
+    }
+    match word.said {
+        Some(said) if said.joined_at <= removal.at => Proof::Confirmed,
+        _ => Proof::Unconfirmed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_that_polls_has_a_word_and_settles_nothing() {
+        let removal =
+            Removal { epoch: Epoch(7), seq: Seq(10), at: UnixMs(100), recognised_until: UnixMs(1_000) };
+        let silent = Word { said: None, alarm: Alarm::None, revoked_at: None };
+        let said = |joined_at| Some(Said { at: UnixMs(300), joined_at: UnixMs(joined_at) });
+        let spoke = Word { said: said(50), ..silent };
+        for (facts, expected) in [
+            (silent, Proof::Unconfirmed),
+            (spoke, Proof::Confirmed),
+            (Word { said: said(100), ..silent }, Proof::Confirmed),
+            // Another box has joined in its place since.
+            (Word { said: said(101), ..silent }, Proof::Unconfirmed),
+            (Word { revoked_at: Some(UnixMs(200)), ..silent }, Proof::Unconfirmed),
+            (Word { revoked_at: Some(UnixMs(200)), ..spoke }, Proof::Confirmed),
+            (Word { alarm: Alarm::StaleHit, ..spoke }, Proof::Doubtful),
+            (Word { alarm: Alarm::Rejoined, ..silent }, Proof::Doubtful),
+            (Word { alarm: Alarm::Rejoined, revoked_at: Some(UnixMs(200)), ..silent }, Proof::Unconfirmed),
+        ] {
+            let proof = word(&facts, &removal);
+            assert_eq!(proof, expected, "{facts:?}");
+            assert!(!proof.settles(), "{facts:?}");
+        }
+    }
 
     #[test]
     fn only_what_an_edge_signed_or_the_end_of_its_lease_settles_a_removal() {

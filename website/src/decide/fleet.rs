@@ -1,6 +1,6 @@
 //! Where an edge stands, in words that a page may show.
 
-use super::totals::Totals;
+use super::{polls::Polls, totals::Totals};
 use crate::tables::{
     edge_reports::Report,
     edges::{Alarm, Edge},
@@ -37,6 +37,8 @@ pub enum Standing {
     },
     /// Its digest is the location's.
     InSync,
+    /// Its box polls, which proves nothing.
+    Polls(Polls),
 }
 
 impl fmt::Display for Standing {
@@ -69,6 +71,7 @@ impl fmt::Display for Standing {
             Standing::Behind { changes: 1 } => f.write_str("1 change behind"),
             Standing::Behind { changes } => write!(f, "{changes} changes behind"),
             Standing::InSync => f.write_str("in sync"),
+            Standing::Polls(polls) => polls.fmt(f),
         }
     }
 }
@@ -98,6 +101,19 @@ pub fn standing(edge: &Edge, report: Option<&Report>, totals: &Totals, spaces: &
             Standing::InSync
         }
         SyncState::Verified => Standing::Differs,
+    }
+}
+
+/// The same of an edge whose box polls: its model has `space`, and this is what can be said of it.
+pub fn of_polling(edge: &Edge, space: &SpaceId, polls: Polls, spaces: &[SpaceId]) -> Standing {
+    if edge.revoked_at.is_some() {
+        Standing::Revoked
+    } else if edge.alarm != Alarm::None {
+        Standing::Alarmed(edge.alarm)
+    } else if !spaces.is_empty() && !spaces.contains(space) {
+        Standing::Blocked { has: space.clone() }
+    } else {
+        Standing::Polls(polls)
     }
 }
 

@@ -1,6 +1,11 @@
 //! Which edges hold a change, and how long it took.
 
-use crate::tables::{change_log::Entry, edge_reports::Report, edges::Edge};
+use crate::tables::{
+    change_log::{Entry, Verb},
+    edge_reports::Report,
+    edges::Edge,
+    polling_boxes::PollingBox,
+};
 use protocol::{EdgeId, Epoch, UnixMs};
 
 /// One edge and one change.
@@ -17,7 +22,7 @@ pub struct EdgeProgress {
 
 /// Whether an edge holds a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase", tag = "state")]
+#[serde(rename_all = "snake_case", tag = "state")]
 pub enum Held {
     /// Its newest report says so.
     Applied {
@@ -26,8 +31,17 @@ pub enum Held {
         /// Milliseconds from the commit to that.
         after_ms: i64,
     },
+    /// Its box polls, and has named an answer that told it. That proves nothing.
+    Asked {
+        /// When it first named one.
+        at: UnixMs,
+        /// Milliseconds from the commit to that.
+        after_ms: i64,
+    },
     /// It has not said so, in its current start.
     Outstanding,
+    /// Its box polls, and has not named such an answer.
+    NotAsked,
 }
 
 /// Each edge that takes part (joined and not revoked), in the order given. `since` says for each edge when it was
@@ -36,25 +50,42 @@ pub fn of_change(
     change: &Entry,
     epoch: Epoch,
     edges: &[Edge],
-    reports: &[(EdgeId, Report)],
+    (reports, boxes): (&[(EdgeId, Report)], &[PollingBox]),
     since: &[(EdgeId, UnixMs)],
 ) -> Vec<EdgeProgress> {
-    let holds = |edge: &Edge| {
-        let report = reports.iter().find(|(id, _)| *id == edge.id).map(|(_, report)| report);
-        report.is_some_and(|report| {
-            report.epoch == epoch && change.epoch == epoch && report.applied >= change.seq
-        })
+    let held = |edge: &Edge| {
+        let at = since.iter().find(|(id, _)| *id == edge.id).map(|(_, at)| *at);
+        let after_ms = |at: UnixMs| at.since(change.at).max(0);
+        match (boxes.iter().find(|polling| polling.edge == edge.id), at) {
+            (Some(polling), Some(at)) if has_named(polling, change, epoch) => {
+                Held::Asked { at, after_ms: after_ms(at) }
+            }
+            (Some(_), _) => Held::NotAsked,
+            (None, Some(at)) if holds(edge, reports, change, epoch) => {
+                Held::Applied { at, after_ms: after_ms(at) }
+            }
+            (None, _) => Held::Outstanding,
+        }
     };
+    let polls = |edge: &Edge| boxes.iter().any(|polling| polling.edge == edge.id);
     edges
         .iter()
-        .filter(|edge| edge.joined.is_some() && edge.revoked_at.is_none())
-        .map(|edge| {
-            let at = since.iter().find(|(id, _)| *id == edge.id).map(|(_, at)| *at);
-            let held = match at {
-                Some(at) if holds(edge) => Held::Applied { at, after_ms: at.since(change.at).max(0) },
-                _ => Held::Outstanding,
-            };
-            EdgeProgress { edge: edge.id.clone(), name: edge.name.clone(), held }
-        })
+        .filter(|edge| (edge.joined.is_some() || polls(edge)) && edge.revoked_at.is_none())
+        .map(|edge| EdgeProgress { edge: edge.id.clone(), name: edge.name.clone(), held: held(edge) })
         .collect()
+}
+
+fn holds(edge: &Edge, reports: &[(EdgeId, Report)], change: &Entry, epoch: Epoch) -> bool {
+    let report = reports.iter().find(|(id, _)| *id == edge.id).map(|(_, report)| report);
+    report
+        .is_some_and(|report| report.epoch == epoch && change.epoch == epoch && report.applied >= change.seq)
+}
+
+fn has_named(polling: &PollingBox, change: &Entry, epoch: Epoch) -> bool {
+    let confirmed = &polling.confirmed;
+    let told = match change.verb {
+        Verb::Removed | Verb::Merged => confirmed.removed,
+        Verb::Enrolled | Verb::Renamed | Verb::Flagged | Verb::Edited => confirmed.changed,
+    };
+    confirmed.epoch == epoch && change.epoch == epoch && told >= change.seq
 }

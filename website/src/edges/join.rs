@@ -3,8 +3,13 @@
 use super::hash;
 use crate::{
     app::App,
-    clock, credentials, encryption, ledger, random,
-    tables::{audit, edge_reports, edge_starts, edges, join_codes, locations, spaces},
+    clock, credentials,
+    db::Tx,
+    encryption, ledger, random,
+    tables::{
+        audit, edge_reports, edge_starts, edges, join_codes, locations, locations::Location, polling_boxes,
+        spaces,
+    },
 };
 use protocol::{DigestKey, EdgeId, LocationId, MAX_DIMENSION, PublicKey, SpaceId, UnixMs};
 use std::net::IpAddr;
@@ -70,6 +75,26 @@ pub enum JoinError {
     /// The same space with other properties.
     #[error("space {0} is registered with another dimension or other thresholds: use that model's manifest")]
     SpaceDiffers(SpaceId),
+    /// Nobody has registered it.
+    #[error(
+        "space {0} is not registered: give its dimension and thresholds as well, as its manifest in edge/models says"
+    )]
+    UnknownSpace(SpaceId),
+    /// There is none, and none was given.
+    #[error(
+        "no space is known yet: give that of the box's model with its dimension and thresholds, as its manifest in \
+         edge/models says"
+    )]
+    NoSpace,
+    /// Nothing tells which one.
+    #[error("several spaces are known ({0}): say which one the box's model has")]
+    SeveralSpaces(String),
+    /// Its edge's boxes listen over MQTT.
+    #[error("this code is for an edge that listens over MQTT: add a new edge for a box that polls")]
+    Listens,
+    /// Its edge's boxes poll.
+    #[error("this code is for a box that polls: join with \"kind\": \"polling\", or add a new edge")]
+    Polls,
     /// The broker is not up yet.
     #[error("the website is starting: try again in a moment")]
     Starting,
@@ -102,27 +127,14 @@ async fn consume(
     now: UnixMs,
     mqtt: MqttAddress,
 ) -> Result<Joined, JoinError> {
-    let space = &request.space;
-    let ordered = 0 < space.new_below.0 && space.new_below <= space.match_at && space.match_at.0 <= 10_000;
-    if !(1..=MAX_DIMENSION).contains(&space.dimension) || !ordered {
-        return Err(JoinError::BadSpace);
-    }
     let mut tx = app.db.write().await?;
-    let code: String = request.code.chars().filter(char::is_ascii_alphanumeric).collect();
-    let found = join_codes::get(&mut tx, &hash(&code.to_ascii_uppercase())).await?;
-    let (id, expires_at) = found.ok_or(JoinError::UnknownCode)?;
-    if now >= expires_at {
-        return Err(JoinError::Expired);
+    let (edge, location) = redeem(&mut tx, &request.code, now).await?;
+    let id = edge.id;
+    if polling_boxes::get(&mut tx, &id).await?.is_some() {
+        return Err(JoinError::Polls);
     }
-    let edge = edges::get(&mut tx, &id).await?.ok_or(JoinError::UnknownCode)?;
-    let location = locations::get(&mut tx, &edge.location).await?.ok_or(JoinError::UnknownCode)?;
-    spaces::insert(&mut tx, space, now).await?;
-    if spaces::get(&mut tx, &space.id).await?.as_ref() != Some(space) {
-        return Err(JoinError::SpaceDiffers(space.id.clone()));
-    }
-    if !join_codes::delete(&mut tx, &id).await? {
-        return Err(JoinError::UnknownCode);
-    }
+    let space = &request.space;
+    registered(&mut tx, space, now).await?;
     // The box that this one replaces never logs in again, whatever backup is restored.
     if let Some(replaced) = edges::token_hash(&mut tx, &id).await? {
         credentials::withdraw(&mut tx, &replaced, now).await?;
@@ -154,6 +166,49 @@ async fn consume(
         site_key: app.key.public(),
         digest_key: location.digest_key,
     })
+}
+
+/// A box's place among the others.
+pub(super) struct Place {
+    /// Which edge it is.
+    pub(super) edge: EdgeId,
+    /// Where it belongs.
+    pub(super) location: LocationId,
+    /// As people call that.
+    pub(super) location_name: String,
+}
+
+/// Uses a code up and tells whose it was. The code comes in any case, with or without spaces and dashes.
+pub(super) async fn redeem(
+    tx: &mut Tx,
+    code: &str,
+    now: UnixMs,
+) -> Result<(edges::Edge, Location), JoinError> {
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+    let found = join_codes::get(tx, &hash(&code.to_ascii_uppercase())).await?;
+    let (id, expires_at) = found.ok_or(JoinError::UnknownCode)?;
+    if now >= expires_at {
+        return Err(JoinError::Expired);
+    }
+    let edge = edges::get(tx, &id).await?.ok_or(JoinError::UnknownCode)?;
+    let location = locations::get(tx, &edge.location).await?.ok_or(JoinError::UnknownCode)?;
+    if !join_codes::delete(tx, &id).await? {
+        return Err(JoinError::UnknownCode);
+    }
+    Ok((edge, location))
+}
+
+/// Registers a space, unless it is with these very properties.
+pub(super) async fn registered(tx: &mut Tx, space: &spaces::Space, now: UnixMs) -> Result<(), JoinError> {
+    let ordered = 0 < space.new_below.0 && space.new_below <= space.match_at && space.match_at.0 <= 10_000;
+    if !(1..=MAX_DIMENSION).contains(&space.dimension) || !ordered {
+        return Err(JoinError::BadSpace);
+    }
+    spaces::insert(tx, space, now).await?;
+    if spaces::get(tx, &space.id).await?.as_ref() != Some(space) {
+        return Err(JoinError::SpaceDiffers(space.id.clone()));
+    }
+    Ok(())
 }
 
 fn mqtt_address(app: &App) -> Option<MqttAddress> {

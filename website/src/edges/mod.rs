@@ -1,9 +1,13 @@
 //! Edges as managers see them: add, list, revoke, and how far a change has come.
 
 mod join;
+mod pace;
+mod polling;
 mod throttle;
 
 pub use join::{JoinError, JoinRequest, Joined, MqttAddress, join};
+pub use pace::{Pace, Paces};
+pub use polling::{Enlisted, SpaceChoice, add_polling, join_polling};
 pub use throttle::Throttle;
 
 use crate::{
@@ -13,12 +17,15 @@ use crate::{
     db::Tx,
     decide::{
         fleet::{self, Standing},
-        progress,
+        polls, progress,
     },
     encryption,
     ledger::LedgerError,
     random,
-    tables::{audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations},
+    tables::{
+        audit, change_log, customers, edge_progress, edge_reports, edges, join_codes, locations,
+        locations::Location, polling_boxes, polling_boxes::PollingBox,
+    },
 };
 use protocol::{EdgeId, LocationId, Name, Seq, UnixMs};
 use sha2::{Digest as _, Sha256};
@@ -53,6 +60,9 @@ pub enum EdgeError {
          it in again: {0}; mend that, the website tries again every minute"
     )]
     NotInLedger(LedgerError),
+    /// Its box cannot be let in.
+    #[error(transparent)]
+    Joining(#[from] JoinError),
     /// The database did not do it.
     #[error("the database did not store it: {0}")]
     Database(#[from] sqlx::Error),
@@ -82,16 +92,9 @@ pub async fn add(
     place: &str,
     by: &Actor,
 ) -> Result<Added, EdgeError> {
-    let name = name.parse::<Name>().ok().filter(|name| !name.is_empty()).ok_or(EdgeError::BadName)?;
-    let place = place.parse::<Name>().map_err(|_| EdgeError::BadName)?;
-    let (edge, now) = (random::edge_id(), clock::now());
+    let now = clock::now();
     let mut tx = app.db.write().await?;
-    if locations::get(&mut tx, location).await?.is_none() {
-        return Err(EdgeError::UnknownLocation(location.clone()));
-    }
-    if !edges::insert(&mut tx, &edge, location, name.as_str(), place.as_str(), now).await? {
-        return Err(EdgeError::NameTaken(name.as_str().to_owned()));
-    }
+    let (edge, _) = added_edge(&mut tx, location, name, place, now).await?;
     let added = give_code(app, &mut tx, edge, now).await?;
     note(&mut tx, location, "edge.add", &added.edge, now, by).await?;
     tx.commit().await?;
@@ -172,6 +175,8 @@ pub struct EdgeStatus {
     pub edge: edges::Edge,
     /// What it said last, in its current start.
     pub report: Option<edge_reports::Report>,
+    /// Its box, where that is one that polls.
+    pub polling: Option<PollingBox>,
     /// Where it stands.
     pub standing: Standing,
 }
@@ -181,19 +186,29 @@ pub struct EdgeStatus {
 /// # Errors
 /// When there is no such location.
 pub async fn list(app: &App, location: &LocationId) -> Result<Vec<EdgeStatus>, EdgeError> {
+    let now = clock::now();
     let mut tx = app.db.read().await?;
     let found = locations::get(&mut tx, location).await?;
     let found = found.ok_or_else(|| EdgeError::UnknownLocation(location.clone()))?;
     let spaces = customers::spaces_in_use(&mut tx, location).await?;
     let mut reports = edge_reports::of_location(&mut tx, location).await?;
+    let mut boxes = polling_boxes::of_location(&mut tx, location).await?;
     let edges = edges::of_location(&mut tx, location).await?;
     Ok(edges
         .into_iter()
         .map(|edge| {
             let place = reports.iter().position(|(id, _)| *id == edge.id);
             let report = place.map(|place| reports.swap_remove(place).1);
-            let standing = fleet::standing(&edge, report.as_ref(), &found.totals, &spaces);
-            EdgeStatus { edge, report, standing }
+            let place = boxes.iter().position(|polling| polling.edge == edge.id);
+            let polling = place.map(|place| boxes.swap_remove(place));
+            let standing = match &polling {
+                None => fleet::standing(&edge, report.as_ref(), &found.totals, &spaces),
+                Some(polling) => {
+                    let polls = polls::of(polling, &found.totals, found.time_zone, now);
+                    fleet::of_polling(&edge, &polling.space, polls, &spaces)
+                }
+            };
+            EdgeStatus { edge, report, polling, standing }
         })
         .collect())
 }
@@ -207,7 +222,7 @@ pub struct ChangeProgress {
     pub edges: Vec<progress::EdgeProgress>,
 }
 
-/// Which edges hold the change `seq`, and since when; `None` when the location has had no such change.
+/// Which edges hold the change `seq` or, of boxes that poll, have asked beyond it, and since when; `None` when the location has had no such change.
 ///
 /// # Errors
 /// When there is no such location.
@@ -223,13 +238,33 @@ pub async fn change_progress(
     let edges = edges::of_location(&mut tx, location).await?;
     let reports = edge_reports::of_location(&mut tx, location).await?;
     let since = edge_progress::holding(&mut tx, location, found.totals.epoch, seq).await?;
-    let edges = progress::of_change(&change, found.totals.epoch, &edges, &reports, &since);
+    let boxes = polling_boxes::of_location(&mut tx, location).await?;
+    let edges = progress::of_change(&change, found.totals.epoch, &edges, (&reports, &boxes), &since);
     Ok(Some(ChangeProgress { change, edges }))
 }
 
 async fn at(tx: &mut Tx, location: &LocationId, edge: &EdgeId) -> Result<edges::Edge, EdgeError> {
     let found = edges::get(tx, edge).await?;
     found.filter(|found| found.location == *location).ok_or_else(|| EdgeError::Unknown(edge.clone()))
+}
+
+/// Adds an edge without a box.
+async fn added_edge(
+    tx: &mut Tx,
+    location: &LocationId,
+    name: &str,
+    place: &str,
+    now: UnixMs,
+) -> Result<(EdgeId, Location), EdgeError> {
+    let name = name.parse::<Name>().ok().filter(|name| !name.is_empty()).ok_or(EdgeError::BadName)?;
+    let place = place.parse::<Name>().map_err(|_| EdgeError::BadName)?;
+    let edge = random::edge_id();
+    let found = locations::get(tx, location).await?;
+    let found = found.ok_or_else(|| EdgeError::UnknownLocation(location.clone()))?;
+    if !edges::insert(tx, &edge, location, name.as_str(), place.as_str(), now).await? {
+        return Err(EdgeError::NameTaken(name.as_str().to_owned()));
+    }
+    Ok((edge, found))
 }
 
 async fn give_code(app: &App, tx: &mut Tx, edge: EdgeId, now: UnixMs) -> sqlx::Result<Added> {

@@ -1,9 +1,11 @@
 //! The certificate of an erasure: who asked for it and when, and what each edge that can have held the face has
-//! proved. It carries the reports as the edges signed them, so that it can be checked against each edge's key.
+//! proved, or, where a box polls, only said. It carries the reports as the edges signed them, so that it can be checked against each edge's key.
 
 mod verify;
+mod word;
 
 pub use verify::{Refused, verify};
+pub use word::{ConfirmError, Word, confirm};
 
 use crate::{
     app::App,
@@ -11,7 +13,8 @@ use crate::{
     db::Tx,
     decide::certificate::{self, Facts, Proof, Removal},
     tables::{
-        edge_reports, edges, erasures, erasures::Recorded, merges, receipt_pages, receipts, receipts::Stored,
+        confirmations, confirmations::Confirmation, edge_reports, edges, erasures, erasures::Recorded,
+        merges, polling_boxes, receipt_pages, receipts, receipts::Stored,
     },
 };
 use protocol::{
@@ -77,7 +80,7 @@ pub struct EdgeStatement {
     pub edge: EdgeId,
     /// As people call it.
     pub name: String,
-    /// The edge's public key, with which `signed_report` is signed.
+    /// The edge's public key, with which `signed_report` is signed; empty of a box that polls, which has none.
     pub public_key: String,
     /// What it has proved.
     pub proof: Proof,
@@ -89,6 +92,9 @@ pub struct EdgeStatement {
     pub signed_report: Option<String>,
     /// Until when its lease can last, where it has proved nothing.
     pub outstanding_until: Option<UnixMs>,
+    /// When a box that polls said that it has deleted the face.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<UnixMs>,
 }
 
 /// An edge's receipt.
@@ -138,10 +144,14 @@ pub async fn certificate(
     let removal = Removal { epoch: erasure.epoch, seq: erasure.seq, at: erasure.at, recognised_until };
     let now = clock::now();
     let stored = receipts::of_face(&mut tx, location, &erasure.face_id).await?;
+    let words = confirmations::of_removal(&mut tx, &erasure).await?;
     let mut edges = Vec::new();
     for edge in edges::of_location(&mut tx, location).await? {
         if edge.created_at <= erasure.at {
-            edges.extend(of_edge(&mut tx, &edge, &removal, &stored, now).await?);
+            edges.extend(match edge.joined {
+                Some(_) => of_edge(&mut tx, &edge, &removal, &stored, now).await?,
+                None => of_polling_box(&mut tx, &edge, &removal, &words).await?,
+            });
         }
     }
     let statement = Statement {
@@ -190,6 +200,7 @@ async fn of_edge(
         stored_at: None,
         signed_report: None,
         outstanding_until: (proof == Proof::Outstanding).then_some(removal.recognised_until),
+        confirmed_at: None,
     };
     match (receipt, newest) {
         (Some(stored), _) => {
@@ -209,6 +220,34 @@ async fn of_edge(
         (None, _) => {}
     }
     Ok(Some(statement))
+}
+
+/// The same of an edge whose box polls; nothing while it has none, or where the first one joined after the removal.
+async fn of_polling_box(
+    tx: &mut Tx,
+    edge: &edges::Edge,
+    removal: &Removal,
+    words: &[Confirmation],
+) -> sqlx::Result<Option<EdgeStatement>> {
+    let Some(joined) = polling_boxes::first_joined_at(tx, &edge.id).await? else { return Ok(None) };
+    if joined > removal.at {
+        return Ok(None);
+    }
+    let said = words.iter().find(|word| word.edge == edge.id);
+    let said = said.map(|word| certificate::Said { at: word.at, joined_at: word.joined_at });
+    let facts = certificate::Word { said, alarm: edge.alarm, revoked_at: edge.revoked_at };
+    let proof = certificate::word(&facts, removal);
+    Ok(Some(EdgeStatement {
+        edge: edge.id.clone(),
+        name: edge.name.clone(),
+        public_key: String::new(),
+        proof,
+        receipt: None,
+        stored_at: None,
+        signed_report: None,
+        outstanding_until: None,
+        confirmed_at: said.map(|said| said.at).filter(|_| proof == Proof::Confirmed),
+    }))
 }
 
 /// Whether a receipt is one of this removal: of its history, and not of an earlier seq.

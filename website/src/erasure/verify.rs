@@ -69,6 +69,7 @@ fn said(statement: &Statement, edge: &EdgeStatement) -> bool {
         return match edge.proof {
             Proof::Verified => false,
             Proof::LeaseOver => lease_over,
+            Proof::Confirmed => edge.confirmed_at.is_some_and(|at| at >= statement.removed_at),
             _ => true,
         };
     };
@@ -94,6 +95,8 @@ fn said(statement: &Statement, edge: &EdgeStatement) -> bool {
         Proof::Removed => receipt.probe == Probe::Gone,
         Proof::NeverHeld => receipt.probe == Probe::NeverHeld,
         Proof::StillFound | Proof::Doubtful => true,
+        // A box that polls signs nothing.
+        Proof::Confirmed | Proof::Unconfirmed => false,
         Proof::Verified | Proof::Outstanding | Proof::LeaseOver => false,
     };
     carried && fits
@@ -111,18 +114,29 @@ fn sentence(statement: &Statement, key: &PublicKey) -> String {
         0 => String::new(),
         count => format!(", {count} of them by the website's word alone"),
     };
-    let open: Vec<&EdgeStatement> = statement.edges.iter().filter(|edge| !edge.proof.settles()).collect();
-    let outstanding = open.iter().filter(|edge| edge.proof == Proof::Outstanding).count();
+    let open = statement.edges.iter().filter(|edge| !edge.proof.settles()).count();
+    let of = |proof| statement.edges.iter().filter(|edge| edge.proof == proof).count();
+    let (outstanding, confirmed, unconfirmed) =
+        (of(Proof::Outstanding), of(Proof::Confirmed), of(Proof::Unconfirmed));
     let until = moment(statement.recognised_until);
-    let state = match (open.len(), outstanding, all) {
+    let mut state = match (open, outstanding, all) {
         (0, _, 0) => "no edge could hold the face".to_owned(),
         (0, _, 1) => format!("the one edge that could hold the face cannot recognise it{by_word}"),
         (0, ..) => format!("none of the {all} edges that could hold the face can recognise it{by_word}"),
         (open, outstanding, all) if open == outstanding => format!(
             "{open} of {all} edges have not proved it, and recognise nobody after {until} without doing so{by_word}"
         ),
+        (open, outstanding, all) if open == outstanding + confirmed + unconfirmed => {
+            format!("{open} of {all} edges have not proved it{by_word}")
+        }
         (open, _, all) => format!("{open} of {all} edges have not proved it, some of them in doubt{by_word}"),
     };
+    if confirmed > 0 {
+        state += &format!("; {confirmed} of them confirmed it by the box's word alone, which is no proof");
+    }
+    if unconfirmed > 0 {
+        state += &format!("; {unconfirmed} of them poll, have not confirmed it, and have no lease that ends");
+    }
     let valid = if statement.complete { "valid and complete" } else { "valid, not complete" };
     format!("{valid}: {what}; {state}; as of {}, signed with the key {key}", moment(statement.drawn_up_at))
 }
@@ -181,6 +195,7 @@ mod tests {
                 stored_at: None,
                 signed_report,
                 outstanding_until: None,
+                confirmed_at: (proof == Proof::Confirmed).then_some(UnixMs(1_500)),
             }],
         }
     }
@@ -206,6 +221,10 @@ mod tests {
             (Proof::Verified, None, None, false),
             (Proof::Outstanding, None, gone(), false),
             (Proof::LeaseOver, None, None, false),
+            (Proof::Confirmed, None, None, true),
+            (Proof::Confirmed, None, gone(), false),
+            (Proof::Unconfirmed, None, None, true),
+            (Proof::Unconfirmed, None, gone(), false),
         ] {
             let got = checked(statement(proof, receipt, signed));
             assert_eq!(got.is_ok(), good, "{proof:?}, {receipt:?}: {got:?}");
@@ -213,6 +232,19 @@ mod tests {
         let mut later = statement(Proof::Verified, None, gone());
         later.seq = Seq(7);
         assert_eq!(checked(later), Err(Refused::NotSaid("door".into())));
+        for (proof, said) in [
+            (Proof::Confirmed, "1 of them confirmed it by the box's word alone, which is no proof"),
+            (Proof::Unconfirmed, "1 of them poll, have not confirmed it, and have no lease that ends"),
+        ] {
+            let got = checked(statement(proof, None, None)).unwrap();
+            assert!(got.starts_with("valid, not complete: ") && got.contains(said), "{got}");
+            let mut complete = statement(proof, None, None);
+            complete.complete = true;
+            assert_eq!(checked(complete), Err(Refused::Contradiction), "{proof:?}");
+        }
+        let mut before = statement(Proof::Confirmed, None, None);
+        before.removed_at = UnixMs(1_501);
+        assert_eq!(checked(before), Err(Refused::NotSaid("door".into())), "a word before the removal");
         let mut lie = statement(Proof::Outstanding, None, None);
         lie.complete = true;
         assert_eq!(checked(lie), Err(Refused::Contradiction));

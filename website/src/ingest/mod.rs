@@ -9,7 +9,6 @@ mod visits;
 use crate::{
     app::App,
     complaint::Complaint,
-    faces::Faces,
     session::{Arrival, Link},
 };
 use protocol::{
@@ -49,7 +48,6 @@ enum Input {
 struct Ingest {
     app: Arc<App>,
     link: Link,
-    faces: Faces,
     kept: mpsc::UnboundedSender<Topic>,
     complaint: Complaint,
 }
@@ -62,7 +60,7 @@ pub(crate) async fn run(
     kept: mpsc::UnboundedSender<Topic>,
     stop: CancellationToken,
 ) {
-    let mut ingest = Ingest { app, link, faces: Faces::default(), kept, complaint: Complaint::default() };
+    let mut ingest = Ingest { app, link, kept, complaint: Complaint::default() };
     while let Some(Some(batch)) = stop.run_until_cancelled(next(&mut arrivals)).await {
         ingest.apply(batch, &stop).await;
     }

@@ -2,22 +2,18 @@
 
 use super::{Ingest, Sender};
 use crate::{
-    changes::{Actor, ChangeError, Held, Newcomer},
-    decide::{
-        settle,
-        visit::{self, Queued, Reason, RowIs, Standing, Traces, Verdict},
-    },
+    changes::{ChangeError, Held},
+    decide::{settle, visit::Reason},
+    faces::Faces,
+    sightings::{self, NewId, Outcome, Sighting},
     tables::{
-        customers::{self, State},
         dead_letters, edges,
-        edges::Alarm,
-        erasures, merges, review_queue, spaces,
         visits::{self, Kind},
     },
 };
 use protocol::{
-    Embedding, FaceId, LocationId, Name, Seq, SpaceId, StreamId, Topic,
-    message::{Command, Customer as Content, Flag, Inbox, Seen, Settled, Similarity, Visit},
+    LocationId, StreamId,
+    message::{Command, Inbox, Seen, Settled, Similarity, Visit},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -37,7 +33,7 @@ impl Ingest {
     /// Stores a location's visits in one transaction under its lock; then tells the edges what is settled, and
     /// people what happened.
     pub(super) async fn store_visits(
-        &mut self,
+        &self,
         location: &LocationId,
         visits: &[(Sender, Visit)],
     ) -> sqlx::Result<()> {
@@ -48,10 +44,8 @@ impl Ingest {
             }
             Err(error) => error,
         };
-        // It may have learnt faces that were never committed.
-        self.faces.forget(location);
         match (error, visits) {
-            (ChangeError::Database(error), _) if !violates(&error) => Err(error),
+            (ChangeError::Database(error), _) if !sightings::violates(&error) => Err(error),
             (ChangeError::Database(_), [(sender, visit)]) => {
                 let mut held = match Held::begin(&self.app.db, location).await {
                     Ok(held) => held,
@@ -83,15 +77,16 @@ impl Ingest {
         self.app.counters.stale_hits.more(done.suspects.len() as u64);
         done.settled.into_iter().for_each(|(sender, settled)| self.tell(&sender, &Inbox::Settled(settled)));
         done.suspects.iter().for_each(|sender| self.tell(sender, &Inbox::Command(Command::Repair)));
-        done.lines.into_iter().for_each(|line| self.show(location, line));
+        done.lines.iter().for_each(|visit| sightings::show(&self.link, location, visit));
         self.app.changed.notify_one();
     }
 
     async fn store_in_one(
-        &mut self,
+        &self,
         location: &LocationId,
         visits: &[(Sender, Visit)],
     ) -> Result<Done, ChangeError> {
+        let mut learning = self.app.faces.learn(location).await;
         let mut held = Held::begin(&self.app.db, location).await?;
         let mut done = Done::default();
         let mut unsettled: HashMap<(&Sender, StreamId), u64> = HashMap::new();
@@ -103,7 +98,7 @@ impl Ingest {
             if known == [visit.n] {
                 done.repeated += 1;
             } else {
-                let row = self.store_one(&mut held, sender, visit).await?;
+                let row = self.store_one(&mut held, &mut learning, sender, visit).await?;
                 done.stored += 1;
                 if row.as_ref().is_some_and(|row| row.kind == Kind::StaleHit) {
                     done.suspects.push(sender.clone());
@@ -123,75 +118,40 @@ impl Ingest {
             }
         }
         held.commit().await?;
+        learning.committed();
         Ok(done)
     }
 
     async fn store_one(
-        &mut self,
+        &self,
         held: &mut Held,
+        faces: &mut Faces,
         sender: &Sender,
         visit: &Visit,
     ) -> Result<Option<visits::Visit>, ChangeError> {
-        let verdict = self.judge(held, visit).await?;
-        let offset = visit.sent_at.since(held.now);
-        let mut row = visits::Visit {
-            edge: sender.edge.clone(),
+        let sighting = Sighting {
+            edge: &sender.edge,
             number: (visit.stream, visit.n),
-            kind: Kind::Anonymous,
-            face_id: None,
-            similarity: similarity(visit),
-            seen_at: visit.at,
-            received_at: held.now,
-            clock_offset_ms: offset,
+            seen: &visit.seen,
+            similarity: similarity(&visit.seen),
+            new_id: NewId::Held,
+            at: visit.at,
+            clock_offset_ms: visit.sent_at.since(held.now),
             basis: visit.basis,
+            worth: held.location.points_per_visit,
         };
-        // By our clock, as well as it can be known; nobody was seen in the future.
-        let seen_at = visit.at.plus_ms(offset.saturating_neg()).min(held.now);
-        let (id, by) = (held.location.id.clone(), Actor::edge(&sender.edge));
-        match (verdict, &visit.seen) {
-            (Verdict::Of(kind, face_id), _) => {
-                customers::count_visits(&mut held.tx, &id, &face_id, 1, Some(seen_at)).await?;
-                (row.kind, row.face_id) = (kind, Some(face_id));
+        match sightings::store(held, faces, &sighting).await? {
+            Outcome::Stored(row) => {
+                if row.kind == Kind::StaleHit {
+                    edges::order_repair(&mut held.tx, &sender.edge, held.now).await?;
+                }
+                Ok(Some(row))
             }
-            (Verdict::MergeInto(winner), Seen::New { face_id, .. }) => {
-                held.merge_unborn(face_id, &winner, &by).await?;
-                customers::count_visits(&mut held.tx, &id, &winner, 1, Some(seen_at)).await?;
-                (row.kind, row.face_id) = (Kind::Merged, Some(winner));
-            }
-            (Verdict::Enrol { duplicate_of }, Seen::New { face_id, space, embedding }) => {
-                let content = unnamed(space, embedding);
-                let newcomer = Newcomer { face_id, content, seen: (1, Some(seen_at)), duplicate_of };
-                held.enrol(newcomer, &by).await?;
-                (row.kind, row.face_id) = (Kind::Enrolled, Some(face_id.clone()));
-            }
-            (Verdict::Wait, Seen::New { face_id, space, embedding }) => {
-                let waiting = review_queue::Waiting {
-                    face_id: face_id.clone(),
-                    edge: sender.edge.clone(),
-                    space: space.clone(),
-                    embedding: embedding.clone(),
-                    seen_at: visit.at,
-                    received_at: held.now,
-                };
-                held.queue_for_review(&waiting).await?;
-                (row.kind, row.face_id) = (Kind::Waiting, Some(face_id.clone()));
-            }
-            (Verdict::StaleHit, _) => {
-                edges::set_alarm(&mut held.tx, &sender.edge, Alarm::StaleHit, held.now).await?;
-                edges::order_repair(&mut held.tx, &sender.edge, held.now).await?;
-                row.kind = Kind::StaleHit;
-            }
-            (Verdict::Dead(reason), _) => {
+            Outcome::Dead(reason) => {
                 self.bury(held, sender, visit, reason).await?;
-                return Ok(None);
+                Ok(None)
             }
-            (Verdict::Nobody(kind), _) => row.kind = kind,
-            // Only a new face is compared.
-            (Verdict::MergeInto(_) | Verdict::Enrol { .. } | Verdict::Wait, _) => {}
         }
-        row.similarity = row.similarity.filter(|_| row.face_id.is_some());
-        visits::insert(&mut held.tx, &id, &row).await?;
-        Ok(Some(row))
     }
 
     async fn bury(
@@ -205,48 +165,12 @@ impl Ingest {
         self.app.counters.dead_letters.one();
         dead_letters::insert(&mut held.tx, &sender.edge, number, &id, reason.as_str(), held.now).await
     }
+}
 
-    async fn judge(&mut self, held: &mut Held, visit: &Visit) -> sqlx::Result<Verdict> {
-        let totals = held.location.totals;
-        match &visit.seen {
-            Seen::Anonymous => Ok(Verdict::Nobody(Kind::Anonymous)),
-            Seen::Known { face_id, .. } => {
-                let standing = standing(held, face_id).await?;
-                Ok(visit::known(face_id, &standing, &visit.basis, &totals))
-            }
-            Seen::New { face_id, space, embedding } => {
-                let standing = standing(held, face_id).await?;
-                let space = spaces::get(&mut held.tx, space).await?;
-                let (dimension, policy) = (embedding.dimension(), held.location.enrol);
-                let early = visit::new_before_search(
-                    &standing,
-                    space.as_ref(),
-                    dimension,
-                    &visit.basis,
-                    &totals,
-                    policy,
-                );
-                let (None, Some(space)) = (&early, space) else {
-                    return Ok(early.unwrap_or(Verdict::Dead(Reason::UnknownSpace)));
-                };
-                let nearest = self.faces.nearest(&mut held.tx, &held.location, &space, embedding).await?;
-                let nearest = nearest.as_ref().map(|(face_id, similarity)| (face_id, *similarity));
-                Ok(visit::new_after_search(nearest, &space, policy))
-            }
-        }
-    }
-
-    /// A line for people; whoever is not looking misses it.
-    fn show(&self, location: &LocationId, visit: visits::Visit) {
-        let line = serde_json::json!({
-            "at": visit.seen_at,
-            "edge": visit.edge,
-            "kind": visit.kind,
-            "face_id": visit.face_id,
-            "similarity": visit.similarity.map(|similarity| similarity.cosine()),
-        });
-        // People's lines are not worth the connection.
-        let _ = self.link.publish(&Topic::ViewVisits(location.clone()), line.to_string().into_bytes());
+fn similarity(seen: &Seen) -> Option<Similarity> {
+    match seen {
+        Seen::Known { similarity, .. } => Some(*similarity),
+        Seen::New { .. } | Seen::Anonymous => None,
     }
 }
 
@@ -257,49 +181,4 @@ struct Done {
     settled: Vec<(Sender, Settled)>,
     suspects: Vec<Sender>,
     lines: Vec<visits::Visit>,
-}
-
-/// Whether the database refused the content, which no second attempt changes.
-fn violates(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| {
-        error.is_unique_violation() || error.is_foreign_key_violation() || error.is_check_violation()
-    })
-}
-
-async fn standing(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Standing> {
-    let (id, totals) = (held.location.id.clone(), held.location.totals);
-    let row = traces_row(held, face_id).await?;
-    if matches!(row, Some((_, RowIs::Live | RowIs::Removed))) {
-        return Ok(visit::standing(Traces { row, ..Traces::default() }, &totals));
-    }
-    let winner = match merges::winner(&mut held.tx, &id, face_id).await? {
-        Some(winner) => Some((winner.clone(), traces_row(held, &winner).await?)),
-        None => None,
-    };
-    let erased = erasures::get(&mut held.tx, &id, face_id).await?;
-    let erased = erased.map(|recorded| (recorded.erasure.epoch, recorded.erasure.seq));
-    let waits = review_queue::get(&mut held.tx, &id, face_id).await?.is_some();
-    let queued = if waits { Queued::Waiting } else { Queued::No };
-    Ok(visit::standing(Traces { row, winner, erased, queued }, &totals))
-}
-
-async fn traces_row(held: &mut Held, face_id: &FaceId) -> sqlx::Result<Option<(Seq, RowIs)>> {
-    let id = held.location.id.clone();
-    let row = customers::get(&mut held.tx, &id, face_id).await?;
-    Ok(row.map(|row| match row.state {
-        State::Live(_) => (row.seq, RowIs::Live),
-        State::Removed { merged_into: None, .. } => (row.seq, RowIs::Removed),
-        State::Removed { merged_into: Some(_), .. } => (row.seq, RowIs::Merged),
-    }))
-}
-
-fn similarity(visit: &Visit) -> Option<Similarity> {
-    match &visit.seen {
-        Seen::Known { similarity, .. } => Some(*similarity),
-        Seen::New { .. } | Seen::Anonymous => None,
-    }
-}
-
-fn unnamed(space: &SpaceId, embedding: &Embedding) -> Content {
-    Content { name: Name::default(), flag: Flag::None, space: space.clone(), embedding: embedding.clone() }
 }

@@ -141,7 +141,8 @@ macro_rules! rewrite {
     };
     ($from:literal) => {
         concat!(
-            "UPDATE customers SET seq = $3, name = $12, flag = $13, row_hash = $14, changed_at = $11 ",
+            "UPDATE customers SET seq = $3, named_seq = CASE WHEN name = $12 THEN named_seq ELSE $3 END, name = $12, \
+             flag = $13, row_hash = $14, changed_at = $11 ",
             $from,
             "WHERE location = $1 AND face_id = $8 AND state = 'live'"
         )
@@ -264,6 +265,21 @@ pub async fn between(
         .bind(location.as_str()).bind(seq.0 as i64).bind(through.0 as i64).bind(i64::from(limit))
         .fetch_all(conn).await)?;
     rows.into_iter().rev().map(Entry::try_from).collect()
+}
+
+/// The lowest seq of a change made at `from` or later.
+pub async fn first_since(tx: &mut Tx, location: &LocationId, from: UnixMs) -> sqlx::Result<Option<Seq>> {
+    let seq: Option<i64> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT MIN(seq) FROM change_log WHERE location = $1 AND at >= $2")
+        .bind(location.as_str()).bind(from.0).fetch_one(conn).await)?;
+    Ok(seq.map(|seq| Seq(seq as u64)))
+}
+
+/// The lowest seq that is still there.
+pub async fn oldest(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Option<Seq>> {
+    let seq: Option<i64> = on!(tx, conn => sqlx::query_scalar(
+        "SELECT MIN(seq) FROM change_log WHERE location = $1").bind(location.as_str()).fetch_one(conn).await)?;
+    Ok(seq.map(|seq| Seq(seq as u64)))
 }
 
 /// Lets go of changes made before `before`.

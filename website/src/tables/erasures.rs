@@ -87,6 +87,22 @@ pub async fn get(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::
     row.map(Recorded::try_from).transpose()
 }
 
+/// The removals of a location after `seq`, by their seqs; about `limit`: of one seq all are told or none.
+pub async fn after(
+    tx: &mut Tx,
+    location: &LocationId,
+    seq: Seq,
+    limit: u32,
+) -> sqlx::Result<Vec<(Seq, FaceId)>> {
+    let rows: Vec<(i64, String)> = on!(tx, conn => sqlx::query_as(
+        "SELECT seq, face_id FROM erasures WHERE location = $1 AND seq > $2 AND seq <= COALESCE((SELECT seq \
+         FROM erasures WHERE location = $1 AND seq > $2 ORDER BY seq LIMIT 1 OFFSET $3), 9223372036854775807) \
+         ORDER BY seq, face_id")
+        .bind(location.as_str()).bind(seq.0 as i64).bind(i64::from(limit.saturating_sub(1)))
+        .fetch_all(conn).await)?;
+    rows.iter().map(|(seq, face_id)| Ok((Seq(*seq as u64), column::text(face_id)?))).collect()
+}
+
 /// Every removal of every location.
 pub async fn all(tx: &mut Tx) -> sqlx::Result<Vec<Recorded>> {
     all_of(on!(tx, conn => sqlx::query_as(select!("ORDER BY location, at, face_id")).fetch_all(conn).await)?)

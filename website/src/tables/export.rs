@@ -4,7 +4,7 @@ use crate::db::{Tx, on};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 /// The tables of a backup, each after those it refers to.
-pub const TABLES: [&str; 21] = [
+pub const TABLES: [&str; 24] = [
     "site",
     "spaces",
     "faces",
@@ -13,11 +13,14 @@ pub const TABLES: [&str; 21] = [
     "merges",
     "change_log",
     "edges",
+    "polling_boxes",
     "edge_starts",
     "edge_progress",
     "receipt_pages",
     "receipts",
+    "confirmations",
     "visits",
+    "polled_visits",
     "dead_letters",
     "review_queue",
     "audit",
@@ -28,9 +31,9 @@ pub const TABLES: [&str; 21] = [
     "withdrawals",
 ];
 
-/// The tables that no backup holds: who is signed in at the moment, codes that wait to be used, and what edges said
-/// last, which is void after a restore.
-pub const LEFT_OUT: [&str; 4] = ["join_codes", "edge_reports", "login_links", "sessions"];
+/// The tables that no backup holds: who is signed in at the moment, codes that wait to be used, and what edges said and
+/// boxes were told last, which is void after a restore.
+pub const LEFT_OUT: [&str; 5] = ["join_codes", "edge_reports", "login_links", "sessions", "polling_answers"];
 
 /// Columns that the database counts by itself.
 const COUNTED: [(&str, &str); 4] =

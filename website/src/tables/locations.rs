@@ -4,6 +4,7 @@ use crate::{
     column,
     db::{Tx, on},
     decide::totals::Totals,
+    points::Points,
 };
 use protocol::{DigestKey, Epoch, LocationId, Seq, UnixMs, message::EnrolPolicy};
 
@@ -22,6 +23,8 @@ pub struct Location {
     pub names: NamesInView,
     /// How long an edge may recognise without a newer verified head, in seconds.
     pub lease_s: u32,
+    /// What a customer gets for each visit.
+    pub points_per_visit: Points,
     /// The secret of its digests.
     pub digest_key: DigestKey,
     /// Its counters.
@@ -63,6 +66,7 @@ struct Row {
     enrol: String,
     names_in_view: i64,
     lease_s: i64,
+    points_per_visit: i64,
     epoch: i64,
     seq: i64,
     live: i64,
@@ -91,6 +95,7 @@ impl TryFrom<Row> for Location {
             enrol: column::text(&row.enrol)?,
             names: if row.names_in_view == 1 { NamesInView::Shown } else { NamesInView::Hidden },
             lease_s: row.lease_s as u32,
+            points_per_visit: column::parsed(row.points_per_visit.try_into(), "points")?,
             digest_key: DigestKey::from_bytes(column::bytes(&row.digest_key)?),
             totals: Totals {
                 epoch: Epoch(row.epoch as u64),
@@ -117,7 +122,7 @@ macro_rules! select {
         concat!(
             "SELECT id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, digest_key, \
              last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
-             backed_up_at, swept_epoch, lease_out, created_at FROM locations ",
+             backed_up_at, swept_epoch, lease_out, created_at, points_per_visit FROM locations ",
             $rest
         )
     };
@@ -128,8 +133,8 @@ pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO locations (id, name, time_zone, enrol, names_in_view, lease_s, epoch, seq, live, digest, \
          digest_key, last_removal, issued_at, publish_round, published_seq, published_head, announced_seq, \
-         backed_up_at, swept_epoch, lease_out, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING")
+         backed_up_at, swept_epoch, lease_out, created_at, points_per_visit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+         $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING")
         .bind(location.id.as_str())
         .bind(location.name.as_str())
         .bind(location.time_zone.name())
@@ -151,6 +156,7 @@ pub async fn insert(tx: &mut Tx, location: &Location) -> sqlx::Result<bool> {
         .bind(location.swept.0 as i64)
         .bind(location.lease_out.0)
         .bind(location.created_at.0)
+        .bind(location.points_per_visit.get())
         .execute(conn).await.map(|done| done.rows_affected() == 1))
 }
 
@@ -321,8 +327,8 @@ pub async fn set_rounds(tx: &mut Tx, round: i64) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query("UPDATE locations SET publish_round = $1").bind(round).execute(conn).await.map(drop))
 }
 
-/// What of a location people may set.
-#[derive(Debug, Clone)]
+/// What of a location people may set, and edges or people's mirror are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocationSettings {
     /// As people call it.
     pub name: String,
@@ -351,4 +357,10 @@ pub async fn set_settings(tx: &mut Tx, id: &LocationId, settings: &LocationSetti
         .bind(i64::from(settings.names == NamesInView::Shown))
         .bind(i64::from(settings.lease_s))
         .execute(conn).await.map(drop))
+}
+
+/// Stores what a visit is worth from now on. Edges do not know points: nothing is published for this.
+pub async fn set_points_per_visit(tx: &mut Tx, id: &LocationId, points: Points) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE locations SET points_per_visit = $2 WHERE id = $1")
+        .bind(id.as_str()).bind(points.get()).execute(conn).await.map(drop))
 }

@@ -38,3 +38,16 @@ pub async fn losers(tx: &mut Tx, location: &LocationId, winner: &FaceId) -> sqlx
         .bind(location.as_str()).bind(winner.as_str()).fetch_all(conn).await)?;
     losers.iter().map(|loser| column::text(loser)).collect()
 }
+
+/// The merges of a location after `seq`, each by whom it made vanish, by their seqs; at most `limit`.
+pub async fn after(
+    tx: &mut Tx,
+    location: &LocationId,
+    seq: Seq,
+    limit: u32,
+) -> sqlx::Result<Vec<(Seq, FaceId)>> {
+    let rows: Vec<(i64, String)> = on!(tx, conn => sqlx::query_as(
+        "SELECT seq, loser FROM merges WHERE location = $1 AND seq > $2 ORDER BY seq LIMIT $3")
+        .bind(location.as_str()).bind(seq.0 as i64).bind(i64::from(limit)).fetch_all(conn).await)?;
+    rows.iter().map(|(seq, loser)| Ok((Seq(*seq as u64), column::text(loser)?))).collect()
+}

@@ -3,6 +3,7 @@
 pub mod api_tokens;
 pub mod audit;
 pub mod change_log;
+pub mod confirmations;
 pub mod consents;
 pub mod customers;
 pub mod dead_letters;
@@ -18,6 +19,9 @@ pub mod locations;
 pub mod login_links;
 pub mod merges;
 pub mod mqtt_users;
+pub mod polled_visits;
+pub mod polling_answers;
+pub mod polling_boxes;
 pub mod receipt_pages;
 pub mod receipts;
 pub mod review_queue;

@@ -55,3 +55,10 @@ pub async fn get(tx: &mut Tx, id: &SpaceId) -> sqlx::Result<Option<Space>> {
     })
     .transpose()
 }
+
+/// The id of every registered space.
+pub async fn all_ids(tx: &mut Tx) -> sqlx::Result<Vec<SpaceId>> {
+    let ids: Vec<String> = on!(tx, conn => sqlx::query_scalar("SELECT id FROM spaces ORDER BY id")
+        .fetch_all(conn).await)?;
+    ids.iter().map(|id| column::text(id)).collect()
+}

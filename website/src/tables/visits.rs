@@ -1,8 +1,10 @@
 //! Every visit once.
 
+use super::customers::Tally;
 use crate::{
     column,
     db::{Tx, on},
+    points::Points,
 };
 use protocol::{
     EdgeId, Epoch, FaceId, LocationId, Seq, StreamId, UnixMs,
@@ -31,6 +33,8 @@ pub struct Visit {
     pub clock_offset_ms: i64,
     /// What the edge decided on.
     pub basis: Basis,
+    /// What it is worth to its customer; nothing where it has no identity.
+    pub points: Points,
 }
 
 /// What became of a visit.
@@ -120,6 +124,7 @@ struct Row {
     basis_epoch: i64,
     basis_verified: i64,
     staleness_s: i64,
+    points: i64,
 }
 
 impl TryFrom<Row> for (i64, Visit) {
@@ -140,6 +145,7 @@ impl TryFrom<Row> for (i64, Visit) {
                 verified: Seq(row.basis_verified as u64),
                 staleness_s: row.staleness_s as u32,
             },
+            points: column::parsed(row.points.try_into(), "points")?,
         };
         Ok((row.id, visit))
     }
@@ -149,8 +155,8 @@ impl TryFrom<Row> for (i64, Visit) {
 pub async fn insert(tx: &mut Tx, location: &LocationId, visit: &Visit) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO visits (edge, stream, n, location, kind, face_id, similarity, seen_at, received_at, \
-         clock_offset_ms, basis_epoch, basis_verified, staleness_s) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+         clock_offset_ms, basis_epoch, basis_verified, staleness_s, points) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
         .bind(visit.edge.as_str())
         .bind(visit.number.0.0 as i64)
         .bind(visit.number.1 as i64)
@@ -164,6 +170,7 @@ pub async fn insert(tx: &mut Tx, location: &LocationId, visit: &Visit) -> sqlx::
         .bind(visit.basis.epoch.0 as i64)
         .bind(visit.basis.verified.0 as i64)
         .bind(i64::from(visit.basis.staleness_s))
+        .bind(visit.points.get())
         .execute(conn).await.map(drop))
 }
 
@@ -193,7 +200,7 @@ pub async fn newest(
 ) -> sqlx::Result<Vec<(i64, Visit)>> {
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(
         "SELECT id, edge, stream, n, kind, face_id, similarity, seen_at, received_at, clock_offset_ms, basis_epoch, \
-         basis_verified, staleness_s FROM visits WHERE location = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+         basis_verified, staleness_s, points FROM visits WHERE location = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
         .bind(location.as_str()).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit))
         .fetch_all(conn).await)?;
     rows.into_iter().map(TryFrom::try_from).collect()
@@ -207,10 +214,10 @@ pub async fn by_kind(tx: &mut Tx, location: &LocationId) -> sqlx::Result<Vec<(Ki
     rows.into_iter().map(|(kind, count)| Ok((column::text(&kind)?, count))).collect()
 }
 
-/// Takes the identity from every visit of a face: they stay counted, and are nobody's.
+/// Takes the identity from every visit of a face, and what it was worth: they stay counted, and are nobody's.
 pub async fn anonymise(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
-        "UPDATE visits SET face_id = NULL, similarity = NULL WHERE location = $1 AND face_id = $2")
+        "UPDATE visits SET face_id = NULL, similarity = NULL, points = 0 WHERE location = $1 AND face_id = $2")
         .bind(location.as_str()).bind(face_id.as_str()).execute(conn).await.map(drop))
 }
 
@@ -220,14 +227,11 @@ pub async fn reassign(tx: &mut Tx, location: &LocationId, from: &FaceId, to: &Fa
         .bind(location.as_str()).bind(from.as_str()).bind(to.as_str()).execute(conn).await.map(drop))
 }
 
-/// How often a face was seen, and when last.
-pub async fn of_face(
-    tx: &mut Tx,
-    location: &LocationId,
-    face_id: &FaceId,
-) -> sqlx::Result<(i64, Option<UnixMs>)> {
-    let (count, last): (i64, Option<i64>) = on!(tx, conn => sqlx::query_as(
-        "SELECT COUNT(*), MAX(seen_at) FROM visits WHERE location = $1 AND face_id = $2")
+/// How often a face was seen, what that is worth, and when it was last.
+pub async fn of_face(tx: &mut Tx, location: &LocationId, face_id: &FaceId) -> sqlx::Result<Tally> {
+    let (visits, points, last): (i64, i64, Option<i64>) = on!(tx, conn => sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(points), 0) AS BIGINT), MAX(seen_at) FROM visits \
+         WHERE location = $1 AND face_id = $2")
         .bind(location.as_str()).bind(face_id.as_str()).fetch_one(conn).await)?;
-    Ok((count, column::moment(last)))
+    Ok(Tally { visits, points, last_seen_at: column::moment(last) })
 }

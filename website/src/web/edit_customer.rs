@@ -4,15 +4,12 @@ use super::refusal::Refusal;
 use crate::{
     app::App,
     changes::{Actor, ChangeError, Held},
-    tables::customers::{self, Customer, State},
+    tables::customers::{self, Customer, POINTS_MAX, State},
 };
 use protocol::{
     FaceId, LocationId, Name, NameError,
     message::{Flag, ParseFlagError},
 };
-
-/// The most points a customer can have.
-pub const POINTS_MAX: i64 = 1_000_000_000;
 
 /// A name, or why it is none.
 ///

@@ -4,7 +4,7 @@
 use super::{refusal::Refusal, token};
 use crate::{
     app::App,
-    tables::{edge_reports, locations},
+    tables::{edge_reports, locations, polling_boxes, polling_boxes::PollingBox},
 };
 use axum::{
     Router,
@@ -27,15 +27,18 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static str); 1], String), Refusal> {
     let mut tx = app.db.read().await?;
-    let mut repairs = Vec::new();
+    let (mut repairs, mut boxes) = (Vec::new(), Vec::new());
     for location in locations::all(&mut tx).await? {
         let reports = edge_reports::of_location(&mut tx, &location.id).await?;
         let of_edge =
             |(edge, report): (EdgeId, edge_reports::Report)| (location.id.clone(), edge, report.repairs);
         repairs.extend(reports.into_iter().map(of_edge));
+        let polling = polling_boxes::of_location(&mut tx, &location.id).await?;
+        boxes.extend(polling.into_iter().map(|polling| (location.id.clone(), polling)));
     }
     let mut text = String::new();
-    written(&mut text, &app, &repairs).map_err(|error| Refusal::internal(&error))?;
+    let written = written(&mut text, &app, &repairs).and_then(|()| polled(&mut text, &boxes));
+    written.map_err(|error| Refusal::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
@@ -57,6 +60,29 @@ fn written(text: &mut String, app: &App, repairs: &[(LocationId, EdgeId, RepairC
                 text,
                 "regulars_edge_repairs_total{{location=\"{location}\",edge=\"{edge}\",reason=\"{reason}\"}} {count}"
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// Boxes that poll. What they have confirmed proves nothing.
+fn polled(text: &mut String, boxes: &[(LocationId, PollingBox)]) -> fmt::Result {
+    let asked_at = |polling: &PollingBox| polling.asked_at.map_or(0, |at| at.0 / 1000);
+    type Value<'a> = &'a dyn Fn(&PollingBox) -> i64;
+    let gauges: [(&str, &str, Value<'_>); 2] = [
+        ("asked_timestamp_seconds", "When a box that polls asked last, in seconds since 1970.", &asked_at),
+        (
+            "confirmed_seq",
+            "Through which seq a box that polls has been told everything it asks for, by its own word.",
+            &|polling| i64::try_from(polling.confirmed.everything().0).unwrap_or(i64::MAX),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        writeln!(text, "# HELP regulars_polling_{name} {help}")?;
+        writeln!(text, "# TYPE regulars_polling_{name} gauge")?;
+        for (location, polling) in boxes {
+            let (edge, value) = (&polling.edge, value(polling));
+            writeln!(text, "regulars_polling_{name}{{location=\"{location}\",edge=\"{edge}\"}} {value}")?;
         }
     }
     Ok(())

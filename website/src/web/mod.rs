@@ -1,10 +1,13 @@
 //! The website's HTTP side: pages for people, the API for programs, and the door for edges that join.
 //!
-//! Architecture invariant: no vector leaves through HTTP. What goes out is one of the types of `api` and
-//! `pages`, which name every field; none of them has a place for one.
+//! Architecture invariant: no vector leaves through HTTP but in the one answer of `api::sync`, to a box that polls, of its own
+//! space, and over TLS or this machine's own network. What goes out is one of the types of `api` and `pages`, which name every
+//! field; none of the others has a place for one.
 
 mod api;
 mod assets;
+pub(crate) mod box_token;
+pub(crate) mod connection;
 mod edit_customer;
 mod extract;
 mod headers;
@@ -20,6 +23,7 @@ mod peer;
 mod probes;
 mod refusal;
 pub(crate) mod secret;
+mod seen_at;
 mod session;
 pub mod token;
 

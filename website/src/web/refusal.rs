@@ -4,7 +4,10 @@ use crate::{
     changes::ChangeError,
     db,
     edges::{EdgeError, JoinError},
+    erasure::ConfirmError,
     locations::LocationError,
+    points::PointsError,
+    polling::StoreError,
 };
 use axum::{
     Json,
@@ -23,6 +26,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The sentence.
     pub sentence: String,
+    /// After how many seconds it makes sense to try again, where that can be told.
+    pub retry_after_s: Option<u32>,
 }
 
 /// The body of a refusal.
@@ -34,7 +39,13 @@ struct Body<'a> {
 impl Refusal {
     /// A refusal with `status`.
     pub fn new(status: StatusCode, sentence: impl Into<String>) -> Refusal {
-        Refusal { status, sentence: sentence.into() }
+        Refusal { status, sentence: sentence.into(), retry_after_s: None }
+    }
+
+    /// The same, and when to try again.
+    #[must_use]
+    pub fn retried_after(self, seconds: u32) -> Refusal {
+        Refusal { retry_after_s: Some(seconds), ..self }
     }
 
     /// What was sent cannot be meant.
@@ -69,6 +80,9 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = header::HeaderValue::from_static("Bearer");
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         answer.extensions_mut().insert(self);
         answer
@@ -127,6 +141,30 @@ impl From<LocationError> for Refusal {
     }
 }
 
+impl From<PointsError> for Refusal {
+    fn from(error: PointsError) -> Refusal {
+        Refusal::bad(error.to_string())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            StoreError::Change(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Refusal {
+    fn from(error: ConfirmError) -> Refusal {
+        match error {
+            ConfirmError::ShutOut => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            ConfirmError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl From<EdgeError> for Refusal {
     fn from(error: EdgeError) -> Refusal {
         let sentence = error.to_string();
@@ -140,6 +178,7 @@ impl From<EdgeError> for Refusal {
                 tracing::error!(%error, "a revocation is not in the erasure ledger");
                 Refusal::new(StatusCode::INSUFFICIENT_STORAGE, sentence)
             }
+            EdgeError::Joining(error) => error.into(),
             EdgeError::Database(error) => error.into(),
         }
     }
@@ -152,8 +191,11 @@ impl From<JoinError> for Refusal {
             JoinError::Throttled => Refusal::new(StatusCode::TOO_MANY_REQUESTS, sentence),
             JoinError::UnknownCode => Refusal::not_found(sentence),
             JoinError::Expired => Refusal::new(StatusCode::FORBIDDEN, sentence),
-            JoinError::BadSpace => Refusal::bad(sentence),
-            JoinError::SpaceDiffers(_) => Refusal::conflict(sentence),
+            JoinError::BadSpace
+            | JoinError::UnknownSpace(_)
+            | JoinError::NoSpace
+            | JoinError::SeveralSpaces(_) => Refusal::bad(sentence),
+            JoinError::SpaceDiffers(_) | JoinError::Listens | JoinError::Polls => Refusal::conflict(sentence),
             JoinError::Starting => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence),
             JoinError::Database(error) => error.into(),
         }
@@ -207,10 +249,9 @@ impl From<FormRejection> for Refusal {
 
 fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            status,
-            format!("the body is longer than {} KiB, send less", super::BODY_BYTES_MAX / 1024),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(status, "the body is longer than this address takes: send less at once")
+        }
         _ => Refusal::bad(otherwise),
     }
 }

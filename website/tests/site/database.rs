@@ -9,6 +9,7 @@ use website::{
     changes::Actor,
     db::{Db, Tx},
     locations::{self, NewLocation},
+    points::Points,
     tables::customers,
 };
 
@@ -78,6 +79,7 @@ async fn a_bad_location_is_refused(stage: Stage) {
             name: name.into(),
             time_zone: zone.into(),
             enrol: EnrolPolicy::Auto,
+            points_per_visit: Points::default(),
         };
         let error = locations::add(&app, new, &Actor::command_line()).await.unwrap_err();
         assert_eq!(error.to_string(), why);

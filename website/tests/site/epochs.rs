@@ -140,7 +140,7 @@ async fn a_copy_put_back_by_hand_brings_nobody_back(mut stage: Stage) {
     edge.until_settled(5, 1).await;
     assert!(!is_live(app, &face(7)).await);
     let mut tx = app.db.read().await.unwrap();
-    assert_eq!(visits::of_face(&mut tx, &location(), &face(7)).await.unwrap().0, 0);
+    assert_eq!(visits::of_face(&mut tx, &location(), &face(7)).await.unwrap().visits, 0);
     drop(tx);
     website.stop().await;
 

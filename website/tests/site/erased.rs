@@ -24,7 +24,7 @@ async fn a_tombstone_has_nothing_personal(stage: Stage) {
     let mut tx = app.db.read().await.unwrap();
     let row = customers::get(&mut tx, &location(), &face(0)).await.unwrap().unwrap();
     assert!(matches!(row.state, customers::State::Removed { merged_into: None, .. }));
-    assert_eq!(visits::of_face(&mut tx, &location(), &face(0)).await.unwrap().0, 0);
+    assert_eq!(visits::of_face(&mut tx, &location(), &face(0)).await.unwrap().visits, 0);
     assert!(customers::search(&mut tx, &location(), "Person 0", 0, 10).await.unwrap().is_empty());
     assert_eq!(customers::search(&mut tx, &location(), "person 1", 0, 10).await.unwrap().len(), 1);
     assert!(customers::search(&mut tx, &location(), "%", 0, 10).await.unwrap().is_empty(), "no wildcard");

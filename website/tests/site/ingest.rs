@@ -188,7 +188,7 @@ async fn with_approval_a_face_waits_for_a_manager(stage: Stage) {
     let mut tx = app.db.read().await.unwrap();
     let accepted = customers::get(&mut tx, &location(), &face(0)).await.unwrap().unwrap();
     assert_eq!(accepted.live().unwrap().visits, 3);
-    assert_eq!(visits::of_face(&mut tx, &location(), &face(1)).await.unwrap().0, 0);
+    assert_eq!(visits::of_face(&mut tx, &location(), &face(1)).await.unwrap().visits, 0);
     drop(tx);
     website.stop().await;
 }

@@ -2,15 +2,18 @@
 
 use crate::{
     changes::assert_true_to_its_rows,
+    poller::{Poller, live},
     stage::{Stage, actor, add_location, enrol, face, join, location, picture},
 };
-use protocol::message::EnrolPolicy;
+use protocol::message::{EnrolPolicy, Flag};
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Executor, migrate::Migrator};
 use std::path::Path;
 use website::{
     App, backup, changes, clock,
     db::{Db, Tx},
+    decide::poll::End,
+    polling::Change,
     tables::{
         customers,
         review_queue::{self, Waiting},
@@ -59,6 +62,14 @@ async fn assert_all_there(app: &App) {
     changes::remove(app, &location(), &face(0), &actor()).await.unwrap();
     enrol(app, &location(), 10..12).await;
     assert_true_to_its_rows(app).await;
+    // A box that polls gets all of them, however old, and after that only what is new about them.
+    let mut poller = Poller::new(app, "till").await;
+    while poller.poll(app, 2).await.end == End::Cut {}
+    assert!(poller.held == live(app).await && poller.held.len() == 6);
+    let edit = changes::Edit { name: None, flag: Some(Flag::Red) };
+    changes::edit(app, &location(), &face(1), edit, &actor()).await.unwrap();
+    let told = poller.poll(app, 2).await.changes;
+    assert_eq!(told, [Change::Update { face_id: face(1), name: None, flag: Flag::Red }]);
 }
 
 /// Executes several statements.
@@ -71,7 +82,7 @@ async fn execute(app: &App, sql: String) {
     tx.commit().await.unwrap();
 }
 
-/// Makes the two tables what they were, and lets the database forget that they ever became another.
+/// Makes the tables what they were, and lets the database forget that they ever became another.
 const BACK: &str = "
     INSERT INTO old_customers SELECT location, face_id, seq, state, name, flag, space_id,
         (SELECT face FROM faces WHERE slot = face_slot), row_hash, points, visits, last_seen_at, duplicate_of, created_at,
@@ -81,6 +92,15 @@ const BACK: &str = "
     DROP TABLE customers;
     DROP TABLE review_queue;
     DROP TABLE faces;
+    ALTER TABLE locations DROP COLUMN points_per_visit;
+    ALTER TABLE visits DROP COLUMN points;
+    DROP TABLE polled_visits;
+    DROP TABLE confirmations;
+    DROP TABLE polling_answers;
+    DROP TABLE polling_boxes;
+    DROP INDEX erasures_by_seq;
+    DROP INDEX merges_by_seq;
+    DROP INDEX change_log_by_time;
 ";
 
 /// The statement of the first migration that makes a table, under another name.

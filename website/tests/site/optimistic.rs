@@ -21,7 +21,7 @@ use website::{
     locations,
     tables::{
         change_log::{self, Entry, Verb},
-        customers::{self, WithCounters},
+        customers::{self, Tally, WithCounters},
     },
 };
 
@@ -46,6 +46,10 @@ fn pool(app: &App) -> &PgPool {
 async fn edit(app: &App, n: u32, name: &str) -> Edited {
     let edit = Edit { name: Some(name.parse().unwrap()), flag: Some(Flag::Red) };
     changes::edit(app, &location(), &face(n), edit, &actor()).await
+}
+
+fn seen(visits: i64) -> Tally {
+    Tally { visits, ..Tally::default() }
 }
 
 async fn seq(app: &App) -> Seq {
@@ -85,7 +89,7 @@ async fn edits_of_several_websites_at_once_are_each_counted_once() {
     let visits = tokio::spawn(async move {
         for n in 0..100 {
             let mut held = Held::begin(&third.db, &location()).await.unwrap();
-            customers::count_visits(&mut held.tx, &location(), &face(n % 20), 1, None).await.unwrap();
+            customers::count_visits(&mut held.tx, &location(), &face(n % 20), &seen(1)).await.unwrap();
             held.commit().await.unwrap();
         }
     });
@@ -159,7 +163,7 @@ async fn what_moves_no_seq_is_neither_lost_nor_in_the_way() {
     // A visit: its count stays.
     let mut held = Held::begin(&one.db, &location()).await.unwrap();
     let edited = waiting_edit(&other).await;
-    customers::count_visits(&mut held.tx, &location(), &face(3), 5, None).await.unwrap();
+    customers::count_visits(&mut held.tx, &location(), &face(3), &seen(5)).await.unwrap();
     held.commit().await.unwrap();
     assert_eq!(edited.await.unwrap().unwrap().unwrap().seq, Seq(21));
     let mut tx = one.db.read().await.unwrap();

@@ -15,9 +15,10 @@ use website::{
     App,
     changes::{self, Edit, Held, Newcomer},
     clock,
+    points::Points,
     tables::{
         consents::How,
-        customers,
+        customers::{self, Tally},
         review_queue::Waiting,
         spaces::{self, Space},
     },
@@ -125,8 +126,12 @@ impl Store<'_> {
             let (face_id, embedding, name) = (self.mint(), self.picture(dimension), self.name());
             let content =
                 Content { name, flag: Flag::None, space: space(dimension), embedding: embedding.clone() };
-            let newcomer =
-                Newcomer { face_id: &face_id, content, seen: (1, Some(UnixMs(1))), duplicate_of: None };
+            let newcomer = Newcomer {
+                face_id: &face_id,
+                content,
+                seen: Tally::one(UnixMs(1), Points::default()),
+                duplicate_of: None,
+            };
             held.enrol(newcomer, &actor()).await.unwrap();
             self.live.push((face_id, embedding));
         }

@@ -17,7 +17,8 @@ use website::{
     db::Tx,
     edges::{self, JoinRequest, Joined},
     locations::{self, NewLocation},
-    tables::spaces::Space,
+    points::Points,
+    tables::{customers::Tally, spaces::Space},
 };
 
 pub use test_kit::until_async as until;
@@ -101,7 +102,13 @@ pub fn space() -> Space {
 }
 
 pub async fn add_location(app: &App, id: &LocationId, enrol: EnrolPolicy) {
-    let new = NewLocation { id: id.clone(), name: "Berlin".into(), time_zone: "Europe/Berlin".into(), enrol };
+    let new = NewLocation {
+        id: id.clone(),
+        name: "Berlin".into(),
+        time_zone: "Europe/Berlin".into(),
+        enrol,
+        points_per_visit: Points::default(),
+    };
     locations::add(app, new, &actor()).await.unwrap();
 }
 
@@ -154,8 +161,12 @@ pub async fn enrol(app: &App, location: &LocationId, people: std::ops::Range<u32
             space: space().id,
             embedding: picture(n, 0),
         };
-        let newcomer =
-            Newcomer { face_id: &face(n), content, seen: (1, Some(UnixMs(1))), duplicate_of: None };
+        let newcomer = Newcomer {
+            face_id: &face(n),
+            content,
+            seen: Tally::one(UnixMs(1), Points::default()),
+            duplicate_of: None,
+        };
         held.enrol(newcomer, &actor()).await.unwrap();
     }
     held.commit().await.unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 on_both!(
     locations_are_added_and_read,
+    a_location_is_set,
     customers_are_listed_found_changed_and_removed,
     a_merge_names_the_winner,
     edges_are_added_read_and_revoked,
@@ -27,6 +28,36 @@ fn locations_are_added_and_read(stage: &Stage) {
     assert_eq!(stage.api("GET", "/locations/main-street-5", "").expect(200).json(), added);
     assert_eq!(stage.api("GET", "/locations", "").expect(200).json()["locations"], json!([added]));
     stage.api("POST", "/locations", &new.to_string()).expect(409).says("choose another id");
+}
+
+fn a_location_is_set(stage: &Stage) {
+    let new =
+        json!({ "name": "Oslo", "time_zone": "Europe/Oslo", "enrol": "approve", "points_per_visit": 3 });
+    let added = stage.api("POST", "/locations", &new.to_string()).expect(201).json();
+    assert_eq!(added["points_per_visit"], 3);
+    for (patch, field, value) in [
+        (json!({ "points_per_visit": 5 }), "points_per_visit", json!(5)),
+        (json!({ "enrol": "auto", "name": "Oslo S" }), "enrol", json!("auto")),
+        (json!({ "lease_s": 3600 }), "lease_s", json!(3600)),
+        (json!({}), "points_per_visit", json!(5)),
+    ] {
+        let set = stage.api("PATCH", "/locations/oslo", &patch.to_string()).expect(200).json();
+        assert_eq!(set[field], value, "{patch}");
+        assert_eq!(stage.api("GET", "/locations/oslo", "").expect(200).json(), set);
+    }
+    for (patch, status, why) in [
+        (json!({ "points_per_visit": 10_001 }), 400, "a whole number of points from 0 to 10000"),
+        (json!({ "points_per_visit": -1 }), 400, "a whole number of points from 0 to 10000"),
+        (json!({ "points_per_visit": 1.5 }), 400, "not the JSON asked for"),
+        (json!({ "lease_s": 1 }), 400, "a lease lasts from 60 seconds"),
+        (json!({ "enrol": "always" }), 400, "one of auto, approve, off"),
+        (json!({ "colour": "red" }), 400, "unknown field"),
+    ] {
+        stage.api("PATCH", "/locations/oslo", &patch.to_string()).expect(status).says(why);
+    }
+    stage.api("PATCH", "/locations/nowhere", "{}").expect(404).says("there is no location nowhere");
+    let found = stage.api("GET", "/locations/oslo", "").expect(200).json();
+    assert_eq!((&found["points_per_visit"], &found["name"]), (&json!(5), &json!("Oslo S")));
 }
 
 fn customers_are_listed_found_changed_and_removed(stage: &Stage) {

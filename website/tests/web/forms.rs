@@ -5,6 +5,7 @@ use protocol::{Digest, message::Probe};
 
 on_both!(
     a_store_is_added_and_opens,
+    a_store_says_what_a_visit_is_worth,
     a_customer_is_renamed_flagged_and_given_points,
     a_removal_is_confirmed_and_followed,
     an_edge_is_added_and_revoked,
@@ -21,6 +22,26 @@ fn a_store_is_added_and_opens(stage: &Stage) {
     let page = browser.submit("/stores", "name=Main+Street&time_zone=Europe%2FOslo&enrol=approve");
     page.says("The store is there").says("No edge yet");
     browser.get("/").expect(200).says("Main Street").says("new faces wait for a manager").says("no edge yet");
+}
+
+fn a_store_says_what_a_visit_is_worth(stage: &Stage) {
+    scene::location(stage, "Oslo");
+    let browser = stage.sign_in();
+    browser.get("/stores/oslo/customers").expect(200).says("/stores/oslo/settings");
+    browser.get("/stores/oslo/settings").expect(200).says("name=\"points_per_visit\" value=\"0\"");
+    let page = browser.submit("/stores/oslo/settings/points", "points_per_visit=5");
+    page.says("The settings are stored").says("name=\"points_per_visit\" value=\"5\"");
+    for form in
+        ["points_per_visit=10001", "points_per_visit=-1", "points_per_visit=", "points_per_visit=many"]
+    {
+        let answer = browser.post("/stores/oslo/settings/points", form).expect(400);
+        answer.says("A visit is worth a whole number of points from 0 to 10000.");
+    }
+    browser.get("/stores/oslo/settings").expect(200).says("value=\"5\"");
+    browser
+        .post("/stores/none/settings/points", "points_per_visit=5")
+        .expect(404)
+        .says("There is no location none");
 }
 
 fn a_customer_is_renamed_flagged_and_given_points(stage: &Stage) {

@@ -9,9 +9,10 @@ use website::{
     changes::{Actor, Held, Newcomer},
     clock, edges,
     locations::{self, NewLocation},
+    points::Points,
     tables::{
-        edge_progress, edge_reports, edges::Edge, receipt_pages, receipt_pages::Page, receipts,
-        spaces::Space, visits,
+        customers::Tally, edge_progress, edge_reports, edges::Edge, receipt_pages, receipt_pages::Page,
+        receipts, spaces::Space, visits,
     },
 };
 
@@ -25,6 +26,7 @@ pub fn location(stage: &Stage, name: &str) -> LocationId {
         name: name.to_owned(),
         time_zone: "Europe/Oslo".to_owned(),
         enrol: protocol::message::EnrolPolicy::Auto,
+        points_per_visit: Points::default(),
     };
     stage.run(locations::add(&stage.app, new, &Actor::command_line())).unwrap();
     id
@@ -50,7 +52,12 @@ pub fn customer(stage: &Stage, location: &LocationId, face: &str, name: &str, n:
             new_below: Similarity(4_000),
         };
         website::tables::spaces::insert(&mut held.tx, &space, SEEN).await.unwrap();
-        let newcomer = Newcomer { face_id: &face, content, seen: (1, Some(SEEN)), duplicate_of: None };
+        let newcomer = Newcomer {
+            face_id: &face,
+            content,
+            seen: Tally::one(SEEN, Points::default()),
+            duplicate_of: None,
+        };
         held.enrol(newcomer, &Actor::command_line()).await.unwrap();
         held.commit().await.unwrap();
     });
@@ -121,6 +128,7 @@ pub fn visit(stage: &Stage, location: &LocationId, edge: &Edge, n: u64, face: Op
         received_at: at.plus_ms(2 * 3_600_000),
         clock_offset_ms: 0,
         basis: Basis { epoch: Epoch(1), verified: Seq(1), staleness_s: 0 },
+        points: Points::default(),
     };
     stage.run(async {
         let mut tx = stage.app.db.write().await.unwrap();

@@ -1,13 +1,16 @@
 //! Customers, live ones and the nameless tombstones of those removed.
 
+mod polled;
 mod with_counters;
 
+pub use polled::{Polled, polled};
 pub use with_counters::{WithCounters, with_counters};
 
 use super::faces::Slot;
 use crate::{
     column,
     db::{Tx, on},
+    points::Points,
 };
 use protocol::{Embedding, FaceId, LocationId, RowHash, Seq, SpaceId, UnixMs, message::Customer as Content};
 
@@ -220,8 +223,8 @@ pub async fn insert_live(
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO customers (location, face_id, seq, state, name, flag, space_id, face_slot, row_hash, points, \
-         visits, last_seen_at, duplicate_of, created_at, changed_at) \
-         VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)")
+         visits, last_seen_at, duplicate_of, created_at, changed_at, enrolled_seq, named_seq) \
+         VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $3, $3)")
         .bind(location.as_str())
         .bind(face_id.as_str())
         .bind(seq.0 as i64)
@@ -297,7 +300,29 @@ pub async fn purge(tx: &mut Tx, location: &LocationId, face_id: &FaceId, seq: Se
         .bind(location.as_str()).bind(face_id.as_str()).bind(seq.0 as i64).execute(conn).await.map(drop))
 }
 
-/// Adds to the points (below zero they do not fall) and tells the new sum; nothing when it is not live.
+/// The most points a customer can have.
+pub const POINTS_MAX: i64 = 1_000_000_000;
+
+/// What visits leave with a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// How many.
+    pub visits: i64,
+    /// What they are worth together.
+    pub points: i64,
+    /// When the last of them was.
+    pub last_seen_at: Option<UnixMs>,
+}
+
+impl Tally {
+    /// What one visit leaves.
+    pub fn one(at: UnixMs, worth: Points) -> Tally {
+        Tally { visits: 1, points: worth.get(), last_seen_at: Some(at) }
+    }
+}
+
+/// Adds to the points (below zero they do not fall, nor rise above [`POINTS_MAX`]) and tells the new sum; nothing when
+/// it is not live.
 pub async fn add_points(
     tx: &mut Tx,
     location: &LocationId,
@@ -305,25 +330,25 @@ pub async fn add_points(
     points: i64,
 ) -> sqlx::Result<Option<i64>> {
     on!(tx, conn => sqlx::query_scalar(
-        "UPDATE customers SET points = CASE WHEN points + $3 < 0 THEN 0 ELSE points + $3 END \
-         WHERE location = $1 AND face_id = $2 AND state = 'live' RETURNING points")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(points).fetch_optional(conn).await)
+        "UPDATE customers SET points = CASE WHEN points + $3 < 0 THEN 0 WHEN points + $3 > $4 THEN $4 \
+         ELSE points + $3 END WHERE location = $1 AND face_id = $2 AND state = 'live' RETURNING points")
+        .bind(location.as_str()).bind(face_id.as_str()).bind(points).bind(POINTS_MAX).fetch_optional(conn).await)
 }
 
-/// Counts `visits` more visits of a live customer, the last of them at `seen_at`.
+/// Counts more visits of a live customer, and adds what they are worth.
 pub async fn count_visits(
     tx: &mut Tx,
     location: &LocationId,
     face_id: &FaceId,
-    visits: i64,
-    seen_at: Option<UnixMs>,
+    more: &Tally,
 ) -> sqlx::Result<()> {
     on!(tx, conn => sqlx::query(
         "UPDATE customers SET visits = visits + $3, last_seen_at = CASE WHEN last_seen_at IS NULL \
-         OR last_seen_at < $4 THEN $4 ELSE last_seen_at END \
+         OR last_seen_at < $4 THEN $4 ELSE last_seen_at END, \
+         points = CASE WHEN points + $5 > $6 THEN $6 ELSE points + $5 END \
          WHERE location = $1 AND face_id = $2 AND state = 'live'")
-        .bind(location.as_str()).bind(face_id.as_str()).bind(visits).bind(seen_at.map(|at| at.0))
-        .execute(conn).await.map(drop))
+        .bind(location.as_str()).bind(face_id.as_str()).bind(more.visits).bind(more.last_seen_at.map(|at| at.0))
+        .bind(more.points).bind(POINTS_MAX).execute(conn).await.map(drop))
 }
 
 /// A person said that the two are two: the mark goes.

@@ -88,3 +88,9 @@ pub async fn end_alarm(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<bool> {
         "UPDATE edges SET alarm = 'none', alarm_at = NULL WHERE id = $1 AND alarm IN ('stale_hit', 'still_found')")
         .bind(id.as_str()).execute(conn).await.map(|done| done.rows_affected() == 1))
 }
+
+/// A box has joined in the place of the one that something was wrong with.
+pub async fn void_alarm(tx: &mut Tx, id: &EdgeId) -> sqlx::Result<()> {
+    on!(tx, conn => sqlx::query("UPDATE edges SET alarm = 'none', alarm_at = NULL WHERE id = $1 AND alarm <> 'none'")
+        .bind(id.as_str()).execute(conn).await.map(drop))
+}

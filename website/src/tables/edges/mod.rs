@@ -3,7 +3,7 @@
 mod alarm;
 mod revoked;
 
-pub use alarm::{Alarm, ParseAlarmError, end_alarm, set_alarm};
+pub use alarm::{Alarm, ParseAlarmError, end_alarm, set_alarm, void_alarm};
 pub use revoked::{known, revoke, set_revocation_unwritten, set_revocation_written, unwritten_revocations};
 
 use crate::{

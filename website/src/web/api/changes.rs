@@ -22,7 +22,7 @@ pub struct Change {
     actor: String,
     /// When it was committed.
     at: UnixMs,
-    /// Whether every edge that takes part holds it.
+    /// Whether every edge that takes part holds it, or, of a box that polls, has asked beyond it, which proves nothing.
     complete: bool,
     edges: Vec<EdgeProgress>,
 }
@@ -58,7 +58,7 @@ pub async fn get(
         verb: change.verb,
         actor: change.actor.clone(),
         at: change.at,
-        complete: edges.iter().all(|edge| matches!(edge.held, Held::Applied { .. })),
+        complete: edges.iter().all(|edge| matches!(edge.held, Held::Applied { .. } | Held::Asked { .. })),
         edges: edges
             .into_iter()
             .map(|edge| EdgeProgress {

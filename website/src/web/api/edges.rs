@@ -3,9 +3,15 @@
 use super::locations;
 use crate::{
     app::App,
-    decide::fleet::Standing,
+    decide::{
+        fleet::Standing,
+        polls::{Has, LastAsked, Polls},
+    },
     edges::{self, Added, EdgeStatus},
-    tables::edges::{Alarm, Presence},
+    tables::{
+        edges::{Alarm, Presence},
+        polling_boxes::PollingBox,
+    },
     web::{
         extract::{Json, Path},
         refusal::Refusal,
@@ -23,7 +29,8 @@ pub struct Edge {
     edge: EdgeId,
     name: String,
     place: String,
-    /// One of revoked, waiting, alarm, blocked, silent, expired, filling, differs, behind, in_sync.
+    /// One of revoked, waiting, alarm, blocked, silent, expired, filling, differs, behind, in_sync; of a box that polls also
+    /// polls or never_asked, and never the last six of the others.
     state: &'static str,
     /// The same for people.
     words: String,
@@ -36,6 +43,8 @@ pub struct Edge {
     behind: Option<u64>,
     /// What it said last, in its current start.
     report: Option<Report>,
+    /// What a box that polls has asked.
+    polling: Option<Polling>,
     space: Option<SpaceId>,
     last_seen_at: Option<UnixMs>,
     clock_offset_ms: Option<i64>,
@@ -59,9 +68,36 @@ pub struct Report {
     received_at: UnixMs,
 }
 
+/// What a box that polls has asked. What it confirms by that proves nothing.
+#[derive(Debug, Serialize)]
+pub struct Polling {
+    asked_at: Option<UnixMs>,
+    /// It has named an answer that told it every removal through this; none: no answer of this history.
+    removed_seq: Option<Seq>,
+    /// And every other change through this; none of a box that asks for removals only.
+    changed_seq: Option<Seq>,
+}
+
+impl Polling {
+    fn new(polling: &PollingBox, standing: &Standing) -> Polling {
+        let (removed_seq, changed_seq) = match standing {
+            Standing::Polls(Polls { has: Has::Removals(removed), .. }) => (Some(*removed), None),
+            Standing::Polls(Polls { has: Has::Everything(changed), .. }) => {
+                (Some(polling.confirmed.removed), Some(*changed))
+            }
+            _ => (None, None),
+        };
+        Polling { asked_at: polling.asked_at, removed_seq, changed_seq }
+    }
+}
+
 impl Edge {
     fn new(status: EdgeStatus, newest: Seq) -> Edge {
-        let EdgeStatus { edge, report, standing } = status;
+        let EdgeStatus { edge, report, polling, standing } = status;
+        let joined = edge.joined.as_ref().map(|joined| (joined.at, joined.space.clone()));
+        let (joined_at, space) = joined
+            .or_else(|| polling.as_ref().map(|polling| (polling.joined_at, polling.space.clone())))
+            .unzip();
         Edge {
             state: code(&standing),
             words: standing.to_string(),
@@ -80,10 +116,11 @@ impl Edge {
             alarm: edge.alarm,
             alarm_at: edge.alarm_at,
             repair_ordered_at: edge.repair_ordered_at,
-            space: edge.joined.as_ref().map(|joined| joined.space.clone()),
+            polling: polling.as_ref().map(|polling| Polling::new(polling, &standing)),
+            space,
             last_seen_at: edge.last_seen_at,
             clock_offset_ms: edge.clock_offset_ms,
-            joined_at: edge.joined.as_ref().map(|joined| joined.at),
+            joined_at,
             revoked_at: edge.revoked_at,
             edge: edge.id,
             name: edge.name,
@@ -104,13 +141,15 @@ fn code(standing: &Standing) -> &'static str {
         Standing::Differs => "differs",
         Standing::Behind { .. } => "behind",
         Standing::InSync => "in_sync",
+        Standing::Polls(Polls { asked: LastAsked::Never, .. }) => "never_asked",
+        Standing::Polls(_) => "polls",
     }
 }
 
 /// How many changes an edge has not verified, where its report is of this history.
 pub(in crate::web) fn behind(standing: &Standing, verified: Option<Seq>, newest: Seq) -> Option<u64> {
     match standing {
-        Standing::Revoked | Standing::WaitsToJoin | Standing::Silent => None,
+        Standing::Revoked | Standing::WaitsToJoin | Standing::Silent | Standing::Polls(_) => None,
         Standing::InSync => Some(0),
         Standing::Behind { changes } => Some(*changes),
         _ => verified.map(|verified| newest.0.saturating_sub(verified.0)),

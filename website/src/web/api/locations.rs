@@ -2,7 +2,8 @@
 
 use crate::{
     app::App,
-    locations::{self, NewLocation},
+    locations::{self, NewLocation, NewSettings},
+    points::Points,
     tables,
     web::{
         extract::{Json, Path},
@@ -24,6 +25,8 @@ pub struct Location {
     time_zone: &'static str,
     enrol: EnrolPolicy,
     lease_s: u32,
+    /// What a customer gets for each visit.
+    points_per_visit: Points,
     /// The seq of its newest change.
     seq: Seq,
     customers: u64,
@@ -40,6 +43,7 @@ impl From<tables::locations::Location> for Location {
             time_zone: location.time_zone.name(),
             enrol: location.enrol,
             lease_s: location.lease_s,
+            points_per_visit: location.points_per_visit,
             seq: location.totals.seq,
             customers: location.totals.count,
             digest: location.totals.digest.to_string(),
@@ -61,6 +65,19 @@ pub struct New {
     name: String,
     time_zone: String,
     enrol: Option<String>,
+    #[serde(default)]
+    points_per_visit: i64,
+}
+
+/// What of a location is to be another; what is not there stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    name: Option<String>,
+    time_zone: Option<String>,
+    enrol: Option<String>,
+    lease_s: Option<u32>,
+    points_per_visit: Option<i64>,
 }
 
 /// The location, or the refusal that there is none.
@@ -91,7 +108,22 @@ pub async fn add(
         enrol: new_store::policy(new.enrol.as_deref())?,
         name: new.name,
         time_zone: new.time_zone,
+        points_per_visit: new.points_per_visit.try_into()?,
     };
     let location = locations::add(&app, new, &program.actor()).await?;
     Ok((StatusCode::CREATED, Answer(location.into())))
+}
+
+pub async fn patch(
+    State(app): State<Arc<App>>,
+    program: Program,
+    Path(id): Path<LocationId>,
+    Json(patch): Json<Patch>,
+) -> Result<Answer<Location>, Refusal> {
+    let enrol = patch.enrol.as_deref().map(|enrol| new_store::policy(Some(enrol))).transpose()?;
+    let points_per_visit = patch.points_per_visit.map(Points::try_from).transpose()?;
+    let Patch { name, time_zone, lease_s, .. } = patch;
+    let new = NewSettings { name, time_zone, enrol, names: None, lease_s, points_per_visit };
+    locations::set(&app, &id, new, &program.actor()).await?;
+    Ok(Answer(found(&app, &id).await?.into()))
 }

@@ -5,13 +5,16 @@
 //! `GET /api/v1/locations/{location}/changes/{seq}` tells which edges have it.
 
 mod changes;
+mod confirm;
 mod customers;
 mod dead_letters;
 mod edges;
 mod erasure;
 mod join;
 mod locations;
+mod polled_visits;
 mod review;
+mod sync;
 mod visits;
 
 pub(super) use changes::unknown as unknown_change;
@@ -22,16 +25,20 @@ use super::{refusal::Refusal, token};
 use crate::app::App;
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     middleware,
     routing::{delete, get, post},
 };
 use std::sync::Arc;
 
+/// Where a box that polls asks what has changed.
+const SYNC: &str = "/api/edge/sync";
+
 /// Everything under `/api`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let location = Router::new()
-        .route("/", get(locations::get))
+        .route("/", get(locations::get).patch(locations::patch))
         .route("/customers", get(customers::list))
         .route("/customers/{face}", get(customers::get).patch(customers::patch).delete(customers::delete))
         .route("/customers/{face}/erasure", get(erasure::get))
@@ -51,8 +58,12 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .nest("/locations/{location}", location)
         .fallback(async || nothing_here())
         .layer(middleware::from_fn_with_state(Arc::clone(app), token::require));
+    let visits_body = DefaultBodyLimit::max(polled_visits::BODY_BYTES_MAX);
     Router::new()
         .route("/edge/join", post(join::join))
+        .route("/edge/sync", get(sync::sync))
+        .route("/edge/sync/confirm", post(confirm::confirm))
+        .route("/edge/visits", post(polled_visits::store).layer(visits_body))
         .nest("/v1", v1)
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {

@@ -3,6 +3,7 @@
 use super::{locations, rows};
 use crate::{
     app::App,
+    points::Points,
     tables::{self, visits::Kind},
     web::{
         extract::{Path, Query},
@@ -31,6 +32,8 @@ pub struct Visit {
     received_at: UnixMs,
     /// The edge's clock minus ours, in milliseconds.
     clock_offset_ms: i64,
+    /// What it was worth to its customer.
+    points: Points,
 }
 
 impl From<(i64, tables::visits::Visit)> for Visit {
@@ -44,6 +47,7 @@ impl From<(i64, tables::visits::Visit)> for Visit {
             seen_at: visit.seen_at,
             received_at: visit.received_at,
             clock_offset_ms: visit.clock_offset_ms,
+            points: visit.points,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
-use protocol::{FaceId, LocationId, Name, Seq, message::Probe};
+use protocol::{FaceId, LocationId, Name, Seq, UnixMs, message::Probe};
 use std::sync::Arc;
 
 /// For how long after a change its page looks again by itself, in milliseconds.
@@ -72,10 +72,11 @@ pub async fn show_change(
         .filter(|stored| stored.receipt.key.seq == change.seq && stored.receipt.key.epoch == change.epoch);
     let receipts: Vec<Stored> = receipts.collect();
     let row = customers::get(&mut tx, &id, &change.face_id).await?;
-    let rows: Vec<Row> = edges.iter().map(|edge| row_of(edge, change.verb, &receipts)).collect();
+    let local = |at| store.local(at, now).text;
+    let rows = edges.iter().map(|edge| row_of(edge, change.verb, &receipts, local)).collect();
     let (tone, summary) = summary(&edges, &receipts);
     let young = now.since(change.at) < LOOK_AGAIN_MS_MAX;
-    let outstanding = edges.iter().any(|edge| edge.held == Held::Outstanding);
+    let outstanding = edges.iter().any(|edge| matches!(edge.held, Held::Outstanding | Held::NotAsked));
     let refresh_s = (outstanding && young).then_some(1);
     show(&Change {
         page: Page { refresh_s, ..Page::new(format!("Change {seq} of {}", store.name)) }.saying(after.said()),
@@ -102,10 +103,15 @@ fn heading(verb: Verb) -> &'static str {
     }
 }
 
-fn row_of(edge: &EdgeProgress, verb: Verb, receipts: &[Stored]) -> Row {
+fn row_of(edge: &EdgeProgress, verb: Verb, receipts: &[Stored], local: impl Fn(UnixMs) -> String) -> Row {
     let receipt = receipts.iter().find(|stored| stored.edge == edge.edge);
     let (state, after) = match edge.held {
         Held::Outstanding => (Pill::new(Tone::Warn, "not yet"), String::new()),
+        Held::NotAsked => (Pill::new(Tone::Warn, "polls: has not asked for it yet"), String::new()),
+        Held::Asked { at, after_ms } => {
+            let words = format!("polls: asked for it {}, which proves nothing", local(at));
+            (Pill::new(Tone::Calm, words), after_words(after_ms))
+        }
         Held::Applied { after_ms, .. } => {
             let state = match (verb, receipt.map(|stored| stored.receipt.probe)) {
                 (Verb::Removed, Some(Probe::Gone)) => Pill::new(Tone::Good, "forgotten, and checked"),
@@ -127,13 +133,18 @@ fn summary(edges: &[EdgeProgress], receipts: &[Stored]) -> (Tone, String) {
         let edges = if faults == 1 { "One edge still finds" } else { "Several edges still find" };
         return (Tone::Bad, format!("{edges} the removed face. Somebody must look at the box."));
     }
-    let times = edges.iter().filter_map(|edge| match edge.held {
+    let (polling, proving): (Vec<&EdgeProgress>, Vec<&EdgeProgress>) =
+        edges.iter().partition(|edge| matches!(edge.held, Held::Asked { .. } | Held::NotAsked));
+    let times = proving.iter().filter_map(|edge| match edge.held {
         Held::Applied { after_ms, .. } => Some(after_ms),
-        Held::Outstanding => None,
+        _ => None,
     });
-    let (have, slowest, all) = (times.clone().count(), times.max().unwrap_or(0), edges.len());
-    match (have, all) {
-        (_, 0) => (Tone::Calm, "No edge takes part yet: none has joined this store.".to_owned()),
+    let (have, slowest, all) = (times.clone().count(), times.max().unwrap_or(0), proving.len());
+    let (tone, text) = match (have, all) {
+        (_, 0) if polling.is_empty() => {
+            return (Tone::Calm, "No edge takes part yet: none has joined this store.".to_owned());
+        }
+        (_, 0) => (Tone::Calm, String::new()),
         (1, 1) => {
             (Tone::Good, format!("The edge of this store has it, {} after the commit.", after_words(slowest)))
         }
@@ -143,6 +154,16 @@ fn summary(edges: &[EdgeProgress], receipts: &[Stored]) -> (Tone, String) {
         ),
         (have, all) => {
             (Tone::Warn, format!("{have} of {all} edges have it. One that is away gets it when it is back."))
+        }
+    };
+    let asked = polling.iter().filter(|edge| matches!(edge.held, Held::Asked { .. })).count();
+    match (asked, polling.len()) {
+        (_, 0) => (tone, text),
+        (asked, all) => {
+            let tone = tone.max(if asked == all { Tone::Calm } else { Tone::Warn });
+            let boxes = if all == 1 { "box that polls has" } else { "boxes that poll have" };
+            let polled = format!("{asked} of {all} {boxes} asked for it, which proves nothing.");
+            (tone, format!("{text} {polled}").trim_start().to_owned())
         }
     }
 }
@@ -160,7 +181,6 @@ fn after_words(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::UnixMs;
 
     fn edge(after_ms: Option<i64>) -> EdgeProgress {
         let held =
@@ -191,6 +211,34 @@ mod tests {
     }
 
     #[test]
+    fn a_box_that_polls_is_counted_apart_and_proves_nothing() {
+        let polls = |held| EdgeProgress { held, ..edge(None) };
+        let asked = || polls(Held::Asked { at: UnixMs(7), after_ms: 7 });
+        let not_asked = || polls(Held::NotAsked);
+        for (edges, tone, text) in [
+            (vec![asked()], Tone::Calm, "1 of 1 box that polls has asked for it, which proves nothing."),
+            (
+                vec![edge(Some(12)), asked()],
+                Tone::Calm,
+                "The edge of this store has it, 12 ms after the commit. 1 of 1 box that polls has asked for it, which \
+                 proves nothing.",
+            ),
+            (
+                vec![not_asked(), asked()],
+                Tone::Warn,
+                "1 of 2 boxes that poll have asked for it, which proves nothing.",
+            ),
+        ] {
+            assert_eq!(summary(&edges, &[]), (tone, text.to_owned()));
+        }
+        let row = row_of(&asked(), Verb::Removed, &[], |at| format!("at {}", at.0));
+        assert_eq!(
+            (row.state.text.as_str(), row.state.tone),
+            ("polls: asked for it at 7, which proves nothing", Tone::Calm)
+        );
+    }
+
+    #[test]
     fn a_removal_is_never_called_forgotten_where_the_face_is_still_found() {
         use protocol::{
             Epoch,
@@ -215,10 +263,10 @@ mod tests {
             (Some(5), Some(Probe::StillFound), "still finds this face"),
         ] {
             let receipts: Vec<_> = probe.map(stored).into_iter().collect();
-            assert_eq!(row_of(&edge(after), Verb::Removed, &receipts).state.text, text);
+            assert_eq!(row_of(&edge(after), Verb::Removed, &receipts, |_| String::new()).state.text, text);
             let is_fault = probe == Some(Probe::StillFound);
             assert_eq!(summary(&[edge(after)], &receipts).0 == Tone::Bad, is_fault);
         }
-        assert_eq!(row_of(&edge(Some(5)), Verb::Renamed, &[]).state.text, "has it");
+        assert_eq!(row_of(&edge(Some(5)), Verb::Renamed, &[], |_| String::new()).state.text, "has it");
     }
 }

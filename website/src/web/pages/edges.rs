@@ -8,8 +8,8 @@ use super::{
 use crate::{
     app::App,
     clock,
-    edges::{self, Added, EdgeError, EdgeStatus},
-    tables::edges::Presence,
+    edges::{self, Added, EdgeError, EdgeStatus, SpaceChoice},
+    tables::{edges::Presence, spaces},
     web::{
         api::edges_behind,
         assets,
@@ -25,7 +25,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{Redirect, Response},
 };
-use protocol::{EdgeId, LocationId, Seq, UnixMs, message::RepairCounts};
+use protocol::{EdgeId, LocationId, Seq, SpaceId, UnixMs, message::RepairCounts};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ struct Edges {
     edges: Vec<Row>,
     seq: Seq,
     digest: String,
+    /// What the model of a box that polls can be of.
+    spaces: Vec<SpaceId>,
 }
 
 struct Row {
@@ -76,6 +78,17 @@ struct CodePage {
 }
 
 #[derive(Template)]
+#[template(path = "edge_token.html")]
+struct TokenPage {
+    page: Page,
+    store: Store,
+    name: String,
+    url: String,
+    token: String,
+    space: SpaceId,
+}
+
+#[derive(Template)]
 #[template(path = "edge_revoke.html")]
 struct RevokePage {
     page: Page,
@@ -90,6 +103,20 @@ pub struct New {
     name: String,
     #[serde(default)]
     place: String,
+    /// How its box hears of changes.
+    #[serde(default)]
+    kind: Kind,
+    /// Of a box that polls, the space of its model; empty where that can be told.
+    #[serde(default)]
+    space: String,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Mqtt,
+    Polling,
 }
 
 pub async fn list(
@@ -106,11 +133,12 @@ pub async fn list(
         edges,
         seq: location.totals.seq,
         digest: short(&location.totals.digest.to_bytes()),
+        spaces: spaces::all_ids(&mut app.db.read().await?).await?,
         store,
     })
 }
 
-/// Adds an edge. This page is the answer itself and no redirect: the code is stored hashed, so it can be shown
+/// Adds an edge. This page is the answer itself and no redirect: code and token are stored hashed, so they can be shown
 /// only now.
 pub async fn add(
     State(app): State<Arc<App>>,
@@ -119,8 +147,31 @@ pub async fn add(
     headers: HeaderMap,
     Form(new): Form<New>,
 ) -> Result<Response, Refusal> {
-    let added = edges::add(&app, &id, &new.name, &new.place, &manager.actor()).await?;
-    show_code(&app, &id, new.name.trim().to_owned(), added, &headers).await
+    let (name, by) = (new.name.trim().to_owned(), manager.actor());
+    match new.kind {
+        Kind::Mqtt => {
+            let added = edges::add(&app, &id, &new.name, &new.place, &by).await?;
+            show_code(&app, &id, name, added, &headers).await
+        }
+        Kind::Polling => {
+            let space = match new.space.as_str() {
+                "" => SpaceChoice::Only,
+                id => {
+                    SpaceChoice::Named(id.parse().map_err(|_| Refusal::bad("this is no space, choose one"))?)
+                }
+            };
+            let enlisted = edges::add_polling(&app, &id, (&new.name, &new.place), &space, &by).await?;
+            let store = Store::new(&store::found(&app, &id).await?, Tab::Edges);
+            show(&TokenPage {
+                page: Page::new(format!("Token for {name}")),
+                name,
+                url: own_address(&headers),
+                token: enlisted.token,
+                space: enlisted.space,
+                store,
+            })
+        }
+    }
 }
 
 /// Gives an edge a new code: the last one was not used in time, or the box is replaced.
@@ -200,7 +251,8 @@ fn own_address(headers: &HeaderMap) -> String {
 }
 
 fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
-    let EdgeStatus { edge, report, standing } = status;
+    let EdgeStatus { edge, report, polling, standing } = status;
+    let asked_at = polling.as_ref().and_then(|polling| polling.asked_at);
     let behind = edges_behind(&standing, report.as_ref().map(|report| report.applied), newest);
     Row {
         state: Pill::of_standing(&standing),
@@ -217,8 +269,8 @@ fn row(status: EdgeStatus, newest: Seq, store: &Store, now: UnixMs) -> Row {
             .filter(|report| report.queued > 0)
             .map(|report| store.local(report.received_at, now)),
         repairs: report.as_ref().map(|report| repair_words(report.repairs)).unwrap_or_default(),
-        last_seen: edge.last_seen_at.map(|at| store.local(at, now)),
-        joined: edge.joined.is_some(),
+        last_seen: edge.last_seen_at.or(asked_at).map(|at| store.local(at, now)),
+        joined: edge.joined.is_some() || polling.is_some(),
         revoked: edge.revoked_at.is_some(),
         alarm_since: edge.alarm_at.map(|at| store.local(at, now)),
         shut_out: edge.alarm.shuts_out(),

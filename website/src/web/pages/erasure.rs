@@ -42,6 +42,10 @@ struct Row {
     at: Option<LocalTime>,
     signed: bool,
     until: Option<LocalTime>,
+    /// When a box that polls said that it has deleted the face.
+    confirmed: Option<LocalTime>,
+    /// Whether nothing but its word will ever come.
+    endless: bool,
 }
 
 pub async fn show_erasure(
@@ -58,6 +62,8 @@ pub async fn show_erasure(
         at: edge.receipt.as_ref().map(|receipt| store.local(receipt.removed_at, now)),
         signed: edge.signed_report.is_some(),
         until: edge.outstanding_until.map(|until| store.local(until, now)),
+        confirmed: edge.confirmed_at.map(|at| store.local(at, now)),
+        endless: edge.proof == Proof::Unconfirmed,
     };
     show(&Erasure {
         page: Page::new(format!("Certificate of an erasure, {}", store.name)),
@@ -93,6 +99,8 @@ fn pill(proof: Proof) -> Pill {
         Proof::Verified => (Tone::Good, "holds exactly the website's customers"),
         Proof::LeaseOver => (Tone::Good, "lease over: recognises nobody"),
         Proof::Outstanding => (Tone::Warn, "not yet"),
+        Proof::Confirmed => (Tone::Warn, "confirmed by the box’s word, not proved"),
+        Proof::Unconfirmed => (Tone::Warn, "not confirmed"),
         Proof::StillFound => (Tone::Bad, "still finds this face"),
         Proof::Doubtful => (Tone::Bad, "its word is in doubt: see the edge’s state"),
     };
@@ -101,9 +109,15 @@ fn pill(proof: Proof) -> Pill {
 
 fn summary(statement: &Statement) -> (Tone, &'static str) {
     let fault = statement.edges.iter().any(|edge| matches!(edge.proof, Proof::StillFound | Proof::Doubtful));
+    let of = |proof| statement.edges.iter().filter(|edge| edge.proof == proof).count();
+    let by_word = of(Proof::Outstanding) + of(Proof::Unconfirmed) == 0;
     match (statement.complete, fault) {
         (true, _) if statement.edges.is_empty() => (Tone::Good, "No edge could hold this face."),
         (true, _) => (Tone::Good, "No edge can recognise this face any more."),
+        (false, false) if by_word => (
+            Tone::Warn,
+            "Every edge that can prove it has; boxes that poll can only say so, which is no proof.",
+        ),
         (false, false) => (Tone::Warn, "Not every edge has proved it yet."),
         (false, true) => (Tone::Bad, "Somebody must look at an edge: what it says is not enough."),
     }

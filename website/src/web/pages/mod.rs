@@ -13,6 +13,7 @@ mod page;
 mod pager;
 mod pill;
 mod review;
+mod settings;
 mod store;
 mod stores;
 mod visits;
@@ -50,6 +51,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/review", get(review::list))
         .route("/review/{face}/accept", post(review::accept))
         .route("/review/{face}/refuse", post(review::refuse))
+        .route("/settings", get(settings::show_settings))
+        .route("/settings/points", post(settings::set_points))
         .route("/changes/{seq}", get(change::show_change));
     let inside = Router::new()
         .route("/", get(stores::list))

@@ -63,6 +63,8 @@ pub enum Said {
     LetIn,
     /// A new face was refused.
     FaceRefused,
+    /// A store has other settings.
+    SettingsStored,
 }
 
 /// The question of a page that may say something.
@@ -79,7 +81,7 @@ impl AfterChange {
 }
 
 impl Said {
-    const ALL: [Said; 10] = [
+    const ALL: [Said; 11] = [
         Said::StoreAdded,
         Said::Renamed,
         Said::Flagged,
@@ -90,6 +92,7 @@ impl Said {
         Said::AlarmEnded,
         Said::LetIn,
         Said::FaceRefused,
+        Said::SettingsStored,
     ];
 
     /// Sends the browser to `path`, where the page says this.
@@ -109,6 +112,7 @@ impl Said {
             Said::AlarmEnded => "alarm-ended",
             Said::LetIn => "let-in",
             Said::FaceRefused => "face-refused",
+            Said::SettingsStored => "settings-stored",
         }
     }
 
@@ -128,6 +132,7 @@ impl Said {
                 "The face is a customer now, with how this person agreed, and on its way to the edges."
             }
             Said::FaceRefused => "The face is refused, and what was stored of it is destroyed.",
+            Said::SettingsStored => "The settings are stored and count from now on.",
         }
     }
 }

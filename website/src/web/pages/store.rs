@@ -32,6 +32,8 @@ pub enum Tab {
     Review,
     /// When they came.
     Visits,
+    /// What its manager sets.
+    Settings,
 }
 
 impl Store {

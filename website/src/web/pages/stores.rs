@@ -8,6 +8,7 @@ use crate::{
     app::App,
     edges,
     locations::{self, NewLocation},
+    points::Points,
     web::{assets, extract::Form, new_store, refusal::Refusal, session::Manager},
 };
 use askama::Template;
@@ -84,6 +85,7 @@ pub async fn add(
         enrol: new_store::policy(new.enrol.as_deref())?,
         name: new.name,
         time_zone: new.time_zone,
+        points_per_visit: Points::default(),
     };
     let location = locations::add(&app, new, &manager.actor()).await?;
     Ok(Said::StoreAdded.at(&format!("/stores/{}/edges", location.id)))

@@ -1,0 +1,6 @@
+//! `broker.toml`.
+
+pub mod error;
+pub mod file;
+pub mod limits;
+pub mod listeners;

@@ -1,0 +1,12 @@
+//! MQTT 5.0 through real sockets.
+
+mod aliases;
+pub mod client;
+mod connecting;
+mod hostile;
+mod messages;
+mod options;
+mod sequences;
+mod sessions;
+mod shared;
+mod wills;
