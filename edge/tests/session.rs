@@ -165,7 +165,11 @@ async fn a_face_that_a_roster_does_not_name_is_in_no_file_not_even_with_its_sett
     in_step(&site, &edge).await;
     let holders: BTreeSet<String> =
         files_that_hold_it().into_iter().map(|name| name.to_string_lossy().replace("-wal", "")).collect();
-    assert_eq!(holders, BTreeSet::from(["cache.db".to_owned(), "outbox.db".to_owned()]), "the search sees it");
+    assert_eq!(
+        holders,
+        BTreeSet::from(["cache.db".to_owned(), "outbox.db".to_owned()]),
+        "the search sees it"
+    );
 
     site.remove_unheard(face_id.as_str()).await;
     site.head().await;

@@ -1,7 +1,8 @@
 use crate::client::Client;
-use crate::process::{PASSWORD, Serving, command, run, settings, until};
+use crate::process::{PASSWORD, Serving, command, run, settings};
 use serde_json::Value;
 use std::io::Write;
+use test_kit::until;
 
 fn golden(name: &str) -> Vec<u8> {
     let file = format!("{}/../protocol/tests/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"));
@@ -22,7 +23,7 @@ fn messages_are_decoded_and_no_vector_is_shown() {
         let before = broker.metric("broker_subscriptions");
         let mut tail = command(&arguments).spawn().unwrap();
         tail.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-        until("it has subscribed", || broker.metric("broker_subscriptions") > before);
+        until("it has subscribed", 20, || broker.metric("broker_subscriptions") > before);
         let mut site = Client::new(broker.mqtt, "site");
         assert!(site.publish("store/A/customers/f1", &golden("v1_change_live"), false));
         assert!(site.publish("store/A/customers", &golden("v1_head"), false));

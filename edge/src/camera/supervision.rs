@@ -119,6 +119,7 @@ impl Keeper {
 mod tests {
     use super::*;
     use crate::camera::{format::Pixels, moment::Moment, status::CameraState};
+    use test_kit::until;
 
     /// What a camera of a test does, one after the other; then it sends for good.
     #[derive(Clone, Copy)]
@@ -151,14 +152,6 @@ mod tests {
         })
     }
 
-    fn until(what: &str, mut done: impl FnMut() -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
-        while !done() {
-            assert!(Instant::now() < end, "not in time: {what}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     fn playing(feed: &Feed) -> bool {
         matches!(feed.status().state, CameraState::Playing { .. })
     }
@@ -173,10 +166,10 @@ mod tests {
             CameraState::Lost { why } => why.contains(word),
             _ => false,
         };
-        until("the first loss", || lost_by("no room"));
-        until("the second attempt", || lost_by("gone"));
-        until("the panic", || lost_by("what did the driver say?"));
-        until("it plays", || playing(&feed));
+        until("the first loss", 30, || lost_by("no room"));
+        until("the second attempt", 30, || lost_by("gone"));
+        until("the panic", 30, || lost_by("what did the driver say?"));
+        until("it plays", 30, || playing(&feed));
         let status = feed.status();
         assert!(status.losses == 2 && status.frames > 5, "{status:?}");
         let (frame, at) = feed.frames(&stop).next().unwrap();
@@ -195,7 +188,7 @@ mod tests {
         let refused = start(&id, camera(&script[1..]), AtStart::Refuse, &stop).unwrap_err().to_string();
         assert!(refused.contains("what did the driver say?"), "{refused}");
         let feed = start(&id, camera(&script), AtStart::Wait, &stop).unwrap();
-        until("it plays", || playing(&feed));
+        until("it plays", 30, || playing(&feed));
         assert_eq!(feed.status().losses, 0);
     }
 

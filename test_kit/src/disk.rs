@@ -1,5 +1,6 @@
 //! Disks that do what disks do on bad days. Where this user may not mount one, the test is skipped.
 
+use crate::{Lack, skip};
 use std::{
     fs,
     io::Write,
@@ -7,7 +8,6 @@ use std::{
     process::Command,
 };
 use tempfile::TempDir;
-use test_kit::{Lack, skip};
 
 /// A small disk of its own, unmounted when dropped.
 pub struct Disk {
@@ -35,8 +35,13 @@ fn may_mount() -> Lack {
 impl Disk {
     /// One of so many MB in memory.
     pub fn small(mb: usize) -> Option<Self> {
+        Self::of_kb(mb << 10)
+    }
+
+    /// One of so many KB in memory.
+    pub fn of_kb(kb: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"], folder.path()) {
+        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={kb}k"), "tmpfs"], folder.path()) {
             skip(may_mount(), "this user may not mount a small disk");
             return None;
         }
@@ -74,6 +79,11 @@ impl Disk {
         let device = mounts.lines().find(|line| line.contains(&here))?.split(' ').next()?;
         let bell = Path::new("/sys/fs/ext4").join(Path::new(device).file_name()?).join("trigger_fs_error");
         bell.exists().then_some(bell)
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Somewhere for a program's files.
