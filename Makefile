@@ -1,7 +1,7 @@
 # `make demo` is all one needs to look at Regulars; `make test` all one needs to change it.
 CARGO ?= cargo
 
-.PHONY: demo test bench soak chaos needs onnxruntime fmt
+.PHONY: demo test test-camera bench soak chaos needs onnxruntime fmt
 
 # Everything in one process: website, broker, two stores, five edges, simulated visitors.
 demo:
@@ -10,6 +10,11 @@ demo:
 # Formatting, lints and every test, on real parts; installs what is missing first. Quiet unless something fails.
 test: needs
 	@scripts/test
+
+# The edge on a real Video4Linux device, which a virtual machine's kernel has, unplugged and plugged in again; says so and
+# passes where there is no qemu (docs/camera.md).
+test-camera:
+	@scripts/test-camera
 
 # Whole programs under faults: killed, cut, restarted, and everything compared afterwards; then how long it took them
 # to converge, and what a change, a repair and a first start take on the wire. SEED=7 replays a seed,
@@ -22,7 +27,7 @@ bench:
 	@$(CARGO) run --quiet --release --locked -p bench -- broker $(BENCH)
 	@$(CARGO) run --quiet --release --locked -p bench -- sync $(BENCH)
 
-# PostgreSQL, MQTT tools and libonnxruntime, where they are not there yet.
+# PostgreSQL, MQTT tools, libclang (for cameras) and libonnxruntime, where they are not there yet.
 needs:
 	@scripts/needs
 

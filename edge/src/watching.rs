@@ -63,9 +63,10 @@ impl Watched {
             Self::Recording(spec) => return Ok(Begun::Recording(spec)),
             Self::Camera(id) => id,
         };
-        let stop = stop.clone();
-        let feed = tokio::task::spawn_blocking(move || camera::start(&id, at_start, &stop)).await??;
+        let feed = Arc::new(Feed::new(id));
         edge.looks_through(feed.clone());
+        let (started, stop) = (feed.clone(), stop.clone());
+        tokio::task::spawn_blocking(move || camera::start(&started, at_start, &stop)).await??;
         Ok(Begun::Camera(feed))
     }
 }

@@ -68,8 +68,8 @@ pub fn prepare(node: Node, offer: &Offer) -> Result<(), Trouble> {
 pub fn layout(node: Node) -> Result<Layout, Trouble> {
     guarded(|| {
         let format = Device::with_path(node.path())?.format()?;
-        let named = Pixels::named(&format.fourcc.to_string());
-        let pixels = named.ok_or_else(|| Trouble::NoFormat(format.fourcc.to_string()))?;
+        let named = Pixels::named(&name(format.fourcc));
+        let pixels = named.ok_or_else(|| Trouble::NoFormat(name(format.fourcc)))?;
         let least = picture::row_bytes(pixels, format.width as usize);
         let stride = (format.stride as usize).max(least);
         Ok(Layout { width: format.width, height: format.height, pixels, stride })
@@ -79,7 +79,7 @@ pub fn layout(node: Node) -> Result<Layout, Trouble> {
 fn offers(device: &Device) -> Result<Vec<Offer>, Trouble> {
     let mut offers = Vec::new();
     for description in device.enum_formats()? {
-        let name = description.fourcc.to_string();
+        let name = name(description.fourcc);
         for (width, height) in sizes(device, description.fourcc)? {
             let intervals = intervals(device, description.fourcc, (width, height));
             offers.extend(intervals.into_iter().map(|interval_s| Offer {
@@ -90,8 +90,10 @@ fn offers(device: &Device) -> Result<Vec<Offer>, Trouble> {
             }));
         }
     }
+    // By size and then the fastest first, as they are listed.
     offers.sort_by(|a, b| {
-        (&a.fourcc, a.width, a.height, a.interval_s).cmp(&(&b.fourcc, b.width, b.height, b.interval_s))
+        let by_size = (&a.fourcc, a.width, a.height).cmp(&(&b.fourcc, b.width, b.height));
+        by_size.then(b.frames_per_s().total_cmp(&a.frames_per_s()))
     });
     offers.dedup();
     Ok(offers)
@@ -137,6 +139,13 @@ fn intervals(device: &Device, fourcc: FourCC, (width, height): (u32, u32)) -> Ve
     listed.into_iter().flat_map(|listed| of(listed.interval)).collect()
 }
 
+/// Four characters, and whether pixels have their first byte last: the highest bit says so.
+fn name(fourcc: FourCC) -> String {
+    let [.., last] = fourcc.repr;
+    let characters = String::from_utf8_lossy(&fourcc.repr.map(|byte| byte & 0x7f)).trim_end().to_owned();
+    if last & 0x80 == 0 { characters } else { characters + "-BE" }
+}
+
 fn fourcc(name: &str) -> Result<FourCC, Trouble> {
     let repr = name.as_bytes().try_into().map_err(|_| Trouble::NoFormat(name.to_owned()))?;
     Ok(FourCC::new(repr))
@@ -145,4 +154,27 @@ fn fourcc(name: &str) -> Result<FourCC, Trouble> {
 /// The bindings expect of every driver that it keeps to the book, and panic where one does not.
 fn guarded<T>(ask: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     panic::catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|panic| Err(Trouble::panicked(&*panic)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_called_as_video4linux_calls_them() {
+        for (repr, expected) in [(*b"YUYV", "YUYV"), (*b"Y10 ", "Y10"), ([b'Y', b'1', b'6', 0xa0], "Y16-BE")]
+        {
+            assert_eq!(name(FourCC::new(&repr)), expected);
+        }
+        for pixels in Pixels::ALL {
+            assert_eq!(name(fourcc(pixels.fourcc()).unwrap()), pixels.fourcc());
+        }
+        assert_eq!(fourcc("Y10"), Err(Trouble::NoFormat("Y10".to_owned())));
+    }
+
+    #[test]
+    fn a_driver_that_does_not_keep_to_the_book_ends_nothing() {
+        let told = guarded::<()>(|| panic!("Invalid field order"));
+        assert_eq!(told, Err(Trouble::Other("the camera's library failed: Invalid field order".to_owned())));
+    }
 }

@@ -39,6 +39,11 @@ impl Feed {
         Self { id, began: now.mono, slot: Slot::default(), progress: Mutex::new(Progress::begin(now)) }
     }
 
+    /// Which camera.
+    pub fn id(&self) -> &CameraId {
+        &self.id
+    }
+
     /// The camera opened.
     pub fn opened(&self, layout: Layout) {
         self.progress().opened(layout, Moment::now());

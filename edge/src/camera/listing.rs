@@ -136,19 +136,30 @@ impl fmt::Display for Listed {
         if let Some(why) = trouble {
             write!(f, "\n  cannot be used: {why}")?;
         }
-        for row in formats.chunk_by(|a, b| (&a.fourcc, a.width, a.height) == (&b.fourcc, b.width, b.height)) {
+        let (decodable, other): (Vec<_>, Vec<_>) =
+            formats.iter().partition(|format| Pixels::named(&format.fourcc).is_some());
+        for row in decodable.chunk_by(|a, b| (&a.fourcc, a.width, a.height) == (&b.fourcc, b.width, b.height))
+        {
             let [first, ..] = row else { continue };
-            write!(f, "\n  {} {}x{} at ", first.fourcc, first.width, first.height)?;
             let rates: Vec<_> = row.iter().map(|format| format.frames_per_s.to_string()).collect();
-            write!(f, "{} frames/s", rates.join(", "))?;
-            if Pixels::named(&first.fourcc).is_none() {
-                write!(f, " (cannot be decoded)")?;
-            }
+            write!(
+                f,
+                "\n  {} {}x{} at {} frames/s",
+                first.fourcc,
+                first.width,
+                first.height,
+                rates.join(", ")
+            )?;
             if let Some(preferred) = row.iter().find(|format| format.preferred) {
                 write!(f, " (preferred: at {})", preferred.frames_per_s)?;
             }
         }
-        Ok(())
+        let mut fourccs: Vec<&str> = other.iter().map(|format| &*format.fourcc).collect();
+        fourccs.dedup();
+        match fourccs.is_empty() {
+            true => Ok(()),
+            false => write!(f, "\n  cannot be decoded: {}", fourccs.join(", ")),
+        }
     }
 }
 
@@ -240,15 +251,14 @@ mod tests {
                 format!(
                     "camera 0: Webcam, {dev}/video0 (uvcvideo, usb-1)\n  \
                  also {dev}/v4l/by-id/usb-Webcam\n  \
-                 H264 1920x1080 at 30 frames/s (cannot be decoded)\n  \
                  MJPG 1280x720 at 30 frames/s (preferred: at 30)\n  \
-                 YUYV 640x480 at 15, 7.5 frames/s"
+                 YUYV 640x480 at 15, 7.5 frames/s\n  \
+                 cannot be decoded: H264"
                 ),
                 format!(
                     "camera 2: Webcam, {dev}/video2 (uvcvideo, usb-1)\n  \
                  cannot be used: it offers nothing that can be decoded: MJPG, YUYV, NV12, RGB3 or BGR3 in whole frames a second is needed, and it has H264, HEVC\n  \
-                 H264 640x480 at 30 frames/s (cannot be decoded)\n  \
-                 HEVC 640x480 at 30 frames/s (cannot be decoded)"
+                 cannot be decoded: H264, HEVC"
                 ),
                 format!("camera 10: no name, {dev}/video10\n  cannot be used: {}", Trouble::Denied),
             ]

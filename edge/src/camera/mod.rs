@@ -76,11 +76,11 @@ pub fn check(id: &CameraId, at_start: AtStart) -> Result<()> {
     }
 }
 
-/// Starts a camera, and keeps it open until `stop`. Blocks until its first frame is there, ten seconds at most.
+/// Starts the camera of a feed, and keeps it open until `stop`. Blocks until its first frame is there, ten seconds at most.
 ///
 /// # Errors
 /// Why the camera cannot be had, when that is to be refused.
-pub fn start(id: &CameraId, at_start: AtStart, stop: &CancellationToken) -> Result<Arc<Feed>> {
-    let wanted = id.clone();
-    supervision::start(id, Box::new(move || open(&wanted)), at_start, stop)
+pub fn start(feed: &Arc<Feed>, at_start: AtStart, stop: &CancellationToken) -> Result<()> {
+    let wanted = feed.id().clone();
+    supervision::start(feed, Box::new(move || open(&wanted)), at_start, stop)
 }

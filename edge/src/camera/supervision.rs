@@ -1,10 +1,8 @@
 //! A camera is kept open for as long as the edge runs: it is opened, read, and after a pause opened again, whatever ended
 //! it.
 
-use crate::camera::{
-    backoff::Backoff, feed::Feed, format::Layout, id::CameraId, slot::Shot, trouble::Trouble,
-};
-use anyhow::{Context, Result, anyhow};
+use crate::camera::{backoff::Backoff, feed::Feed, format::Layout, slot::Shot, trouble::Trouble};
+use anyhow::{Context, Result, bail};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -44,8 +42,7 @@ pub enum AtStart {
 ///
 /// # Errors
 /// Why the camera cannot be had, when that is to be refused.
-pub fn start(id: &CameraId, open: Open, at_start: AtStart, stop: &CancellationToken) -> Result<Arc<Feed>> {
-    let feed = Arc::new(Feed::new(id.clone()));
+pub fn start(feed: &Arc<Feed>, open: Open, at_start: AtStart, stop: &CancellationToken) -> Result<()> {
     let (first, told) = mpsc::sync_channel(0);
     let keeper = Keeper { feed: feed.clone(), open, at_start, first: Some(first), stop: stop.clone() };
     // Nobody waits for this thread: it may be waiting for a frame that never comes.
@@ -56,12 +53,12 @@ pub fn start(id: &CameraId, open: Open, at_start: AtStart, stop: &CancellationTo
     let end = Instant::now() + FIRST_FRAME;
     while Instant::now() < end && !stop.is_cancelled() {
         match told.recv_timeout(STOP_SEEN) {
-            Ok(Err(why)) if at_start == AtStart::Refuse => return Err(anyhow!("camera {id}: {why}")),
+            Ok(Err(why)) if at_start == AtStart::Refuse => bail!("camera {}: {why}", feed.id()),
             Ok(_) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
-    Ok(feed)
+    Ok(())
 }
 
 struct Keeper {
@@ -79,11 +76,11 @@ impl Keeper {
         while !self.stop.is_cancelled() {
             let began = Instant::now();
             let Err(why) = self.attempt() else { return };
-            self.feed.lost(why.clone());
-            let heard = self.first.take().is_some_and(|first| first.send(Err(why)).is_ok());
+            let heard = self.first.take().is_some_and(|first| first.send(Err(why.clone())).is_ok());
             if heard && self.at_start == AtStart::Refuse {
                 return;
             }
+            self.feed.lost(why);
             self.rest(backoff.after(began.elapsed()));
         }
     }
@@ -118,7 +115,7 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::{format::Pixels, moment::Moment, status::CameraState};
+    use crate::camera::{CameraId, format::Pixels, moment::Moment, status::CameraState};
     use test_kit::until;
 
     /// What a camera of a test does, one after the other; then it sends for good.
@@ -152,6 +149,10 @@ mod tests {
         })
     }
 
+    fn feed() -> Arc<Feed> {
+        Arc::new(Feed::new(CameraId::Index(0)))
+    }
+
     fn playing(feed: &Feed) -> bool {
         matches!(feed.status().state, CameraState::Playing { .. })
     }
@@ -161,13 +162,12 @@ mod tests {
         let stop = CancellationToken::new();
         let _stops = stop.clone().drop_guard();
         let script = [Does::EndsAfter(3), Does::CannotOpen, Does::PanicsAfter(2)];
-        let feed = start(&CameraId::Index(0), camera(&script), AtStart::Refuse, &stop).unwrap();
+        let feed = feed();
+        start(&feed, camera(&script), AtStart::Refuse, &stop).unwrap();
         let lost_by = |word: &str| match feed.status().state {
             CameraState::Lost { why } => why.contains(word),
             _ => false,
         };
-        until("the first loss", 30, || lost_by("no room"));
-        until("the second attempt", 30, || lost_by("gone"));
         until("the panic", 30, || lost_by("what did the driver say?"));
         until("it plays", 30, || playing(&feed));
         let status = feed.status();
@@ -182,12 +182,12 @@ mod tests {
         let stop = CancellationToken::new();
         let _stops = stop.clone().drop_guard();
         let script = [Does::CannotOpen, Does::PanicsAfter(0)];
-        let id = CameraId::Index(3);
-        let refused = start(&id, camera(&script), AtStart::Refuse, &stop).unwrap_err().to_string();
-        assert_eq!(refused, "camera 3: the device is gone: plug it in");
-        let refused = start(&id, camera(&script[1..]), AtStart::Refuse, &stop).unwrap_err().to_string();
+        let refused = start(&feed(), camera(&script), AtStart::Refuse, &stop).unwrap_err().to_string();
+        assert_eq!(refused, "camera 0: the device is gone: plug it in");
+        let refused = start(&feed(), camera(&script[1..]), AtStart::Refuse, &stop).unwrap_err().to_string();
         assert!(refused.contains("what did the driver say?"), "{refused}");
-        let feed = start(&id, camera(&script), AtStart::Wait, &stop).unwrap();
+        let feed = feed();
+        start(&feed, camera(&script), AtStart::Wait, &stop).unwrap();
         until("it plays", 30, || playing(&feed));
         assert_eq!(feed.status().losses, 0);
     }
@@ -208,7 +208,8 @@ mod tests {
             };
             Ok(Opened { layout, next: Box::new(next) })
         });
-        let feed = start(&CameraId::Index(0), open, AtStart::Refuse, &stop).unwrap();
+        let feed = feed();
+        start(&feed, open, AtStart::Refuse, &stop).unwrap();
         let stops = stop.clone();
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(200));

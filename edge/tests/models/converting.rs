@@ -182,13 +182,9 @@ fn parameters_that_claim_more_than_they_are_take_no_memory() {
 
 /// Nobody panics, and nobody takes a damaged file for a good one without saying what it found.
 fn damaged(graph: &[u8], parameters: &[u8]) {
-    for result in
-        [params::parse(parameters).err(), graph::parse(graph).err(), mxnet_mirrored(graph, parameters).err()]
-    {
-        if let Some(error) = result {
-            assert!(!format!("{error:#}").is_empty());
-        }
-    }
+    let errors =
+        [params::parse(parameters).err(), graph::parse(graph).err(), mxnet_mirrored(graph, parameters).err()];
+    errors.into_iter().flatten().for_each(|error| assert!(!format!("{error:#}").is_empty()));
 }
 
 proptest! {

@@ -36,40 +36,48 @@ pub fn parameters() -> Vec<u8> {
     bytes
 }
 
+/// Nodes of a graph in the making.
+#[derive(Default)]
+struct Nodes(Vec<Value>);
+
+impl Nodes {
+    fn add(&mut self, op: &str, name: &str, attrs: Value, inputs: &[usize]) -> usize {
+        let inputs: Vec<[usize; 3]> = inputs.iter().map(|input| [*input, 0, 0]).collect();
+        self.0.push(json!({ "op": op, "name": name, "attrs": attrs, "inputs": inputs }));
+        self.0.len() - 1
+    }
+
+    /// A node, and before it the arrays it reads besides its value.
+    fn with_arrays(&mut self, op: &str, name: &str, attrs: Value, value: usize, arrays: &[&str]) -> usize {
+        let mut inputs = vec![value];
+        inputs
+            .extend(arrays.iter().map(|array| self.add("null", &format!("{name}_{array}"), json!({}), &[])));
+        self.add(op, name, attrs, &inputs)
+    }
+}
+
 /// The graph, as JSON that a test may change.
 pub fn graph() -> Value {
-    let mut nodes: Vec<Value> = Vec::new();
-    let mut node = |op: &str, name: &str, attrs: Value, inputs: &[usize]| {
-        let inputs: Vec<[usize; 3]> = inputs.iter().map(|input| [*input, 0, 0]).collect();
-        nodes.push(json!({ "op": op, "name": name, "attrs": attrs, "inputs": inputs }));
-        nodes.len() - 1
-    };
-    let data = node("null", "data", json!({}), &[]);
-    let minus = node("_minus_scalar", "minus", json!({ "scalar": "127.5" }), &[data]);
-    let scaled = node("_mul_scalar", "scaled", json!({ "scalar": "0.0078125" }), &[minus]);
-    let array = |node: &mut dyn FnMut(&str, &str, Value, &[usize]) -> usize, name: &str| {
-        node("null", name, json!({}), &[])
-    };
-    let (weight, bias) = (array(&mut node, "conv_weight"), array(&mut node, "conv_bias"));
-    let conv = json!({ "kernel": "(8, 8)", "stride": "(16, 16)", "pad": "(0, 0)", "num_filter": "2" });
-    let conv = node("Convolution", "conv", conv, &[scaled, weight, bias]);
+    let mut nodes = Nodes::default();
+    let data = nodes.add("null", "data", json!({}), &[]);
+    let minus = nodes.add("_minus_scalar", "minus", json!({ "scalar": "127.5" }), &[data]);
+    let scaled = nodes.add("_mul_scalar", "scaled", json!({ "scalar": "0.0078125" }), &[minus]);
+    let attrs = json!({ "kernel": "(8, 8)", "stride": "(16, 16)", "pad": "(0, 0)", "num_filter": "2" });
+    let conv = nodes.with_arrays("Convolution", "conv", attrs, scaled, &["weight", "bias"]);
     let normalise = json!({ "fix_gamma": "False", "use_global_stats": "False", "__mirror_stage__": "True" });
-    let bn = ["bn_gamma", "bn_beta", "bn_moving_mean", "bn_moving_var"].map(|name| array(&mut node, name));
-    let bn = node("BatchNorm", "bn", normalise.clone(), &[&[conv][..], &bn].concat());
-    let least = node("_maximum_scalar", "least", json!({ "scalar": "0" }), &[bn]);
-    let most = node("_minimum_scalar", "most", json!({ "scalar": "6" }), &[least]);
-    let (weight, bias) = (array(&mut node, "deep_weight"), array(&mut node, "deep_bias"));
-    let deep = json!({ "kernel": "(3, 3)", "stride": "(1, 1)", "pad": "(1, 1)", "num_filter": "2", "num_group": "2" });
-    let deep = node("Convolution", "deep", deep, &[most, weight, bias]);
-    let plus = node("elemwise_add", "plus", json!({}), &[most, deep]);
-    let flat = node("Flatten", "flat", json!({}), &[plus]);
-    let weight = array(&mut node, "fc_weight");
-    let fc = node("FullyConnected", "fc", json!({ "no_bias": "True", "num_hidden": "3" }), &[flat, weight]);
-    let last =
-        ["last_gamma", "last_beta", "last_moving_mean", "last_moving_var"].map(|name| array(&mut node, name));
-    let last = node("BatchNorm", "last", normalise, &[&[fc][..], &last].concat());
+    let figures = ["gamma", "beta", "moving_mean", "moving_var"];
+    let bn = nodes.with_arrays("BatchNorm", "bn", normalise.clone(), conv, &figures);
+    let least = nodes.add("_maximum_scalar", "least", json!({ "scalar": "0" }), &[bn]);
+    let most = nodes.add("_minimum_scalar", "most", json!({ "scalar": "6" }), &[least]);
+    let attrs = json!({ "kernel": "(3, 3)", "stride": "(1, 1)", "pad": "(1, 1)", "num_filter": "2", "num_group": "2" });
+    let deep = nodes.with_arrays("Convolution", "deep", attrs, most, &["weight", "bias"]);
+    let plus = nodes.add("elemwise_add", "plus", json!({}), &[most, deep]);
+    let flat = nodes.add("Flatten", "flat", json!({}), &[plus]);
+    let attrs = json!({ "no_bias": "True", "num_hidden": "3" });
+    let fc = nodes.with_arrays("FullyConnected", "fc", attrs, flat, &["weight"]);
+    let last = nodes.with_arrays("BatchNorm", "last", normalise, fc, &figures);
     json!({
-        "nodes": nodes, "arg_nodes": [0], "node_row_ptr": [0], "heads": [[last, 0, 0]],
+        "nodes": nodes.0, "arg_nodes": [0], "node_row_ptr": [0], "heads": [[last, 0, 0]],
         "attrs": { "mxnet_version": ["int", 10200] },
     })
 }

@@ -216,7 +216,7 @@ async fn given(held: &mut Held, wanted: Option<&FaceId>) -> sqlx::Result<FaceId>
 /// its box had been told by the moment it was seen, and somebody known on nothing: the box's clock must not raise an alarm.
 async fn basis(held: &mut Held, from: Caller<'_>, visit: &PolledVisit) -> sqlx::Result<Basis> {
     let named = match visit.since.stamp() {
-        Some(stamp) => polling_answers::at(&mut held.tx, from.edge, stamp).await?,
+        Some(stamp) => polling_answers::given(&mut held.tx, from.edge, stamp).await?,
         None => None,
     };
     let had = match (named, &visit.who) {

@@ -19,6 +19,7 @@ mod points;
 mod poller;
 mod polling;
 mod polling_again;
+mod polling_crowd;
 mod publisher;
 mod scene;
 mod slots;

@@ -1,8 +1,11 @@
 //! A box that polls, as one would write it: what it holds, and how it takes an answer in.
 
-use crate::stage::{actor, location, space};
-use protocol::{Embedding, FaceId, Name, message::Flag};
-use std::collections::BTreeMap;
+use crate::stage::{Stage, actor, add_location, location, space};
+use protocol::{
+    Embedding, FaceId, Name,
+    message::{EnrolPolicy, Flag},
+};
+use std::{collections::BTreeMap, sync::Arc};
 use website::{
     App,
     decide::poll::Told,
@@ -71,6 +74,14 @@ impl Poller {
         self.since = stamp(&answer);
         removed(&answer)
     }
+}
+
+/// A location with nobody, and a box there.
+pub async fn opened(stage: &Stage) -> (Arc<App>, Poller) {
+    let app = stage.app().await;
+    add_location(&app, &location(), EnrolPolicy::Auto).await;
+    let poller = Poller::new(&app, "till").await;
+    (app, poller)
 }
 
 /// The time of an answer.

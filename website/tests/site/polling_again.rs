@@ -1,11 +1,10 @@
 //! Boxes that poll when a history begins anew, a backup comes back, a box is replaced.
 
 use crate::{
-    poller::{Poller, live, removed},
-    stage::{Stage, actor, add_location, enrol, face, location, space},
+    poller::{Poller, live, opened, removed},
+    stage::{Stage, actor, enrol, face, location, space},
 };
-use protocol::message::EnrolPolicy;
-use std::fs;
+use std::{fs, sync::Arc};
 use website::{
     App, Website, backup, changes,
     decide::poll::{End, Told},
@@ -23,16 +22,15 @@ crate::on_both!(
     faces_leave_this_machine_encrypted_only,
 );
 
-async fn opened(stage: &Stage) -> (std::sync::Arc<App>, Poller) {
-    let app = stage.app().await;
-    add_location(&app, &location(), EnrolPolicy::Auto).await;
-    let poller = Poller::new(&app, "till").await;
+/// A location with six customers, and a box there.
+async fn filled(stage: &Stage) -> (Arc<App>, Poller) {
+    let (app, poller) = opened(stage).await;
     enrol(&app, &location(), 0..6).await;
     (app, poller)
 }
 
 async fn in_a_new_epoch_everything_is_told_again(stage: Stage) {
-    let (app, mut poller) = opened(&stage).await;
+    let (app, mut poller) = filled(&stage).await;
     changes::remove(&app, &location(), &face(0), &actor()).await.unwrap();
     changes::merge(&app, &location(), &face(1), &face(2), &actor()).await.unwrap();
     poller.poll(&app, 1_000).await;
@@ -60,7 +58,7 @@ async fn in_a_new_epoch_everything_is_told_again(stage: Stage) {
 }
 
 async fn a_restored_backup_brings_nobody_back_to_a_box(stage: Stage) {
-    let (app, mut poller) = opened(&stage).await;
+    let (app, mut poller) = filled(&stage).await;
     poller.poll(&app, 1_000).await;
     let file = stage.data.path().join("backup");
     backup::write(&app, &file).await.unwrap();
@@ -90,7 +88,7 @@ async fn a_restored_backup_brings_nobody_back_to_a_box(stage: Stage) {
 }
 
 async fn a_database_put_back_by_hand_brings_nobody_back_to_a_box(mut stage: Stage) {
-    let (app, mut poller) = opened(&stage).await;
+    let (app, mut poller) = filled(&stage).await;
     poller.poll(&app, 1_000).await;
     app.db.close().await;
     let copy = stage.copy().await;
@@ -125,7 +123,7 @@ fn sync(website: &Website) -> String {
 }
 
 async fn a_replaced_box_stays_out_whatever_is_restored(stage: Stage) {
-    let (app, old) = opened(&stage).await;
+    let (app, old) = filled(&stage).await;
     let kept = Poller::new(&app, "kept").await;
     let file = stage.data.path().join("backup");
     backup::write(&app, &file).await.unwrap();
@@ -177,7 +175,7 @@ async fn faces_leave_this_machine_encrypted_only(stage: Stage) {
     let Some(own) = outward().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback()) else {
         return skip(Lack::Elsewhere, "this machine has no address but its loopback");
     };
-    let (app, poller) = opened(&stage).await;
+    let (app, poller) = filled(&stage).await;
     app.db.close().await;
     let everywhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
     for (plaintext, scheme, status) in
