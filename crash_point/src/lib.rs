@@ -4,6 +4,12 @@
 /// Names the point to die at, and how often it is passed before: `edge_cache_committed` or `edge_cache_committed:3`.
 pub const VARIABLE: &str = "REGULARS_CRASH_AT";
 
+/// What a program says before it dies at a point; the point's name follows.
+pub const DIED_AT: &str = "died at crash point ";
+
+/// The one point that only a repair leads to.
+pub const REPAIR: &str = "website_repair_before_answered";
+
 /// Every point of the edge.
 pub const EDGE: [&str; 11] = [
     "edge_ruled_before_stored",
@@ -27,7 +33,7 @@ pub const WEBSITE: [&str; 7] = [
     "website_visits_stored_before_settled",
     "website_settled_before_acknowledged",
     "website_report_stored_before_answered",
-    "website_repair_before_answered",
+    REPAIR,
 ];
 
 /// Passes a point; dies there, without any goodbye, when a test has asked for it.
@@ -43,10 +49,12 @@ pub fn reach(point: &str) {
         let (name, passes) = asked.split_once(':').unwrap_or((&asked, "0"));
         Some((name.to_owned(), AtomicU64::new(passes.parse().ok()?)))
     });
+    assert!(EDGE.contains(&point) || WEBSITE.contains(&point), "the crash point {point} is in no list");
     if let Some((name, passes)) = at
         && name == point
         && passes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
     {
+        eprintln!("{DIED_AT}{point}");
         std::process::abort();
     }
 }

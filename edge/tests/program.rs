@@ -16,6 +16,7 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
+use test_kit::{Lack, skip};
 
 const CODE: &str = "GOODCODE";
 
@@ -277,8 +278,7 @@ async fn a_camera_that_cannot_be_used_is_refused_in_one_sentence() {
 async fn cameras_are_listed_and_none_is_told_by_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     if has_camera() {
-        println!("skipped, because this machine has a camera");
-        return;
+        return skip(Lack::Elsewhere, "this machine has a camera");
     }
     let told = run(edge(folder.path(), &["cameras"])).await;
     assert_eq!(told.status.code(), Some(1));

@@ -122,6 +122,12 @@ impl EdgeBox {
         self.daemon.as_ref().is_some_and(Program::is_to_die)
     }
 
+    /// The crash point that the daemon was started to die at, as long as it has not.
+    #[track_caller]
+    pub fn crash_point_ahead(&mut self) -> Option<String> {
+        self.daemon.as_mut()?.crash_point_ahead()
+    }
+
     /// Its state folder.
     pub fn state(&self) -> &Path {
         &self.state

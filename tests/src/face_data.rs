@@ -1,7 +1,7 @@
 //! The folder of real pictures and models, which is no part of the project.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,15 +10,9 @@ pub struct FaceData {
     root: PathBuf,
 }
 
-/// Finds the folder by `REGULARS_FACE_DATA` or beside the project; says so where there is none.
+/// Finds the folder; where there is none the test is skipped.
 pub fn face_data() -> Option<FaceData> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/face");
-    let root = env::var_os("REGULARS_FACE_DATA").map_or(beside, PathBuf::from);
-    if root.join("models").is_dir() {
-        return Some(FaceData { root: root.canonicalize().unwrap() });
-    }
-    println!("skipped, because there is no folder of pictures and models at {}", root.display());
-    None
+    test_kit::face_data().map(|root| FaceData { root })
 }
 
 impl FaceData {

@@ -5,7 +5,6 @@
 mod broker;
 pub mod chaos;
 mod database;
-mod disk;
 mod edge_box;
 mod face_data;
 mod joined;
@@ -15,11 +14,9 @@ mod polling_box;
 mod program;
 mod quiet;
 mod scene;
-mod until;
 mod website;
 
 pub use broker::Broker;
-pub use disk::Disk;
 pub use edge_box::{EdgeBox, Shown};
 pub use face_data::{FaceData, face_data};
 pub use fault_proxy::{Fault, FaultProxy, Random};
@@ -30,5 +27,5 @@ pub use polling_box::PollingBox;
 pub use program::{Output, Program, run};
 pub use quiet::Quiet;
 pub use scene::{PLACE, Scene};
-pub use until::until;
+pub use test_kit::{Disk, Lack, skip, until};
 pub use website::{Answer, Database, Website};

@@ -64,7 +64,7 @@ pub struct Program {
     lines: Mutex<mpsc::Receiver<String>>,
     said: Arc<Mutex<String>>,
     listening: Option<thread::JoinHandle<()>>,
-    to_die: bool,
+    to_die: Option<String>,
 }
 
 impl Program {
@@ -98,7 +98,8 @@ impl Program {
                 keep.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
-        let (name, lines, to_die) = (name.to_owned(), Mutex::new(lines), crash_at.is_some());
+        let to_die = crash_at.map(|point| point.split(':').next().unwrap_or(point).to_owned());
+        let (name, lines) = (name.to_owned(), Mutex::new(lines));
         Self { name, child, lines, said, listening: Some(listening), to_die }
     }
 
@@ -128,7 +129,23 @@ impl Program {
 
     /// Whether it was started to die at a crash point.
     pub fn is_to_die(&self) -> bool {
-        self.to_die
+        self.to_die.is_some()
+    }
+
+    /// The crash point it was started to die at, as long as it has not.
+    ///
+    /// # Panics
+    /// When it has ended, but not there.
+    #[track_caller]
+    pub fn crash_point_ahead(&mut self) -> Option<String> {
+        let point = self.to_die.clone()?;
+        if !self.has_ended() {
+            return Some(point);
+        }
+        let (code, said) = self.end_within(0);
+        let there = format!("{}{point}", crash_point::DIED_AT);
+        assert!(said.contains(&there), "{} ended with {code} before {point}; it said: {said}", self.name);
+        None
     }
 
     /// Whether it has ended by itself.

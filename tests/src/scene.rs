@@ -4,13 +4,13 @@ use crate::{EdgeBox, Website, blind_models, blind_space, person, until};
 use edge::{FaceVector, Status};
 use protocol::SpaceId;
 use serde_json::Value;
-use std::path::Path;
+use std::{path::Path, thread};
 use tempfile::TempDir;
 
 /// The location of the scene.
 pub const PLACE: &str = "oslo";
 
-/// What is there.
+/// What is there. When it is dropped, nothing may be left over: see [`Scene::nothing_is_left`].
 pub struct Scene {
     /// The website.
     pub site: Website,
@@ -96,5 +96,27 @@ impl Scene {
     #[track_caller]
     pub fn complete(&self, seq: u64) -> bool {
         self.site.get(&format!("/locations/{PLACE}/changes/{seq}"))["complete"] == true
+    }
+}
+
+impl Scene {
+    /// Waits until nothing waits any more, at the edge or at the website, and checks that nothing was set aside.
+    #[track_caller]
+    pub fn nothing_is_left(&self) {
+        self.in_step();
+        until("everything is published", 20, || {
+            let rows = self.site.query("SELECT id, seq, published_seq FROM locations");
+            let behind = rows.iter().find(|row| row[1] != row[2]);
+            behind.map_or(Ok(()), |row| Err(row.join(", ")))
+        });
+        assert_eq!(self.site.query("SELECT reason FROM dead_letters"), Vec::<Vec<String>>::new());
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.nothing_is_left();
+        }
     }
 }

@@ -3,10 +3,8 @@
 use crate::{Program, run, until};
 use serde_json::{Value, json};
 use std::{
-    env,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
 };
 use tempfile::TempDir;
 
@@ -80,7 +78,7 @@ impl Website {
             program: None,
             data,
             _folder: None,
-            database_url: (database == Database::Postgres).then(fresh_postgres),
+            database_url: database.fresh(),
             extra: extra.iter().map(|&s| s.to_owned()).collect(),
             http,
             mqtt: "127.0.0.1:0".parse().unwrap(),
@@ -139,6 +137,12 @@ impl Website {
     /// Whether it was started to die at a crash point.
     pub fn is_to_die(&self) -> bool {
         self.program.as_ref().is_some_and(Program::is_to_die)
+    }
+
+    /// The crash point it was started to die at, as long as it has not.
+    #[track_caller]
+    pub fn crash_point_ahead(&mut self) -> Option<String> {
+        self.program.as_mut()?.crash_point_ahead()
     }
 
     pub(crate) fn database_url(&self) -> Option<&str> {
@@ -257,28 +261,16 @@ impl Website {
 }
 
 impl Database {
-    /// Whether it can be had here; says so where it cannot.
+    /// Whether it can be had here; where it cannot, the test is skipped.
     pub fn available(self) -> bool {
-        let there = self == Database::Sqlite || env::var_os("REGULARS_TEST_PG_URL").is_some();
-        if !there {
-            println!(
-                "skipped, because REGULARS_TEST_PG_URL names no PostgreSQL server (make test starts one)"
-            );
-        }
-        there
+        self == Database::Sqlite || test_kit::postgres::available()
     }
-}
 
-/// Makes a database of its own on the tests' server.
-fn fresh_postgres() -> String {
-    let server = env::var("REGULARS_TEST_PG_URL").unwrap();
-    let name = format!(
-        "whole_{}_{:08x}",
-        std::process::id(),
-        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()
-    );
-    let made =
-        Command::new("psql").args([&server, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap();
-    assert!(made.success(), "psql could not create {name}");
-    server.replacen("/postgres?", &format!("/{name}?"), 1)
+    /// The address of a fresh database, if it has one.
+    fn fresh(self) -> Option<String> {
+        match self {
+            Database::Sqlite => None,
+            Database::Postgres => Some(test_kit::postgres::database("whole").unwrap()),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tests::{Program, run, until};
+use tests::{Lack, Program, run, skip, until};
 use tokio_util::sync::CancellationToken;
 
 /// A running website that listens on every address.
@@ -140,25 +140,30 @@ fn an_edge_pins_the_website_and_speaks_mqtts_with_it() {
 }
 
 #[test]
-fn other_peoples_clients_read_over_mqtts_and_wss() {
+fn mosquitto_reads_over_mqtts() {
+    if Command::new("mosquitto_sub").arg("--help").stdout(Stdio::null()).status().is_err() {
+        return skip(Lack::Provided, "mosquitto_sub is not installed");
+    }
     let site = Site::start();
     let user = site.command(&["mqtt-user", "add", "ann"]);
-    let (mqtt, http, ca) = (site.mqtt.to_string(), site.http.to_string(), site.ca());
-    if Command::new("mosquitto_sub").arg("--help").stdout(Stdio::null()).spawn().is_ok() {
-        let login = ["-u", "ann", "-P", &user, "--cafile", &ca];
-        let wanted = ["-h", "localhost", "-p", &mqtt, "-t", "view/oslo/head", "-C", "1", "-W", "20"];
-        let read = Command::new("mosquitto_sub").args(wanted).args(login).output().unwrap();
-        let said = String::from_utf8_lossy(&read.stdout).into_owned();
-        assert!(said.contains("\"seq\""), "{said} {}", String::from_utf8_lossy(&read.stderr));
-    } else {
-        println!("skipped, because mosquitto_sub is not installed: reading with it");
-    }
+    let (mqtt, ca) = (site.mqtt.to_string(), site.ca());
+    let login = ["-u", "ann", "-P", &user, "--cafile", &ca];
+    let wanted = ["-h", "localhost", "-p", &mqtt, "-t", "view/oslo/head", "-C", "1", "-W", "20"];
+    let read = Command::new("mosquitto_sub").args(wanted).args(login).output().unwrap();
+    let said = String::from_utf8_lossy(&read.stdout).into_owned();
+    assert!(said.contains("\"seq\""), "{said} {}", String::from_utf8_lossy(&read.stderr));
+}
+
+#[test]
+fn paho_reads_over_wss() {
     let python = "/usr/bin/python3";
     let paho = Command::new(python).args(["-c", "import paho.mqtt.client"]).stderr(Stdio::null()).status();
     if !paho.is_ok_and(|status| status.success()) {
-        println!("skipped, because {python} cannot import paho.mqtt.client: reading over WebSocket");
-        return;
+        return skip(Lack::Provided, "/usr/bin/python3 cannot import paho.mqtt.client");
     }
+    let site = Site::start();
+    let user = site.command(&["mqtt-user", "add", "ann"]);
+    let (http, ca) = (site.http.to_string(), site.ca());
     let read = Command::new(python).args(["-c", PAHO, &http, &ca, &user]).output().unwrap();
     let said = String::from_utf8_lossy(&read.stdout).into_owned();
     assert!(said.contains("\"seq\""), "{said} {}", String::from_utf8_lossy(&read.stderr));

@@ -28,12 +28,18 @@ enum Version {
     V5,
 }
 
-/// Everyone who is asked.
-pub const KINDS: &[Kind] = &[
+/// Mosquitto's programs.
+pub static MOSQUITTO: [Kind; 2] = [
     Kind { name: "mosquitto 3.1.1", program: Program::Mosquitto, version: Version::V311 },
     Kind { name: "mosquitto 5", program: Program::Mosquitto, version: Version::V5 },
+];
+/// Eclipse's library for Python.
+pub static PAHO: [Kind; 2] = [
     Kind { name: "paho-mqtt 3.1.1", program: Program::Python, version: Version::V311 },
     Kind { name: "paho-mqtt 5", program: Program::Python, version: Version::V5 },
+];
+/// The library for Node.js, over WebSocket.
+pub static MQTT_JS: [Kind; 2] = [
     Kind { name: "mqtt.js 3.1.1 over WebSocket", program: Program::Node, version: Version::V311 },
     Kind { name: "mqtt.js 5 over WebSocket", program: Program::Node, version: Version::V5 },
 ];

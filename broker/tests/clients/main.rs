@@ -8,8 +8,9 @@ use broker::{
     Broker, Carrier, Credentials, Encryption, Limits, Listener, Login, LoginFuture, Plaintext, Principal,
     Refused,
 };
-use kinds::{KINDS, Kind, Ports};
+use kinds::{Kind, Ports};
 use std::sync::Arc;
+use test_kit::{Lack, skip};
 
 /// The website's rights for every client with the password: it may publish as well as subscribe.
 struct TestLogins;
@@ -54,15 +55,27 @@ fn goes_the_whole_way(kind: &Kind, ports: Ports) {
     assert_eq!(read, [format!("{RETAINED} again 1")], "{}: cleared and set anew", kind.name);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_peoples_clients_go_the_whole_way() {
-    for kind in KINDS {
-        if let Err(why) = kind.installed() {
-            println!("skipped, because {why}");
-            continue;
-        }
-        let (broker, ports) = start().await;
-        tokio::task::spawn_blocking(move || goes_the_whole_way(kind, ports)).await.unwrap();
-        broker.stop().await;
+async fn goes(kind: &'static Kind) {
+    if let Err(why) = kind.installed() {
+        return skip(Lack::Provided, &why);
     }
+    let (broker, ports) = start().await;
+    tokio::task::spawn_blocking(move || goes_the_whole_way(kind, ports)).await.unwrap();
+    broker.stop().await;
 }
+
+/// A test for every client, so that each that is missing is a test that is skipped.
+macro_rules! each_goes_the_whole_way {
+    ($($kind:ident = $of:expr),+ $(,)?) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $kind() { goes(&$of).await })+
+    };
+}
+each_goes_the_whole_way!(
+    mosquitto_of_3 = kinds::MOSQUITTO[0],
+    mosquitto_of_5 = kinds::MOSQUITTO[1],
+    paho_of_3 = kinds::PAHO[0],
+    paho_of_5 = kinds::PAHO[1],
+    mqtt_js_of_3 = kinds::MQTT_JS[0],
+    mqtt_js_of_5 = kinds::MQTT_JS[1],
+);

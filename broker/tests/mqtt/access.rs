@@ -1,7 +1,7 @@
-use crate::raw::{Hello, Raw, publish};
 use crate::support::{Bystander, edge, start, start_asking, until};
 use broker::{Credentials, Limits, Login, LoginFuture, Principal};
 use std::sync::Arc;
+use test_kit::mqtt::v3::{Hello, Raw, publish};
 use tokio::sync::Notify;
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_refused_filter_gets_0x80_and_the_others_are_granted() {
     ];
     let refused = cases.iter().filter(|(.., granted)| *granted == 0x80).count() as u64;
     for (name, filter, granted) in cases {
-        let mut client = Raw::clean(&broker, name).await;
+        let mut client = Raw::clean(broker.address(), name).await;
         assert_eq!(client.subscribe(filter, 1).await, granted, "{name} {filter}");
     }
     assert_eq!(broker.counters().refused, refused);
@@ -35,7 +35,7 @@ async fn a_refused_filter_gets_0x80_and_the_others_are_granted() {
 async fn a_refused_publish_closes_the_connection_and_reaches_no_subscriber() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
-    let mut victim = Raw::clean(&broker, "b1").await;
+    let mut victim = Raw::clean(broker.address(), "b1").await;
     victim.subscribe("store/B/customers/#", 1).await;
     let cases = [
         ("e1", "store/B/customers/f1", 0x02),
@@ -48,7 +48,7 @@ async fn a_refused_publish_closes_the_connection_and_reaches_no_subscriber() {
         ("website", "store/A/visits/e1", 0x02),
     ];
     for (count, (name, topic, flags)) in cases.into_iter().enumerate() {
-        let mut client = Raw::clean(&broker, name).await;
+        let mut client = Raw::clean(broker.address(), name).await;
         client.send(&publish(topic, b"x", flags, Some(1))).await;
         assert_eq!(client.packet().await, None, "{name} {topic}");
         assert_eq!(broker.counters().refused, count as u64 + 1, "{name} {topic}");
@@ -60,10 +60,11 @@ async fn a_refused_publish_closes_the_connection_and_reaches_no_subscriber() {
 #[tokio::test]
 async fn a_client_id_is_nothing_without_its_login() {
     let broker = start().await;
-    let mut edge = Raw::persistent(&broker, "e1").await;
+    let mut edge = Raw::persistent(broker.address(), "e1").await;
     edge.subscribe("store/A/edges/e1/inbox", 1).await;
     for name in ["ann", "bob"] {
-        let mut person = Hello { client_id: "e1", clean: false, ..Hello::of(name) }.enter(&broker).await;
+        let mut person =
+            Hello { client_id: "e1", clean: false, ..Hello::of(name) }.enter(broker.address()).await;
         assert!(!person.session_present);
         person.is_quiet().await;
     }
@@ -74,19 +75,19 @@ async fn a_client_id_is_nothing_without_its_login() {
 #[tokio::test]
 async fn a_kicked_edge_is_gone_with_what_waited_for_it() {
     let broker = start().await;
-    let mut kicked = Raw::persistent(&broker, "e1").await;
+    let mut kicked = Raw::persistent(broker.address(), "e1").await;
     kicked.subscribe("store/A/edges/e1/inbox", 1).await;
-    let away = Raw::persistent(&broker, "b1").await;
+    let away = Raw::persistent(broker.address(), "b1").await;
     away.disconnect().await;
-    let mut other = Raw::clean(&broker, "e2").await;
+    let mut other = Raw::clean(broker.address(), "e2").await;
     for principal in [edge("A", "e1"), edge("B", "b1"), Principal::Website] {
         broker.kick(&principal);
     }
     kicked.is_closed().await;
     other.is_quiet().await;
     until("only one session is left", || broker.counters().sessions == 1).await;
-    assert!(!Raw::persistent(&broker, "e1").await.session_present);
-    assert!(!Raw::persistent(&broker, "b1").await.session_present);
+    assert!(!Raw::persistent(broker.address(), "e1").await.session_present);
+    assert!(!Raw::persistent(broker.address(), "b1").await.session_present);
 }
 
 /// A login that is answered only when the test says so.

@@ -1,8 +1,8 @@
 //! An edge that was away for a day.
 
-use crate::raw::{Raw, publish};
 use crate::support::start;
 use std::collections::HashSet;
+use test_kit::mqtt::v3::{Raw, publish};
 
 const FACES: usize = 10_000;
 const BEATS: usize = 1_440;
@@ -26,9 +26,9 @@ fn faces(payload: &str) -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_away_costs_each_changed_customer_once_and_one_head() {
     let broker = start().await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     publish_all(&mut website, &faces("old")).await;
-    let mut edge = Raw::persistent(&broker, "e1").await;
+    let mut edge = Raw::persistent(broker.address(), "e1").await;
     edge.subscribe("store/A/customers/#", 1).await;
     edge.messages(FACES).await;
     edge.is_quiet().await;
@@ -45,7 +45,7 @@ async fn a_day_away_costs_each_changed_customer_once_and_one_head() {
     day.push(("store/A/customers".to_owned(), "the newest".to_owned()));
     publish_all(&mut website, &day).await;
 
-    let mut edge = Raw::persistent(&broker, "e1").await;
+    let mut edge = Raw::persistent(broker.address(), "e1").await;
     assert!(edge.session_present);
     let got = edge.messages(FACES + 1).await;
     edge.is_quiet().await;

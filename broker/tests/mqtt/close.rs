@@ -1,9 +1,9 @@
 //! The first and the last packet of a connection arrive.
 
-use crate::raw::{Hello, Raw};
 use crate::support::{DEADLINE, start, until};
-use crate::v5::client::{Five, Hello as HelloFive, Will, byte, long, publish};
 use std::time::Duration;
+use test_kit::mqtt::v3::{Hello, Raw};
+use test_kit::mqtt::v5::{Five, Hello as HelloFive, Will, byte, long, publish};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -51,7 +51,7 @@ async fn connack_comes_first_whatever_was_sent_with_connect() {
 async fn a_client_that_goes_on_sending_is_still_told_why_its_connection_ends() {
     let broker = start().await;
     for _ in 0..20 {
-        let mut five = Five::of(&broker, "e1").await;
+        let mut five = Five::of(broker.address(), "e1").await;
         let many = publish("store/A/visits/e1", "x", 0, 0, &[]).repeat(2_000);
         five.send(&[publish("", "x", 0, 0, &[]), many.clone()].concat()).await;
         let (mut reader, mut writer) = five.stream.split();
@@ -72,15 +72,15 @@ async fn a_client_that_goes_on_sending_is_still_told_why_its_connection_ends() {
 #[tokio::test]
 async fn a_stop_is_told_and_publishes_no_will() {
     let broker = start().await;
-    let mut person = Five::of(&broker, "ann").await;
+    let mut person = Five::of(broker.address(), "ann").await;
     person.subscribe("view/A/#", 1).await;
     let will = |properties| Some(Will { topic: "view/A/edges/e1", payload: "offline", properties });
-    let mut edge = HelloFive { will: will(vec![]), ..HelloFive::of("e1") }.enter(&broker).await;
+    let mut edge = HelloFive { will: will(vec![]), ..HelloFive::of("e1") }.enter(broker.address()).await;
     // This one waits for its client.
     let waiting = Will { topic: "view/A/edges/e2", payload: "offline", properties: vec![long(0x18, 3600)] };
-    drop(HelloFive { will: Some(waiting), ..HelloFive::lasting("e2") }.enter(&broker).await);
+    drop(HelloFive { will: Some(waiting), ..HelloFive::lasting("e2") }.enter(broker.address()).await);
     until("e2 has gone", || broker.counters().clients == 2).await;
-    let mut old = Raw::clean(&broker, "website").await;
+    let mut old = Raw::clean(broker.address(), "website").await;
     let half_open = TcpStream::connect(broker.address()).await.unwrap();
     let stopping = tokio::spawn(timeout(Duration::from_secs(4), broker.stop()));
     for client in [&mut person, &mut edge] {
@@ -103,5 +103,5 @@ async fn a_client_that_cannot_take_its_connack_is_not_let_in() {
     }
     assert_eq!((broker.counters().sessions, broker.counters().malformed), (0, 4));
     let modest = HelloFive { properties: vec![long(0x27, 16), byte(0x17, 0)], ..HelloFive::of("e1") };
-    modest.enter(&broker).await;
+    modest.enter(broker.address()).await;
 }

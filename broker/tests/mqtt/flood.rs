@@ -1,10 +1,10 @@
 //! Many at once that say nothing, texts that are none, and other stores.
 
-use crate::raw::{Hello, Raw, packet};
 use crate::support::{Bystander, DEADLINE, start, start_with, until};
-use crate::v5::client::Five;
 use broker::Limits;
 use std::time::{Duration, Instant};
+use test_kit::mqtt::v3::{Hello, Raw, packet};
+use test_kit::mqtt::v5::Five;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -84,11 +84,11 @@ async fn forbidden_characters_end_only_their_sender() {
                 packet(0xa2, &[&[0, 1], properties, &text].concat()),
             ] {
                 if version == 5 {
-                    let mut five = Five::of(&broker, "e1").await;
+                    let mut five = Five::of(broker.address(), "e1").await;
                     five.send(&body).await;
                     assert_eq!(five.told_to_go().await, Some(0x81), "{case}: {body:?}");
                 } else {
-                    let mut four = Raw::clean(&broker, "e1").await;
+                    let mut four = Raw::clean(broker.address(), "e1").await;
                     four.send(&body).await;
                     four.is_closed().await;
                 }
@@ -99,7 +99,7 @@ async fn forbidden_characters_end_only_their_sender() {
     let long = "x".repeat(60_000);
     let (_, answer) = Hello { client_id: &long[..20_000], ..Hello::of("ann") }.say(broker.address()).await;
     assert_eq!(answer, Some((0, 2)));
-    let mut five = Five::of(&broker, "e1").await;
+    let mut five = Five::of(broker.address(), "e1").await;
     assert_eq!(five.publish(&long, "x", &[]).await, 0x90);
     assert_eq!(five.subscribe(&long, 1).await, 0x8f);
     bystander.is_well(&broker).await;
@@ -110,19 +110,19 @@ async fn forbidden_characters_end_only_their_sender() {
 async fn there_is_no_way_into_another_store() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     website.publish_retained("store/B/customers/f1", "theirs").await;
     for topic in ["store/B/customers/f1", "store/B/customers", "view/B/edges/b1"] {
-        let mut four = Raw::clean(&broker, "e1").await;
-        four.send(&crate::raw::publish(topic, b"", 0x03, Some(1))).await;
+        let mut four = Raw::clean(broker.address(), "e1").await;
+        four.send(&test_kit::mqtt::v3::publish(topic, b"", 0x03, Some(1))).await;
         four.is_closed().await;
-        assert_eq!(Five::of(&broker, "e1").await.retain(topic, "", &[]).await, 0x87, "{topic}");
+        assert_eq!(Five::of(broker.address(), "e1").await.retain(topic, "", &[]).await, 0x87, "{topic}");
         for will in [(topic, "", true), (topic, "x", false)] {
             let (_, answer) = Hello { will: Some(will), ..Hello::of("e1") }.say(broker.address()).await;
             assert_eq!(answer, Some((0, 5)), "will on {topic}");
         }
     }
-    let mut five = Five::of(&broker, "e1").await;
+    let mut five = Five::of(broker.address(), "e1").await;
     for filter in ["$share/g/store/B/customers/#", "$share/g/#", "store/+/customers/#", "store/B/customers/#"]
     {
         assert_eq!(five.subscribe(filter, 1).await, 0x87, "{filter}");
@@ -131,7 +131,7 @@ async fn there_is_no_way_into_another_store() {
     five.send(&packet(0x82, &[&[0, 9, 0][..], &raw_text(b"$share/g/store/A/customers/#"), &[0x05]].concat()))
         .await;
     assert_eq!(five.told_to_go().await, Some(0x82));
-    let mut theirs = Raw::clean(&broker, "b1").await;
+    let mut theirs = Raw::clean(broker.address(), "b1").await;
     theirs.subscribe("store/B/customers/#", 1).await;
     assert_eq!(theirs.message().await.text(), "theirs", "it was not cleared");
     bystander.is_well(&broker).await;

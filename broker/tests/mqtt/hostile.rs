@@ -1,6 +1,6 @@
-use crate::raw::{Hello, Raw, packet, publish, text};
 use crate::support::{Bystander, start};
 use std::time::Duration;
+use test_kit::mqtt::v3::{Hello, Raw, packet, publish, text};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -37,7 +37,7 @@ async fn hostile_packets_harm_only_their_sender() {
         ("garbage", (0..=255).rev().collect()),
     ];
     for (count, (case, bytes)) in cases.iter().enumerate() {
-        let mut attacker = Raw::persistent(&broker, "e1").await;
+        let mut attacker = Raw::persistent(broker.address(), "e1").await;
         attacker.send(bytes).await;
         attacker.is_closed().await;
         let counters = broker.counters();
@@ -51,7 +51,7 @@ async fn hostile_packets_harm_only_their_sender() {
 async fn odd_but_allowed_packets_change_nothing() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
-    let mut odd = Raw::persistent(&broker, "e1").await;
+    let mut odd = Raw::persistent(broker.address(), "e1").await;
     odd.subscribe("store/A/edges/e1/inbox", 1).await;
     assert_eq!(odd.subscribe("$share/group/store/A/customers/#", 1).await, 0x80);
     for id in 1..=300_u16 {
@@ -61,7 +61,7 @@ async fn odd_but_allowed_packets_change_nothing() {
     odd.send(&packet(0x50, &[0, 5])).await;
     assert_eq!(odd.packet().await, Some((0x62, vec![0, 5])));
     odd.is_quiet().await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     website.publish("store/A/edges/e1/inbox", "still").await;
     assert_eq!(odd.message().await.text(), "still");
     bystander.is_well(&broker).await;
@@ -122,9 +122,9 @@ async fn hostile_first_packets_harm_no_other_client() {
 async fn torn_connections_under_load_harm_no_other_client() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     for round in 0..60 {
-        let mut edge = Raw::persistent(&broker, "e1").await;
+        let mut edge = Raw::persistent(broker.address(), "e1").await;
         if !edge.session_present {
             edge.subscribe("store/A/edges/e1/inbox", round % 2).await;
         }

@@ -1,8 +1,8 @@
-use crate::raw::Hello;
 use crate::support::{TestLogins, start, start_with, until};
 use broker::{Broker, Config, Limits, Plaintext, StartError};
 use std::sync::Arc;
 use std::time::Duration;
+use test_kit::mqtt::v3::Hello;
 
 #[tokio::test]
 async fn each_login_gets_the_code_it_deserves() {
@@ -75,7 +75,7 @@ async fn plaintext_stays_on_loopback_and_a_taken_port_is_named() {
 async fn a_stopped_broker_frees_its_port_and_lets_its_clients_go() {
     let broker = start().await;
     let address = broker.address();
-    let mut client = Hello::of("e1").enter(&broker).await;
+    let mut client = Hello::of("e1").enter(broker.address()).await;
     tokio::time::timeout(Duration::from_secs(2), broker.stop()).await.unwrap();
     client.is_closed().await;
     let config = Config { listen: address, plaintext: Plaintext::LoopbackOnly, limits: Limits::default() };

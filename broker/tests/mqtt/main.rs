@@ -10,7 +10,6 @@ mod flood;
 mod hostile;
 mod login;
 mod order;
-mod raw;
 mod retained;
 mod sessions;
 mod support;

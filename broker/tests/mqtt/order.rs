@@ -1,7 +1,7 @@
-use crate::raw::{Raw, publish};
 use crate::support::{start, start_with, until};
 use broker::{Broker, Limits, Quota};
 use std::time::Duration;
+use test_kit::mqtt::v3::{Raw, publish};
 
 /// Publishes QoS 1 at full speed and reads the acknowledgements meanwhile.
 async fn flood(publisher: Raw, topic: fn(u32) -> String, mark: &'static str, count: u32) {
@@ -28,7 +28,7 @@ async fn every_reader_sees_a_location_in_one_order() {
     let broker = start().await;
     let mut readers = Vec::new();
     for name in ["e1", "e2"] {
-        let mut reader = Raw::clean(&broker, name).await;
+        let mut reader = Raw::clean(broker.address(), name).await;
         reader.subscribe("store/A/customers/#", 1).await;
         readers.push(tokio::spawn(async move {
             let mut seen = Vec::new();
@@ -38,9 +38,10 @@ async fn every_reader_sees_a_location_in_one_order() {
             seen
         }));
     }
-    let first = Raw::clean(&broker, "website").await;
-    let second = crate::raw::Hello { client_id: "website-2", ..crate::raw::Hello::of("website") };
-    let second = second.enter(&broker).await;
+    let first = Raw::clean(broker.address(), "website").await;
+    let second =
+        test_kit::mqtt::v3::Hello { client_id: "website-2", ..test_kit::mqtt::v3::Hello::of("website") };
+    let second = second.enter(broker.address()).await;
     let one = tokio::spawn(flood(first, |n| format!("store/A/customers/f{}", n % 500), "a", COUNT));
     let two = tokio::spawn(flood(second, |_| "store/A/customers".to_owned(), "b", COUNT));
     one.await.unwrap();
@@ -64,9 +65,9 @@ async fn published(broker: &Broker, count: u64) {
 async fn a_slow_reader_is_brought_up_from_the_map() {
     let edge = Quota { queue_messages: 20, in_flight: 5, ..Limits::default().edge };
     let broker = start_with(Limits { edge, ..Limits::default() }).await;
-    let mut slow = Raw::persistent(&broker, "e1").await;
+    let mut slow = Raw::persistent(broker.address(), "e1").await;
     slow.subscribe("store/A/customers/#", 1).await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     for round in 0..20 {
         for face in 0..50 {
             website.publish_retained(&format!("store/A/customers/f{face}"), &format!("{round} {face}")).await;
@@ -93,15 +94,15 @@ async fn a_slow_reader_is_brought_up_from_the_map() {
 async fn a_reader_that_stops_reading_is_dropped_alone() {
     let limits = Limits { write_deadline: Duration::from_millis(300), ..Limits::default() };
     let broker = start_with(limits).await;
-    let mut stuck = Raw::clean(&broker, "e1").await;
+    let mut stuck = Raw::clean(broker.address(), "e1").await;
     stuck.subscribe("store/A/customers/#", 0).await;
-    let mut reader = Raw::clean(&broker, "e2").await;
+    let mut reader = Raw::clean(broker.address(), "e2").await;
     reader.subscribe("store/A/customers/#", 0).await;
     let reading = tokio::spawn(async move {
         while reader.message().await.topic != "store/A/customers" {}
         reader
     });
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     let big = "x".repeat(60_000);
     let mut sent = 0;
     while broker.counters().write_timeouts == 0 {

@@ -1,7 +1,7 @@
-use crate::raw::{Raw, publish};
 use crate::support::{start, start_with};
 use broker::{Limits, Quota};
 use std::collections::HashMap;
+use test_kit::mqtt::v3::{Raw, publish};
 
 /// A broker that keeps no more than ten messages in flight to an edge.
 fn narrow() -> Limits {
@@ -12,13 +12,13 @@ fn narrow() -> Limits {
 #[tokio::test]
 async fn every_retained_customer_arrives_in_a_window_of_ten_and_the_head_last() {
     let broker = start_with(narrow()).await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     website.publish_retained("store/A/customers", "head").await;
     website.publish_retained("store/AB/customers/f1", "another store").await;
     for face in 0..3_000 {
         website.publish_retained(&format!("store/A/customers/f{face}"), &face.to_string()).await;
     }
-    let mut edge = Raw::clean(&broker, "e1").await;
+    let mut edge = Raw::clean(broker.address(), "e1").await;
     edge.subscribe("store/A/customers/#", 1).await;
     let mut window = Vec::new();
     for _ in 0..10 {
@@ -52,11 +52,11 @@ async fn every_retained_customer_arrives_in_a_window_of_ten_and_the_head_last() 
 #[tokio::test]
 async fn what_changes_while_the_retained_messages_are_sent_comes_after_them() {
     let broker = start_with(narrow()).await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     for face in 0..1_000 {
         website.publish_retained(&format!("store/A/customers/f{face:04}"), "old").await;
     }
-    let mut edge = Raw::clean(&broker, "e1").await;
+    let mut edge = Raw::clean(broker.address(), "e1").await;
     edge.subscribe("store/A/customers/#", 1).await;
     website.publish_retained("store/A/customers/f0000", "new").await;
     website.publish_retained("store/A/customers/f0999", "new").await;
@@ -82,8 +82,8 @@ async fn what_changes_while_the_retained_messages_are_sent_comes_after_them() {
 #[tokio::test]
 async fn only_a_retained_empty_payload_clears() {
     let broker = start().await;
-    let mut website = Raw::clean(&broker, "website").await;
-    let mut live = Raw::clean(&broker, "e2").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
+    let mut live = Raw::clean(broker.address(), "e2").await;
     live.subscribe("store/A/customers/#", 1).await;
     for (flags, expected) in [(0x02, vec!["here"]), (0x03, vec![])] {
         website.publish_retained("store/A/customers/f1", "here").await;
@@ -93,7 +93,7 @@ async fn only_a_retained_empty_payload_clears() {
         assert_eq!((seen[0].text(), seen[1].text()), ("here", ""));
         assert!(!seen[1].retain, "a live message is not marked as retained");
 
-        let mut fresh = Raw::clean(&broker, "e1").await;
+        let mut fresh = Raw::clean(broker.address(), "e1").await;
         fresh.subscribe("store/A/customers/#", 1).await;
         let got = fresh.messages(expected.len()).await;
         assert_eq!(got.iter().map(|got| got.text()).collect::<Vec<_>>(), expected);
@@ -104,9 +104,9 @@ async fn only_a_retained_empty_payload_clears() {
 #[tokio::test]
 async fn qos_is_the_lower_of_the_two_and_every_subscribe_brings_the_retained_messages() {
     let broker = start().await;
-    let mut website = Raw::clean(&broker, "website").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
     website.publish_retained("store/A/customers/f1", "x").await;
-    let mut edge = Raw::clean(&broker, "e1").await;
+    let mut edge = Raw::clean(broker.address(), "e1").await;
     for (wanted, granted, delivered) in [(0, 0, 0), (1, 1, 1), (2, 2, 1)] {
         assert_eq!(edge.subscribe("store/A/customers/#", wanted).await, granted);
         let retained = edge.message().await;
@@ -125,8 +125,8 @@ async fn qos_is_the_lower_of_the_two_and_every_subscribe_brings_the_retained_mes
 #[tokio::test]
 async fn what_the_map_has_no_room_for_is_delivered_but_not_kept() {
     let broker = start_with(Limits { retained: 10, ..Limits::default() }).await;
-    let mut website = Raw::clean(&broker, "website").await;
-    let mut live = Raw::clean(&broker, "e2").await;
+    let mut website = Raw::clean(broker.address(), "website").await;
+    let mut live = Raw::clean(broker.address(), "e2").await;
     live.subscribe("store/A/customers/#", 1).await;
     for face in 0..30 {
         website.publish_retained(&format!("store/A/customers/f{face}"), "x").await;

@@ -1,9 +1,9 @@
 //! A broker to test, with a fixed set of logins.
 
-use crate::raw::Raw;
 use broker::{Broker, Config, Credentials, Limits, Login, LoginFuture, Plaintext, Principal, Refused, Scope};
 use std::sync::Arc;
 use std::time::Duration;
+use test_kit::mqtt::v3::Raw;
 
 /// No test waits longer than this for anything.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -59,13 +59,9 @@ pub async fn a_second_is_over() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
 }
 
-/// Polls until it is so, or fails the test.
+/// Waits until it is so.
 pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let soon = tokio::time::Instant::now() + DEADLINE;
-    while !so() {
-        assert!(tokio::time::Instant::now() < soon, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    test_kit::until_async(what, || std::future::ready(so())).await;
 }
 
 /// A client that was there before an attack, to see that it does not notice.
@@ -73,18 +69,18 @@ pub struct Bystander(Raw);
 
 impl Bystander {
     pub async fn new(broker: &Broker) -> Bystander {
-        let mut edge = Raw::persistent(broker, "e2").await;
+        let mut edge = Raw::persistent(broker.address(), "e2").await;
         edge.subscribe("store/A/edges/e2/inbox", 1).await;
         Bystander(edge)
     }
 
     /// It still gets what it should, and so does a client that comes only now.
     pub async fn is_well(&mut self, broker: &Broker) {
-        let mut website = Raw::clean(broker, "website").await;
+        let mut website = Raw::clean(broker.address(), "website").await;
         website.publish("store/A/edges/e2/inbox", "are you there?").await;
         assert_eq!(self.0.message().await.text(), "are you there?");
         website.publish_retained("store/A/customers", "fresh").await;
-        let mut fresh = Raw::clean(broker, "e1").await;
+        let mut fresh = Raw::clean(broker.address(), "e1").await;
         fresh.subscribe("store/A/customers/#", 1).await;
         assert_eq!(fresh.message().await.text(), "fresh");
     }

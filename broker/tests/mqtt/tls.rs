@@ -1,13 +1,13 @@
 //! The broker over TLS.
 
 use crate::certificates::{Authority, Paper, file};
-use crate::raw::Hello;
 use crate::support::{DEADLINE, TestLogins, start_with, until};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Plaintext, Tls, TlsFiles};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use test_kit::mqtt::v3::Hello;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

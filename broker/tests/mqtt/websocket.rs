@@ -1,13 +1,13 @@
 //! The broker over WebSocket.
 
 use crate::certificates::Authority;
-use crate::raw::{Hello, packet, publish, text};
 use crate::support::{Bystander, DEADLINE, TestLogins, until};
 use crate::tls::{shake, start_tls, tls};
 use broker::{Broker, Carrier, Encryption, Limits, Listener, Plaintext};
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use test_kit::mqtt::v3::{Hello, packet, publish, text};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -1,7 +1,8 @@
 use crate::auth_http::{SECRET, Service};
 use crate::client::Client;
-use crate::process::{Serving, settings, until};
+use crate::process::{Serving, settings};
 use serde_json::json;
+use test_kit::until;
 
 /// A broker that asks this service about all users whom its settings do not name.
 fn asking(service: &Service, fresh_s: u64, secret: &str) -> (tempfile::TempDir, Serving) {
@@ -94,7 +95,7 @@ fn who_loses_a_right_is_disconnected_and_a_wrong_secret_lets_nobody_in() {
     });
     e1.is_closed();
     assert!(e2.is_here());
-    until("its login is not used any more", || connect(&broker, "e1", false).err() == Some(Some(4)));
+    until("its login is not used any more", 20, || connect(&broker, "e1", false).err() == Some(Some(4)));
 
     let (_folder, stranger) = asking(&service, 1, "another-secret-than-theirs");
     assert_eq!(connect(&stranger, "e2", true).err(), Some(Some(3)));

@@ -3,30 +3,13 @@
 use crate::process::{DEADLINE, PASSWORD};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use test_kit::mqtt::packet::{packet, text};
 
 /// A connected client.
 pub struct Client {
     stream: TcpStream,
     pub session_present: bool,
     next_id: u16,
-}
-
-fn text(text: &str) -> Vec<u8> {
-    let mut bytes = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    let mut length = body.len();
-    while length > 127 {
-        bytes.push(length as u8 & 127 | 128);
-        length >>= 7;
-    }
-    bytes.push(length as u8);
-    bytes.extend(body);
-    bytes
 }
 
 impl Client {

@@ -1,7 +1,8 @@
 use crate::client::Client;
-use crate::process::{PASSWORD, Serving, command, settings, until};
+use crate::process::{PASSWORD, Serving, command, settings};
 use std::fs::File;
 use std::time::Instant;
+use test_kit::until;
 
 #[test]
 fn every_refusal_is_counted_and_the_log_stays_short() {
@@ -28,7 +29,7 @@ fn every_refusal_is_counted_and_the_log_stays_short() {
         let text = std::fs::read_to_string(&log).unwrap();
         text.lines().filter(|line| line.contains("refused")).map(str::to_owned).collect::<Vec<_>>()
     };
-    until("the others are summed up", || lines().iter().any(|line| line.contains("more was refused")));
+    until("the others are summed up", 20, || lines().iter().any(|line| line.contains("more was refused")));
     // Five and a sum in every ten seconds, and as many for the while that has just begun.
     let whiles = start.elapsed().as_secs() as usize / 10 + 2;
     let lines = lines();

@@ -1,8 +1,9 @@
 use crate::certificates::{Authority, file};
-use crate::process::{DEADLINE, Output, PASSWORD, Serving, run, settings, until};
+use crate::process::{DEADLINE, Output, PASSWORD, Serving, run, settings};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use test_kit::until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A listener on a free port, with a certificate where the scheme wants one.
@@ -66,7 +67,7 @@ async fn four_kinds_of_listener_are_in_the_settings() {
     // A certificate of another authority, shown without a restart.
     write(folder.path(), &theirs);
     broker.signal("HUP");
-    until("the new certificate is shown", || tail(broker.place("mqtts"), Some(&other)).code == 0);
+    until("the new certificate is shown", 20, || tail(broker.place("mqtts"), Some(&other)).code == 0);
 }
 
 #[tokio::test]

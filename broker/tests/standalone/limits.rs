@@ -1,6 +1,7 @@
 use crate::client::Client;
-use crate::process::{Serving, rule, settings, until};
+use crate::process::{Serving, rule, settings};
 use std::time::{Duration, Instant};
+use test_kit::until;
 
 #[test]
 fn one_address_cannot_take_every_place() {
@@ -10,7 +11,7 @@ fn one_address_cannot_take_every_place() {
     assert_eq!(Client::connect(broker.mqtt, "x", None, true).err(), Some(None));
     assert_eq!(broker.metric("broker_address_full_total"), 1);
     drop(leaving);
-    until("the place is free", || broker.metric("broker_clients") == 1);
+    until("the place is free", 20, || broker.metric("broker_clients") == 1);
     Client::new(broker.mqtt, "bob");
     drop(kept);
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// No test waits longer than this for anything.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -37,15 +37,6 @@ pub fn run(arguments: &[&str], stdin: &str) -> Output {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// Polls until it is so, or fails the test.
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let soon = Instant::now() + DEADLINE;
-    while !so() {
-        assert!(Instant::now() < soon, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -1,8 +1,9 @@
 use crate::auth_http::{SECRET, Service};
 use crate::client::Client;
-use crate::process::{PASSWORD, Serving, hash, rule, run, settings, until};
+use crate::process::{PASSWORD, Serving, hash, rule, run, settings};
 use std::fs;
 use std::time::{Duration, Instant};
+use test_kit::until;
 
 fn enter(broker: &Serving, name: &str) -> Result<Client, Option<u8>> {
     Client::connect(broker.mqtt, name, Some((name, PASSWORD)), false)
@@ -16,7 +17,7 @@ fn who_is_taken_out_of_the_settings_is_disconnected_and_what_waited_is_dropped()
     let mut bob = enter(&broker, "bob").unwrap();
     assert_eq!(bob.subscribe("a/#"), 1);
     drop(bob);
-    until("bob is away", || broker.metric("broker_clients") == 0);
+    until("bob is away", 20, || broker.metric("broker_clients") == 0);
     let (mut ann, mut site) = (enter(&broker, "ann").unwrap(), enter(&broker, "site").unwrap());
     assert!(ann.publish("a/1", b"waits for bob", false));
 
@@ -39,7 +40,7 @@ fn who_is_taken_out_of_the_settings_is_disconnected_and_what_waited_is_dropped()
     broker.signal("HUP");
     fs::write(&file, &all).unwrap();
     broker.signal("HUP");
-    until("bob may come again", || enter(&broker, "bob").is_ok_and(|bob| !bob.session_present));
+    until("bob may come again", 20, || enter(&broker, "bob").is_ok_and(|bob| !bob.session_present));
     let mut bob = enter(&broker, "bob").unwrap();
     assert_eq!(bob.subscribe("a/#"), 1);
     assert!(ann.publish("a/2", b"new", false));

@@ -116,6 +116,7 @@ impl Keeper {
 mod tests {
     use super::*;
     use crate::camera::{CameraId, format::Pixels, moment::Moment, status::CameraState};
+    use test_kit::until;
 
     /// What a camera of a test does, one after the other; then it sends for good.
     #[derive(Clone, Copy)]
@@ -148,14 +149,6 @@ mod tests {
         })
     }
 
-    fn until(what: &str, mut done: impl FnMut() -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
-        while !done() {
-            assert!(Instant::now() < end, "not in time: {what}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     fn feed() -> Arc<Feed> {
         Arc::new(Feed::new(CameraId::Index(0)))
     }
@@ -175,8 +168,8 @@ mod tests {
             CameraState::Lost { why } => why.contains(word),
             _ => false,
         };
-        until("the panic", || lost_by("what did the driver say?"));
-        until("it plays", || playing(&feed));
+        until("the panic", 30, || lost_by("what did the driver say?"));
+        until("it plays", 30, || playing(&feed));
         let status = feed.status();
         assert!(status.losses == 2 && status.frames > 5, "{status:?}");
         let (frame, at) = feed.frames(&stop).next().unwrap();
@@ -195,7 +188,7 @@ mod tests {
         assert!(refused.contains("what did the driver say?"), "{refused}");
         let feed = feed();
         start(&feed, camera(&script), AtStart::Wait, &stop).unwrap();
-        until("it plays", || playing(&feed));
+        until("it plays", 30, || playing(&feed));
         assert_eq!(feed.status().losses, 0);
     }
 

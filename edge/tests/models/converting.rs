@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json as value};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
+use test_kit::{Lack, skip};
 
 /// Graph and parameters as they are published.
 fn sources(folder: &Path) -> Option<[Vec<u8>; 2]> {
@@ -23,7 +24,7 @@ fn sources(folder: &Path) -> Option<[Vec<u8>; 2]> {
     let sources =
         read(&graph.name).zip(read(&parameters.name)).map(|(graph, parameters)| [graph, parameters]);
     if sources.is_none() {
-        println!("skipped, because {} has no published sources", folder.display());
+        skip(Lack::Provided, "the folder of pictures and models has no models/source");
     }
     sources
 }

@@ -1,9 +1,6 @@
 //! One file, from servers that behave and servers that do not.
 
-use crate::{
-    disk::Disk,
-    server::{Asked, Server, begin, give, say},
-};
+use crate::server::{Asked, Server, begin, give, say};
 use edge::models::{Fetcher, Wanted};
 use sha2::{Digest, Sha256};
 use std::{
@@ -14,6 +11,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use test_kit::Disk;
 
 const NAME: &str = "net.onnx";
 

@@ -17,12 +17,13 @@ use protocol::{
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, NetworkOptions, PublishOptions, QoS};
 use std::{
     collections::BTreeMap,
-    future::Future,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
+
+pub use test_kit::until_async as until;
 
 pub const EPOCH: Epoch = Epoch(0xFEED_0000_0000_0001);
 pub const DIMENSION: usize = 256;
@@ -297,14 +298,5 @@ impl Heard {
         let receipts: Vec<_> = applied.receipts.iter().map(|receipt| receipt.key.clone()).collect();
         self.reports.push(applied);
         (!receipts.is_empty()).then_some(Inbox::ReceiptsStored(ReceiptsStored { receipts }))
-    }
-}
-
-/// Waits until it is so, at most 20 seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !so().await {
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

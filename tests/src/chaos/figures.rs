@@ -8,8 +8,6 @@ pub(super) struct Round {
     pub(super) trouble: Trouble,
     /// From the end of the trouble until everything had converged.
     pub(super) took: Duration,
-    /// Whether the crash point was reached.
-    pub(super) reached: bool,
 }
 
 /// All rounds.
@@ -18,19 +16,19 @@ pub struct Figures {
     /// Programs that were killed or died, and came back.
     pub kills: usize,
     by_trouble: BTreeMap<String, Vec<Duration>>,
-    not_reached: usize,
+    deaths: usize,
 }
 
 impl Figures {
     pub(super) fn add(&mut self, round: Round) {
-        self.not_reached += usize::from(!round.reached);
+        self.deaths += round.trouble.points().len();
         self.by_trouble.entry(round.trouble.to_string()).or_default().push(round.took);
     }
 
     /// These and those.
     pub fn and(mut self, other: Figures) -> Figures {
         self.kills += other.kills;
-        self.not_reached += other.not_reached;
+        self.deaths += other.deaths;
         for (trouble, took) in other.by_trouble {
             self.by_trouble.entry(trouble).or_default().extend(took);
         }
@@ -43,8 +41,8 @@ impl fmt::Display for Figures {
         let rounds: usize = self.by_trouble.values().map(Vec::len).sum();
         writeln!(
             f,
-            "{rounds} rounds, {} programs killed and come back, {} crash points not reached",
-            self.kills, self.not_reached
+            "{rounds} rounds, {} programs killed and come back, {} of them dead at a crash point",
+            self.kills, self.deaths
         )?;
         writeln!(f, "{:<48} {:>6} {:>8} {:>8} {:>8}", "time to converge, ms", "rounds", "p50", "p95", "max")?;
         for (trouble, took) in &self.by_trouble {

@@ -5,21 +5,18 @@ use super::{
     trouble::Trouble,
 };
 use crate::{Fault, Random};
+use crash_point::REPAIR;
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
 const ACTIONS: usize = 12;
-/// How long an armed program is given to reach its crash point once everything has been done. Whether it does is part of
-/// what is looked for, so that nothing but time can end the waiting.
-const DEATH: Duration = Duration::from_millis(1_500);
-/// The same where only a repair leads to it: an edge asks for one when nothing has come for two seconds.
-const DEATH_BY_REPAIR: Duration = Duration::from_secs(6);
-const REPAIR: &str = "website_repair_before_answered";
-/// Points that a round passes once for certain, and perhaps never again: whoever is to die there dies the first time.
-const PASSED_ONCE: [&str; 4] =
-    [REPAIR, "website_removed_before_ledger", "edge_log_emptied", "edge_outbox_log_emptied"];
+/// How long nothing new is done while an armed program is expected to reach its crash point: longer than the two seconds
+/// of silence after which an edge asks for a repair.
+const QUIET: Duration = Duration::from_secs(4);
+/// How often everything that leads to a crash point is done again before the round fails.
+const PROVOCATIONS: usize = 10;
 /// How often it is looked whether a program has died.
 const LOOK: Duration = Duration::from_millis(20);
 /// Sightings at each edge around a restart of the broker, one after the other.
@@ -28,13 +25,12 @@ const CROWD: usize = 4;
 const CUT_WITHIN: usize = 3_000;
 
 impl Stage {
-    /// Begins the trouble and does things meanwhile; tells whether it came.
-    pub(super) fn suffer(&mut self, trouble: Trouble, victim: usize, random: &mut Random) -> bool {
-        let passes = match trouble {
-            Trouble::EdgeDies(point) | Trouble::WebsiteDies(point) if PASSED_ONCE.contains(&point) => 0,
-            _ => random.below(2),
-        };
-        self.begin(trouble, victim, passes);
+    /// Begins the trouble and does things until it came.
+    ///
+    /// # Panics
+    /// When a crash point was not reached: a round without its trouble has shown nothing.
+    pub(super) fn suffer(&mut self, trouble: Trouble, victim: usize, random: &mut Random) {
+        self.begin(trouble, victim, random);
         let strikes = 3 + random.below(ACTIONS / 2);
         for action in 0..ACTIONS {
             if action == strikes {
@@ -45,23 +41,29 @@ impl Stage {
             // People do not wait for one another's changes to arrive, and neither do these.
             thread::sleep(Duration::from_millis(random.number() % 25));
         }
-        self.died(trouble, victim)
+        self.provoke(victim, random);
     }
 
     /// What begins before anything is done.
-    fn begin(&mut self, trouble: Trouble, victim: usize, passes: usize) {
+    fn begin(&mut self, trouble: Trouble, victim: usize, random: &mut Random) {
+        // There is one repair, and what comes after it need not lead to another.
+        let mut armed =
+            |point: &str| format!("{point}:{}", if point == REPAIR { 0 } else { random.below(2) });
         if let Trouble::WebsiteDies(point) = trouble {
             if point == REPAIR {
                 // Nothing but a repair fills it again.
                 std::fs::remove_file(self.doors[victim].edge.state().join("cache.db")).unwrap();
             }
             self.kill_website();
-            self.site.resume_to_die(&format!("{point}:{passes}"));
+            self.site.resume_to_die(&armed(point));
         }
         match trouble {
-            Trouble::EdgeDies(point) => self.open(Some((victim, &format!("{point}:{passes}")))),
+            Trouble::EdgesDie(_) => {
+                let points: Vec<String> = trouble.points().into_iter().map(armed).collect();
+                self.open(&points);
+            }
             _ => {
-                self.open(None);
+                self.open(&[]);
                 self.connected_or_not();
             }
         }
@@ -110,20 +112,20 @@ impl Stage {
         }
     }
 
-    /// Whether the trouble came, as far as it is a program's death.
-    fn died(&mut self, trouble: Trouble, victim: usize) -> bool {
-        let patience = if trouble == Trouble::WebsiteDies(REPAIR) { DEATH_BY_REPAIR } else { DEATH };
-        let end = Instant::now() + patience;
-        loop {
-            let dead = match trouble {
-                Trouble::EdgeDies(_) => self.doors[victim].edge.has_died(),
-                Trouble::WebsiteDies(_) => self.site.has_died(),
-                _ => true,
-            };
-            if dead || Instant::now() > end {
-                return dead;
+    /// Does what leads to crash points until every program that was to die at one has.
+    fn provoke(&mut self, victim: usize, random: &mut Random) {
+        for _ in 0..PROVOCATIONS {
+            let end = Instant::now() + QUIET;
+            while Instant::now() < end {
+                if self.crash_points_ahead().is_empty() {
+                    return;
+                }
+                thread::sleep(LOOK);
             }
-            thread::sleep(LOOK);
+            (0..EDGES).for_each(|door| self.somebody_new(door));
+            // A customer is removed and another one renamed.
+            [1, 2].into_iter().for_each(|action| self.act(action, victim, random));
         }
+        panic!("not reached in spite of everything: {}", self.crash_points_ahead().join(", "));
     }
 }

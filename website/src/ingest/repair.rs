@@ -24,7 +24,7 @@ impl Ingest {
         let rows = customers::hashes(&mut tx, &sender.location).await?;
         drop(tx);
         self.app.counters.repairs.one();
-        crash_point::reach("website_repair_before_answered");
+        crash_point::reach(crash_point::REPAIR);
         let pages = repair::rosters(asked, &location.totals, &rows).unwrap_or_default();
         pages.into_iter().for_each(|page| self.tell(sender, &Inbox::Roster(page)));
         let mut tx = self.app.db.write().await?;

@@ -20,7 +20,6 @@ mod poller;
 mod polling;
 mod polling_again;
 mod polling_crowd;
-mod postgres;
 mod publisher;
 mod scene;
 mod slots;

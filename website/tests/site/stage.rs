@@ -1,6 +1,5 @@
 //! A website with a database of its own, not started, and what tests put into it.
 
-use crate::postgres;
 use protocol::{
     Embedding, FaceId, LocationId, PublicKey, SigningKey, UnixMs,
     message::{Customer, EnrolPolicy, Flag, Similarity},
@@ -8,11 +7,7 @@ use protocol::{
 use rumqttc::MqttOptions;
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::Arc,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +20,8 @@ use website::{
     points::Points,
     tables::{customers::Tally, spaces::Space},
 };
+
+pub use test_kit::until_async as until;
 
 pub const DIMENSION: usize = 64;
 /// What people log in with.
@@ -48,36 +45,17 @@ impl Stage {
 
     /// A fresh database on the PostgreSQL server, if there is one.
     pub async fn postgres() -> Option<Stage> {
-        let server = match postgres::server() {
-            Ok(server) => server,
-            Err(why) => {
-                assert!(std::env::var("REGULARS_REQUIRE_PG").is_err(), "PostgreSQL is required: {why}");
-                println!("skipped, because {why}");
-                return None;
-            }
-        };
-        static DATABASES: AtomicU32 = AtomicU32::new(0);
-        let name = format!("site_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
-        use sqlx::{AssertSqlSafe, Connection};
-        let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-        let url = server.replacen("/postgres?", &format!("/{name}?"), 1);
+        let url = test_kit::postgres::database("site")?;
         Some(Stage { data: tempfile::tempdir().unwrap(), database_url: Some(url) })
     }
 
     /// A copy of the database as it is. Nothing may be connected to it.
     pub async fn copy(&self) -> Copy {
-        let Some(url) = &self.database_url else {
-            let file = self.data.path().join("website.db");
-            return Copy::File(std::fs::read(file).unwrap());
-        };
-        use sqlx::{AssertSqlSafe, Connection};
-        let name = url.split(['/', '?']).find(|part| part.starts_with("site_")).unwrap();
-        let mut connection = sqlx::PgConnection::connect(postgres::server().unwrap()).await.unwrap();
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}_copy TEMPLATE {name}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-        Copy::Database(url.replacen(name, &format!("{name}_copy"), 1))
+        let file = self.data.path().join("website.db");
+        match &self.database_url {
+            None => Copy::File(std::fs::read(file).unwrap()),
+            Some(url) => Copy::Database(test_kit::postgres::copy(url)),
+        }
     }
 
     /// Puts a copy in the database's place, as somebody does by hand.
@@ -203,16 +181,4 @@ pub async fn sql(app: &App, statement: &'static str) {
         Tx::Lite(tx) => drop(sqlx::query(statement).execute(&mut **tx).await.unwrap()),
     }
     tx.commit().await.unwrap();
-}
-
-/// Asks again and again until the answer is there; fails after 20 seconds.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

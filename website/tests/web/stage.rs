@@ -1,15 +1,7 @@
 //! A website on a free port, with a database of its own.
 
 use crate::answer::Answer;
-use std::{
-    env,
-    future::Future,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use website::{App, Settings, db::Tx, web};
@@ -28,25 +20,9 @@ impl Stage {
         Stage::on(None)
     }
 
-    /// On a fresh database of the server that `REGULARS_TEST_PG_URL` names, if it names one.
+    /// On a fresh database of the PostgreSQL server, if there is one.
     pub fn postgres() -> Option<Stage> {
-        let Ok(server) = env::var("REGULARS_TEST_PG_URL") else {
-            println!(
-                "skipped, because REGULARS_TEST_PG_URL names no PostgreSQL server (make test starts one)"
-            );
-            return None;
-        };
-        static DATABASES: AtomicU32 = AtomicU32::new(0);
-        let name = format!("web_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
-        Runtime::new().unwrap().block_on(async {
-            use sqlx::{AssertSqlSafe, Connection};
-            let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-                .execute(&mut connection)
-                .await
-                .unwrap();
-        });
-        Some(Stage::on(Some(server.replacen("/postgres?", &format!("/{name}?"), 1))))
+        test_kit::postgres::database("web").map(|url| Stage::on(Some(url)))
     }
 
     fn on(database_url: Option<String>) -> Stage {

@@ -1,6 +1,6 @@
-use super::client::{Five, Hello, long, number, publish};
-use crate::raw::{packet, text};
 use crate::support::{Bystander, start};
+use test_kit::mqtt::v3::{packet, text};
+use test_kit::mqtt::v5::{Five, Hello, long, number, publish};
 
 /// Whatever a connected client sends: it is told why its connection ends, and no other client notices.
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn hostile_packets_harm_only_their_sender() {
         ("body of a 3.1.1 SUBSCRIBE", packet(0x82, b"\x00\x01\x00\x01#\x00"), 0x81),
     ];
     for (count, (case, bytes, reason)) in cases.iter().enumerate() {
-        let mut attacker = Hello::lasting("e1").enter(&broker).await;
+        let mut attacker = Hello::lasting("e1").enter(broker.address()).await;
         attacker.send(bytes).await;
         assert_eq!(attacker.told_to_go().await, Some(*reason), "{case}");
         assert_eq!(broker.counters().malformed, count as u64 + 1, "{case}");
@@ -50,15 +50,15 @@ async fn hostile_packets_harm_only_their_sender() {
 async fn large_properties_are_carried_and_counted() {
     let broker = start().await;
     let mut bystander = Bystander::new(&broker).await;
-    let mut website = Five::of(&broker, "website").await;
-    let mut edge = Five::of(&broker, "e1").await;
+    let mut website = Five::of(broker.address(), "website").await;
+    let mut edge = Five::of(broker.address(), "e1").await;
     edge.subscribe("store/A/edges/e1/inbox", 1).await;
-    let many: Vec<_> = (0..5_000).map(|n| super::client::user("n", &n.to_string())).collect();
+    let many: Vec<_> = (0..5_000).map(|n| test_kit::mqtt::v5::user("n", &n.to_string())).collect();
     assert_eq!(website.publish("store/A/edges/e1/inbox", "many", &many).await, 0);
     let got = edge.message().await;
     assert_eq!((got.payload.as_str(), got.properties.len()), ("many", 5_000));
     // A response topic without rights to publish there is only a text.
-    let anywhere = [super::client::string(0x08, "store/B/customers/f1")];
+    let anywhere = [test_kit::mqtt::v5::string(0x08, "store/B/customers/f1")];
     assert_eq!(website.publish("store/A/edges/e1/inbox", "x", &anywhere).await, 0);
     assert_eq!(edge.message().await.properties, anywhere);
     assert_eq!(edge.publish("store/B/customers/f1", "x", &[]).await, 0x87);

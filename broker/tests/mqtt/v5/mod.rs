@@ -1,7 +1,6 @@
 //! MQTT 5.0 through real sockets.
 
 mod aliases;
-pub mod client;
 mod connecting;
 mod hostile;
 mod messages;

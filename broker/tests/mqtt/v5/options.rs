@@ -1,5 +1,5 @@
-use super::client::{Five, Hello, long, publish};
 use crate::support::start;
+use test_kit::mqtt::v5::{Five, Hello, long, publish};
 
 const TOPIC: &str = "view/A/head";
 const NO_LOCAL: u8 = 0x04;
@@ -10,8 +10,8 @@ const NEVER: u8 = 0x20;
 #[tokio::test]
 async fn no_local_leaves_out_what_the_client_itself_has_published() {
     let broker = start().await;
-    let mut own = Hello { client_id: "w1", ..Hello::of("website") }.enter(&broker).await;
-    let mut other = Hello { client_id: "w2", ..Hello::of("website") }.enter(&broker).await;
+    let mut own = Hello { client_id: "w1", ..Hello::of("website") }.enter(broker.address()).await;
+    let mut other = Hello { client_id: "w2", ..Hello::of("website") }.enter(broker.address()).await;
     own.subscribe("view/A/+", 1 | NO_LOCAL).await;
     own.publish("view/A/changes", "mine", &[]).await;
     own.retain(TOPIC, "mine", &[]).await;
@@ -33,9 +33,9 @@ async fn no_local_leaves_out_what_the_client_itself_has_published() {
 #[tokio::test]
 async fn the_retain_flag_is_kept_where_that_is_asked_for() {
     let broker = start().await;
-    let mut website = Five::of(&broker, "website").await;
-    let mut plain = Five::of(&broker, "ann").await;
-    let mut published = Hello::lasting("bob").enter(&broker).await;
+    let mut website = Five::of(broker.address(), "website").await;
+    let mut plain = Five::of(broker.address(), "ann").await;
+    let mut published = Hello::lasting("bob").enter(broker.address()).await;
     plain.subscribe("view/A/#", 1).await;
     published.subscribe("view/A/#", 1 | AS_PUBLISHED).await;
     website.retain(TOPIC, "x", &[]).await;
@@ -46,16 +46,16 @@ async fn the_retain_flag_is_kept_where_that_is_asked_for() {
     }
     published.disconnect(0, &[]).await;
     website.retain(TOPIC, "z", &[]).await;
-    let mut published = Hello::lasting("bob").enter(&broker).await;
+    let mut published = Hello::lasting("bob").enter(broker.address()).await;
     assert!(published.message().await.retain, "and for what was missed");
 }
 
 #[tokio::test]
 async fn what_is_retained_comes_when_it_is_asked_for() {
     let broker = start().await;
-    let mut website = Five::of(&broker, "website").await;
+    let mut website = Five::of(broker.address(), "website").await;
     website.retain(TOPIC, "x", &[]).await;
-    let mut person = Five::of(&broker, "ann").await;
+    let mut person = Five::of(broker.address(), "ann").await;
     for (options, comes) in [
         (1 | NEVER, false),
         (1 | IF_NEW, false),
@@ -81,15 +81,15 @@ async fn what_is_retained_comes_when_it_is_asked_for() {
 #[tokio::test]
 async fn a_message_tells_which_subscriptions_brought_it() {
     let broker = start().await;
-    let mut website = Five::of(&broker, "website").await;
-    let mut person = Hello::lasting("ann").enter(&broker).await;
+    let mut website = Five::of(broker.address(), "website").await;
+    let mut person = Hello::lasting("ann").enter(broker.address()).await;
     let id = |number: u8| [(0x0b, vec![number])];
     let large = [(0x0b, vec![0xff, 0xff, 0xff, 0x7f])];
     person.subscribe_with("view/A/#", 0, &id(1)).await;
     person.subscribe_with("view/+/head", 1, &id(2)).await;
     person.subscribe_with("view/A/changes", 1, &large).await;
     person.subscribe_with("view/B/#", 1, &[]).await;
-    let numbers = |got: &super::client::Got| {
+    let numbers = |got: &test_kit::mqtt::v5::Got| {
         let mut numbers: Vec<Vec<u8>> = got.all(0x0b).into_iter().map(<[u8]>::to_vec).collect();
         numbers.sort();
         numbers
@@ -107,7 +107,7 @@ async fn a_message_tells_which_subscriptions_brought_it() {
     person.is_quiet().await;
     person.disconnect(0, &[]).await;
     website.retain(TOPIC, "missed", &[]).await;
-    let mut person = Hello::lasting("ann").enter(&broker).await;
+    let mut person = Hello::lasting("ann").enter(broker.address()).await;
     let got = person.message().await;
     assert_eq!((got.payload.as_str(), numbers(&got)), ("missed", vec![vec![2], vec![9]]));
     person.is_quiet().await;
@@ -116,7 +116,7 @@ async fn a_message_tells_which_subscriptions_brought_it() {
 #[tokio::test]
 async fn every_filter_has_its_own_answer() {
     let broker = start().await;
-    let mut edge = Five::of(&broker, "e1").await;
+    let mut edge = Five::of(broker.address(), "e1").await;
     let deep = "store/A/customers".to_owned() + &"/x".repeat(50);
     for (filter, reason) in [
         ("store/A/customers/#", 2),

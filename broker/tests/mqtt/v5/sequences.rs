@@ -1,8 +1,8 @@
-use super::client::{Hello, Property, byte, long, number, publish, string, user};
-use crate::raw::{Hello as HelloFour, packet, text};
 use crate::support::{Bystander, DEADLINE, start};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use test_kit::mqtt::v3::{Hello as HelloFour, packet, text};
+use test_kit::mqtt::v5::{Hello, Property, byte, long, number, publish, string, user};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,7 +35,7 @@ fn property() -> impl Strategy<Value = Property> {
 
 /// Packets as a client might send them, few of them right; those of MQTT 3.1.1 have no properties.
 fn any_packet(five: bool) -> impl Strategy<Value = Vec<u8>> {
-    let section = |properties: &[Property]| super::client::section(properties);
+    let section = |properties: &[Property]| test_kit::mqtt::v5::section(properties);
     let none = move || if five { vec![0] } else { vec![] };
     prop_oneof![
         4 => (name(), 0..16_u8, 0..4_u16, prop::collection::vec(property(), 0..3)).prop_map(
@@ -43,7 +43,7 @@ fn any_packet(five: bool) -> impl Strategy<Value = Vec<u8>> {
                 if five {
                     return publish(topic, "x", flags, id, &properties);
                 }
-                crate::raw::publish(topic, b"x", flags, (flags & 6 != 0).then_some(id))
+                test_kit::mqtt::v3::publish(topic, b"x", flags, (flags & 6 != 0).then_some(id))
             }
         ),
         3 => (name(), 0..64_u8, 0..4_u16, prop::collection::vec(property(), 0..2)).prop_map(

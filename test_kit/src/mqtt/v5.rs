@@ -1,29 +1,34 @@
-//! A client of MQTT 5.0 of which a test decides every byte.
+//! A client of MQTT 5.0.
 
-use crate::raw::{packet, read_packet, text};
-use broker::Broker;
+use super::packet::{packet, read_packet, text};
+use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// A property as it stands in a packet: its id and its value's bytes.
 pub type Property = (u8, Vec<u8>);
 
+/// A property of one byte.
 pub fn byte(id: u8, value: u8) -> Property {
     (id, vec![value])
 }
 
+/// A property of two bytes.
 pub fn number(id: u8, value: u16) -> Property {
     (id, value.to_be_bytes().to_vec())
 }
 
+/// A property of four bytes.
 pub fn long(id: u8, value: u32) -> Property {
     (id, value.to_be_bytes().to_vec())
 }
 
+/// A property that is a string.
 pub fn string(id: u8, value: &str) -> Property {
     (id, text(value))
 }
 
+/// A user property.
 pub fn user(name: &str, value: &str) -> Property {
     (0x26, [text(name), text(value)].concat())
 }
@@ -69,22 +74,33 @@ fn read_variable(bytes: &[u8]) -> (usize, &[u8]) {
 /// What a client says in CONNECT.
 #[derive(Clone)]
 pub struct Hello<'a> {
+    /// The client id.
     pub client_id: &'a str,
+    /// The user name; the password is `secret`.
     pub login: &'a str,
+    /// Whether its session ends with the connection.
     pub clean: bool,
+    /// Keep alive, in seconds.
     pub keep_alive_s: u16,
+    /// Its properties.
     pub properties: Vec<Property>,
+    /// The will.
     pub will: Option<Will<'a>>,
 }
 
+/// What a client leaves to be published.
 #[derive(Clone)]
 pub struct Will<'a> {
+    /// Its topic.
     pub topic: &'a str,
+    /// Its payload.
     pub payload: &'a str,
+    /// Its properties.
     pub properties: Vec<Property>,
 }
 
 impl<'a> Hello<'a> {
+    /// Client id and user name are `name`, the password is `secret`.
     pub fn of(name: &'a str) -> Hello<'a> {
         Hello { client_id: name, login: name, clean: true, keep_alive_s: 60, properties: vec![], will: None }
     }
@@ -94,6 +110,7 @@ impl<'a> Hello<'a> {
         Hello { clean: false, properties: vec![long(0x11, 3600)], ..Hello::of(name) }
     }
 
+    /// The packet.
     pub fn bytes(&self) -> Vec<u8> {
         let mut flags = 0xc0 | u8::from(self.clean) << 1;
         let mut rest = [section(&self.properties), text(self.client_id)].concat();
@@ -109,8 +126,8 @@ impl<'a> Hello<'a> {
     }
 
     /// The client, whatever the broker has answered.
-    pub async fn say(&self, broker: &Broker) -> Five {
-        let mut stream = TcpStream::connect(broker.address()).await.unwrap();
+    pub async fn say(&self, broker: SocketAddr) -> Five {
+        let mut stream = TcpStream::connect(broker).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream.write_all(&self.bytes()).await.unwrap();
         let mut five = Five { stream, present: false, reason: 0, told: vec![], next_id: 0 };
@@ -120,7 +137,8 @@ impl<'a> Hello<'a> {
         five
     }
 
-    pub async fn enter(&self, broker: &Broker) -> Five {
+    /// Connects, and must be accepted.
+    pub async fn enter(&self, broker: SocketAddr) -> Five {
         let five = self.say(broker).await;
         assert_eq!(five.reason, 0, "{} was not accepted", self.client_id);
         five
@@ -129,21 +147,33 @@ impl<'a> Hello<'a> {
 
 /// A connection, with what the CONNACK said.
 pub struct Five {
+    /// Its socket.
     pub stream: TcpStream,
+    /// Whether the broker had its session.
     pub present: bool,
+    /// The reason of the CONNACK.
     pub reason: u8,
+    /// The properties of the CONNACK.
     pub told: Vec<Property>,
     next_id: u16,
 }
 
+/// A message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Got {
+    /// Its topic.
     pub topic: String,
+    /// Its payload.
     pub payload: String,
+    /// Its QoS.
     pub qos: u8,
+    /// Whether it was retained.
     pub retain: bool,
+    /// Whether it was sent before.
     pub dup: bool,
+    /// Its packet id, 0 for none.
     pub id: u16,
+    /// Its properties.
     pub properties: Vec<Property>,
 }
 
@@ -153,11 +183,13 @@ impl Got {
         self.properties.iter().filter(|(there, _)| *there == id).map(|(_, value)| &value[..]).collect()
     }
 
+    /// The message expiry interval, in seconds.
     pub fn expiry_s(&self) -> Option<u32> {
         self.all(0x02).first().map(|value| u32::from_be_bytes((*value).try_into().unwrap()))
     }
 }
 
+/// PUBLISH with the flags of its first byte; its packet id is left out for QoS 0.
 pub fn publish(topic: &str, payload: &str, flags: u8, id: u16, properties: &[Property]) -> Vec<u8> {
     let mut body = text(topic);
     if flags & 0x06 != 0 {
@@ -169,10 +201,12 @@ pub fn publish(topic: &str, payload: &str, flags: u8, id: u16, properties: &[Pro
 }
 
 impl Five {
-    pub async fn of(broker: &Broker, name: &str) -> Five {
+    /// A client of this name whose session ends with the connection.
+    pub async fn of(broker: SocketAddr, name: &str) -> Five {
         Hello::of(name).enter(broker).await
     }
 
+    /// Sends bytes, whatever they are.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -218,6 +252,7 @@ impl Five {
         got
     }
 
+    /// The payloads of the next messages, acknowledged.
     pub async fn payloads(&mut self, count: usize) -> Vec<String> {
         let mut all = Vec::new();
         while all.len() < count {
@@ -236,6 +271,7 @@ impl Five {
         self.subscribe_with(filter, options, &[]).await
     }
 
+    /// Subscribes with these options and properties and returns the reason.
     pub async fn subscribe_with(&mut self, filter: &str, options: u8, properties: &[Property]) -> u8 {
         let id = self.id();
         let body = [&id.to_be_bytes()[..], &section(properties), &text(filter), &[options]].concat();
@@ -264,6 +300,7 @@ impl Five {
         self.publish_with(topic, payload, 0x02, properties).await
     }
 
+    /// Publishes a retained message with QoS 1 and returns the reason.
     pub async fn retain(&mut self, topic: &str, payload: &str, properties: &[Property]) -> u8 {
         self.publish_with(topic, payload, 0x03, properties).await
     }

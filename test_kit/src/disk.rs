@@ -1,5 +1,6 @@
-//! Disks that do what disks do on bad days. Where this user may not mount one, the test says so and passes.
+//! Disks that do what disks do on bad days. Where this user may not mount one, the test is skipped.
 
+use crate::{Lack, skip};
 use std::{
     fs,
     io::Write,
@@ -19,12 +20,29 @@ fn done(program: &str, words: &[&str], path: &Path) -> bool {
     Command::new(program).args(words).arg(path).output().is_ok_and(|output| output.status.success())
 }
 
+/// Whether the missing disk is one that this user could have: one who holds `CAP_SYS_ADMIN`, as root does, may mount.
+fn may_mount() -> Lack {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    match held {
+        Some(held) if held >> CAP_SYS_ADMIN & 1 == 1 => Lack::Provided,
+        _ => Lack::Elsewhere,
+    }
+}
+
 impl Disk {
     /// One of so many MB in memory.
     pub fn small(mb: usize) -> Option<Self> {
+        Self::of_kb(mb << 10)
+    }
+
+    /// One of so many KB in memory.
+    pub fn of_kb(kb: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"], folder.path()) {
-            println!("skipped, because this user may not mount a small disk");
+        if !done("mount", &["-t", "tmpfs", "-o", &format!("size={kb}k"), "tmpfs"], folder.path()) {
+            skip(may_mount(), "this user may not mount a small disk");
             return None;
         }
         Some(Self { folder, image: None })
@@ -36,8 +54,13 @@ impl Disk {
         let image = folder.path().with_extension("image");
         fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
         let disk = Self { folder, image: Some(image.clone()) };
-        if !done("mkfs.ext4", &["-q", "-F"], &image) || !disk.mount_image() || disk.alarm_bell().is_none() {
-            println!("skipped, because this user may not mount a file system of its own");
+        if !done("mkfs.ext4", &["-q", "-F"], &image) {
+            skip(may_mount(), "mkfs.ext4 is missing or does not work");
+            return None;
+        }
+        // Loop devices and the file that rings the alarm are the kernel's to have: rights alone do not bring them.
+        if !disk.mount_image() || disk.alarm_bell().is_none() {
+            skip(Lack::Elsewhere, "this user may not mount a file system of its own, or its kernel cannot");
             return None;
         }
         Some(disk)
@@ -56,6 +79,11 @@ impl Disk {
         let device = mounts.lines().find(|line| line.contains(&here))?.split(' ').next()?;
         let bell = Path::new("/sys/fs/ext4").join(Path::new(device).file_name()?).join("trigger_fs_error");
         bell.exists().then_some(bell)
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Somewhere for a program's files.

@@ -1,16 +1,17 @@
-//! A client of which a test decides every byte.
+//! A client of MQTT 3.1.1.
 
-use crate::support::DEADLINE;
-use broker::Broker;
-use std::future::Future;
+use super::packet::{read_packet, within};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+
+pub use super::packet::{packet, text};
 
 /// An accepted connection.
 pub struct Raw {
+    /// Its socket.
     pub stream: TcpStream,
+    /// Whether the broker had its session.
     pub session_present: bool,
     next_id: u16,
 }
@@ -18,15 +19,22 @@ pub struct Raw {
 /// What a client says in CONNECT.
 #[derive(Clone)]
 pub struct Hello<'a> {
+    /// The client id.
     pub client_id: &'a str,
+    /// Name and password.
     pub login: Option<(&'a str, &'a str)>,
+    /// Whether its session ends with the connection.
     pub clean: bool,
+    /// Keep alive, in seconds.
     pub keep_alive_s: u16,
+    /// Topic and payload of the will, and whether it is retained.
     pub will: Option<(&'a str, &'a str, bool)>,
+    /// The protocol level: 4 is MQTT 3.1.1.
     pub version: u8,
 }
 
 impl<'a> Hello<'a> {
+    /// Client id and user name are `name`, the password is `secret`.
     pub fn of(name: &'a str) -> Hello<'a> {
         Hello {
             client_id: name,
@@ -38,6 +46,7 @@ impl<'a> Hello<'a> {
         }
     }
 
+    /// The packet.
     pub fn bytes(&self) -> Vec<u8> {
         let mut flags = u8::from(self.clean) << 1;
         let mut rest = text(self.client_id);
@@ -73,48 +82,40 @@ impl<'a> Hello<'a> {
         }
     }
 
-    pub async fn enter(&self, broker: &Broker) -> Raw {
-        let (stream, answer) = self.say(broker.address()).await;
+    /// Connects, and must be accepted.
+    pub async fn enter(&self, broker: SocketAddr) -> Raw {
+        let (stream, answer) = self.say(broker).await;
         let (present, code) = answer.unwrap();
         assert_eq!(code, 0, "{} was not accepted", self.client_id);
         Raw { stream, session_present: present == 1, next_id: 0 }
     }
 }
 
+/// A message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Got {
+    /// Its topic.
     pub topic: String,
+    /// Its payload.
     pub payload: Vec<u8>,
+    /// Its QoS.
     pub qos: u8,
+    /// Whether it was retained.
     pub retain: bool,
+    /// Whether it was sent before.
     pub dup: bool,
+    /// Its packet id, 0 for none.
     pub id: u16,
 }
 
 impl Got {
+    /// Its payload as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.payload).unwrap()
     }
 }
 
-pub fn text(text: &str) -> Vec<u8> {
-    let mut bytes = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    let mut length = body.len();
-    while length > 127 {
-        bytes.push(length as u8 & 127 | 128);
-        length >>= 7;
-    }
-    bytes.push(length as u8);
-    bytes.extend(body);
-    bytes
-}
-
+/// PUBLISH with the flags of its first byte, and a packet id where it has one.
 pub fn publish(topic: &str, payload: &[u8], flags: u8, id: Option<u16>) -> Vec<u8> {
     let mut body = text(topic);
     body.extend(id.into_iter().flat_map(u16::to_be_bytes));
@@ -122,36 +123,18 @@ pub fn publish(topic: &str, payload: &[u8], flags: u8, id: Option<u16>) -> Vec<u
     packet(0x30 | flags, &body)
 }
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("nothing came in time")
-}
-
-/// The next packet of either protocol: its first byte and its body; `None` when the broker has closed.
-pub async fn read_packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let first = within(stream.read_u8()).await.ok()?;
-    let (mut length, mut shift) = (0, 0);
-    loop {
-        let byte = within(stream.read_u8()).await.ok()?;
-        length |= usize::from(byte & 127) << shift;
-        shift += 7;
-        if byte < 128 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    within(stream.read_exact(&mut body)).await.ok()?;
-    Some((first, body))
-}
-
 impl Raw {
-    pub async fn clean(broker: &Broker, name: &str) -> Raw {
+    /// A client of this name whose session ends with the connection.
+    pub async fn clean(broker: SocketAddr, name: &str) -> Raw {
         Hello::of(name).enter(broker).await
     }
 
-    pub async fn persistent(broker: &Broker, name: &str) -> Raw {
+    /// A client of this name whose session stays.
+    pub async fn persistent(broker: SocketAddr, name: &str) -> Raw {
         Hello { clean: false, ..Hello::of(name) }.enter(broker).await
     }
 
+    /// Sends bytes, whatever they are.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -188,6 +171,7 @@ impl Raw {
         got
     }
 
+    /// The next messages, acknowledged.
     pub async fn messages(&mut self, count: usize) -> Vec<Got> {
         let mut all = Vec::new();
         while all.len() < count {
@@ -196,6 +180,7 @@ impl Raw {
         all
     }
 
+    /// PUBACK.
     pub async fn ack(&mut self, id: u16) {
         self.send(&packet(0x40, &id.to_be_bytes())).await;
     }
@@ -217,6 +202,7 @@ impl Raw {
         body[2]
     }
 
+    /// Unsubscribes and waits for the UNSUBACK.
     pub async fn unsubscribe(&mut self, filter: &str) {
         let id = self.id();
         let mut body = id.to_be_bytes().to_vec();
@@ -231,6 +217,7 @@ impl Raw {
         self.publish_with(topic, payload, 0x02).await;
     }
 
+    /// The same, retained.
     pub async fn publish_retained(&mut self, topic: &str, payload: &str) {
         self.publish_with(topic, payload, 0x03).await;
     }
@@ -248,6 +235,7 @@ impl Raw {
         assert_eq!(self.packet().await, Some((0xd0, vec![])), "something else came");
     }
 
+    /// Sends DISCONNECT and waits until the broker has closed.
     pub async fn disconnect(mut self) {
         self.send(&[0xe0, 0]).await;
         assert_eq!(self.packet().await, None);

@@ -1,16 +1,52 @@
 //! A PostgreSQL server for this test process: the one `REGULARS_TEST_PG_URL` names, or a private one in a temporary
 //! folder that goes when the process does.
 
+use crate::{Lack, skip};
 use std::{
     env, fs,
     io::{BufRead, BufReader},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     process::{ChildStdin, Command, Stdio},
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
+/// Whether there is a server; where there is none the test is skipped.
+pub fn available() -> bool {
+    let server = server();
+    if let Err(why) = server {
+        skip(Lack::Provided, why);
+    }
+    server.is_ok()
+}
+
+/// The address of a fresh database on the server, whose name begins with `kind`. Where there is no server the test is
+/// skipped.
+pub fn database(kind: &str) -> Option<String> {
+    static DATABASES: AtomicU32 = AtomicU32::new(0);
+    let server = available().then(server)?.ok()?;
+    let name = format!("{kind}_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+    Some(create(server, &name, ""))
+}
+
+/// The address of a copy of a database that nothing is connected to.
+pub fn copy(url: &str) -> String {
+    let name = url.split(['/', '?']).nth(3).unwrap();
+    create(server().unwrap(), &format!("{name}_copy"), &format!("TEMPLATE {name}"))
+}
+
+fn create(server: &str, name: &str, more: &str) -> String {
+    let create = format!("CREATE DATABASE {name} {more}");
+    let made = Command::new("psql").args([server, "-qc", &create]).output().unwrap();
+    assert!(made.status.success(), "{create}: {}", String::from_utf8_lossy(&made.stderr));
+    server.replacen("/postgres?", &format!("/{name}?"), 1)
+}
+
 /// The address of its database `postgres`, or why there is none.
-pub fn server() -> Result<&'static str, &'static str> {
+fn server() -> Result<&'static str, &'static str> {
     static SERVER: OnceLock<Result<String, String>> = OnceLock::new();
     let server = SERVER.get_or_init(|| match env::var("REGULARS_TEST_PG_URL") {
         Ok(url) => Ok(url),
@@ -42,7 +78,7 @@ fn private() -> Result<String, String> {
     static KEEPS_IT_RUNNING: Mutex<Option<ChildStdin>> = Mutex::new(None);
     let programs =
         programs().ok_or("no initdb in /usr/lib/postgresql: install Debian's package postgresql")?;
-    let root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+    let root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
     // PostgreSQL refuses to run as root.
     let words: &[&str] = if root { &["runuser", "-u", "postgres", "--", "sh"] } else { &["sh"] };
     let child = Command::new(words[0])
