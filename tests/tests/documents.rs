@@ -37,5 +37,9 @@ fn the_api_page_lists_every_request() {
         assert!(page.contains(request.as_str()), "docs/api.md says nothing of {request}");
     }
     let listed = page.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(listed, all.iter().filter(|request| !request.contains("/api/edge")).count(), "as many, and no more");
+    assert_eq!(
+        listed,
+        all.iter().filter(|request| !request.contains("/api/edge")).count(),
+        "as many, and no more"
+    );
 }
