@@ -47,7 +47,7 @@ struct Store {
 }
 
 /// From the commit to the last of ten live galleries, and to the last signed report with receipt in the website's
-/// tables; one removal at a time. All of it in one process, the edges each with a thread and a folder of its own.
+/// tables; one removal at a time. All of it in one process, the edges each with threads and a folder of its own.
 pub async fn measure(samples: usize) -> Result<Vec<Row>> {
     let part = |what: &str, want| Row::new(what, "ms", want);
     let mut gone = [

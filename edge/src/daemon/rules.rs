@@ -129,7 +129,9 @@ impl Rules {
             self.send();
             self.publish_status();
         }
+        // Nothing waits for a head any more.
         self.changed_at = None;
+        self.hand_on();
         while self.busy
             && self.counters.storage_trouble.is_none()
             && let Some(done) = runtime.block_on(self.done.recv())
