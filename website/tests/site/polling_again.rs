@@ -5,6 +5,7 @@ use crate::{
     stage::{Stage, actor, enrol, face, location, space},
 };
 use std::{fs, sync::Arc};
+use test_kit::{Lack, skip};
 use website::{
     App, Website, backup, changes,
     decide::poll::{End, Told},
