@@ -11,14 +11,17 @@ pub const DIED_AT: &str = "died at crash point ";
 pub const REPAIR: &str = "website_repair_before_answered";
 
 /// Every point of the edge.
-pub const EDGE: [&str; 8] = [
+pub const EDGE: [&str; 11] = [
     "edge_ruled_before_stored",
     "edge_cache_committed",
     "edge_log_emptied",
+    "edge_outbox_written",
+    "edge_outbox_log_emptied",
     "edge_stored_before_acknowledged",
     "edge_acknowledged_before_reported",
     "edge_reported",
     "edge_visit_stored_before_face",
+    "edge_faces_stored",
     "edge_visits_sent",
 ];
 

@@ -3,14 +3,14 @@
 
 use crate::sync::Event;
 use protocol::{
-    DigestKey, EdgeId, LocationId, PublicKey, RowHash, Topic,
-    codec::{DecodeError, Message},
+    DigestKey, EdgeId, LocationId, RowHash, Topic,
+    codec::{DecodeError, Message as _},
     message::{Change, CustomerState, Inbox, SignedHead},
 };
 
-/// Knows to whom the edge listens.
+/// Reads what is for one edge.
 #[derive(Debug, Clone)]
-pub struct Ears {
+pub struct Reader {
     /// The edge's location.
     pub location: LocationId,
     /// The edge.
@@ -21,27 +21,11 @@ pub struct Ears {
 
 /// A message that could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum Message {
     /// It can be ruled on.
     Event(Event),
-    /// A head, to be proved first. That takes as long as reading dozens of messages, and whoever listens must not be kept
-    /// from hearing of a removal by it.
+    /// A head, whose signature is to be checked first.
     Head(SignedHead),
-}
-
-impl Heard {
-    /// What can be ruled on: a head only with the signature of the website whose key this is, for this location.
-    ///
-    /// # Errors
-    /// When a head has not.
-    pub fn proved(self, location: &LocationId, site_key: &PublicKey) -> Result<Event, Refusal> {
-        match self {
-            Heard::Event(event) => Ok(event),
-            Heard::Head(head) => {
-                head.verify(location, site_key).map(Event::Head).map_err(|_| Refusal::BadSignature)
-            }
-        }
-    }
 }
 
 /// Why a message is not taken in. Says nothing of its content.
@@ -66,15 +50,15 @@ pub enum Refusal {
     WrongTopic,
 }
 
-impl Ears {
+impl Reader {
     /// Reads one message.
     ///
     /// # Errors
     /// When it must not be taken in; it is acknowledged all the same, since it will never be better.
-    pub fn read(&self, topic: &str, payload: &[u8]) -> Result<Heard, Refusal> {
+    pub fn read(&self, topic: &str, payload: &[u8]) -> Result<Message, Refusal> {
         match topic.parse::<Topic>() {
             Ok(Topic::Customer(location, _)) if location == self.location && payload.is_empty() => {
-                Ok(Heard::Event(Event::Cleared))
+                Ok(Message::Event(Event::Cleared))
             }
             Ok(Topic::Customer(location, face_id)) if location == self.location => {
                 let change = Change::decode(payload).map_err(unreadable("change"))?;
@@ -82,14 +66,14 @@ impl Ears {
                     return Err(Refusal::WrongTopic);
                 }
                 let hash = self.hash(&change);
-                Ok(Heard::Event(Event::Change(Box::new(change), hash)))
+                Ok(Message::Event(Event::Change(Box::new(change), hash)))
             }
             Ok(Topic::Head(location)) if location == self.location => {
-                SignedHead::decode(payload).map(Heard::Head).map_err(unreadable("head"))
+                SignedHead::decode(payload).map(Message::Head).map_err(unreadable("head"))
             }
             Ok(Topic::Inbox(location, edge)) if location == self.location && edge == self.edge => {
                 let message = Inbox::decode(payload).map_err(unreadable("inbox message"))?;
-                Ok(Heard::Event(match message {
+                Ok(Message::Event(match message {
                     Inbox::Settled(settled) => Event::Settled(settled),
                     Inbox::ReceiptsStored(stored) => Event::ReceiptsStored(stored.receipts),
                     Inbox::Command(order) => Event::Order(order),

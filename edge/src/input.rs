@@ -1,24 +1,23 @@
-//! What reaches the daemon's thread.
+//! What reaches the rules thread, but for sightings.
 
 use crate::{
     face::{FaceVector, Grade},
-    inbound::{Heard, Refusal},
-    live::Answer,
+    inbound::Refusal,
+    sync::Event,
 };
 use protocol::UnixMs;
 use rumqttc::{AsyncClient, ManualAck, PublishOptions};
 use std::fmt;
-use tokio::sync::oneshot;
 
-/// Something for the daemon to take in.
+/// Something to take in.
 #[derive(Debug)]
 pub enum Input {
     /// A session began; this is the way to the broker while it lasts.
     Began(Link),
     /// A message came, or something that is none.
-    Said {
-        /// What it says.
-        said: Result<Heard, Refusal>,
+    Message {
+        /// What it says. A head's signature has been checked.
+        event: Result<Event, Refusal>,
         /// How to acknowledge it, on the connection it came on.
         ack: Option<ManualAck>,
         /// Which connection that is.
@@ -31,8 +30,6 @@ pub enum Input {
         /// In words.
         why: String,
     },
-    /// A face is worth a decision; whoever asks may want to know it.
-    Seen(Sighting, Option<oneshot::Sender<Answer>>),
     /// Time went by.
     Tick,
 }

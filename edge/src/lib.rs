@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! camera, pictures -> face -> Sighting -.
-//! broker -> session -> inbound ---------+-> daemon (sync rules -> store, live gallery) -> reports, visits -> session -> broker
+//! broker -> session -> inbound ---------+-> rules thread (sync, live gallery) -> reports, visits -> session -> broker
+//!                                             |  batches          ^  what was stored
+//!                                             '-> storage thread (store)
 //! ```
 //!
-//! Architecture invariant: [`sync`] decides and touches nothing, [`daemon`] is one thread and the only writer, and
-//! everybody else hands it [`input::Input`]s; only that a removed face leaves the live gallery is done by whoever hears of it.
-//! No loop calls another.
+//! Architecture invariant: [`sync`] decides and touches nothing; of the two threads of [`daemon`] one rules and is the only
+//! writer of the live gallery, and the other is the only one that touches the files. Everybody else hands the rules thread
+//! [`input::Input`]s and sightings. No loop calls another.
 
 pub mod camera;
 pub mod cli;
@@ -15,6 +17,7 @@ pub mod clock;
 pub mod daemon;
 pub mod encryption;
 pub mod face;
+pub mod heads;
 pub mod identity;
 pub mod inbound;
 pub mod input;

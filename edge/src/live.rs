@@ -1,14 +1,13 @@
-//! The live gallery: whom the edge recognises right now, and whether it may. The daemon's thread writes, but for one
-//! thing: whoever hears a removal takes the face out at once ([`Live::hear_removal`]), because the daemon may be waiting
-//! for a disk. Whoever asks reads, under the same lease.
+//! The live gallery: whom the edge recognises right now, and whether it may. Only the rules thread writes; whoever asks
+//! reads, under the same lease.
 
 use crate::face::{Decision, Grade, Manifest, Thresholds, decide};
-use crate::store::HeldFace;
-use crate::sync::{Freshness, Lease, Standing};
+use crate::store::{HeldFace, Owed};
+use crate::sync::{Freshness, Lease};
 use gallery::{Gallery, Match, WrongDimension};
 use protocol::{
-    Embedding, Epoch, FaceId, Name, Seq, SpaceId, UnixMs,
-    message::{Customer, Flag, Similarity},
+    Embedding, FaceId, Name, SpaceId, UnixMs,
+    message::{Customer, Flag, Probe, Receipt, Similarity},
 };
 use serde::Serialize;
 use std::{
@@ -82,19 +81,22 @@ struct Inner {
     gallery: Gallery<FaceId>,
     people: HashMap<FaceId, (Name, Flag)>,
     lease: Option<Lease>,
-    /// In which epoch, and above which verified seq, a removal is news.
-    news: Option<(Epoch, Seq)>,
-    /// Faces whose removal was heard and not ruled on yet: the newest of each. What was ruled on before it cannot bring
-    /// them back.
-    heard: HashMap<FaceId, (Epoch, Seq)>,
+    version: Version,
 }
+
+/// Goes up with every change of the gallery: an answer is as good as new while it is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Version(u64);
 
 impl Live {
     /// Nobody is known, and nothing may be said.
     pub fn new(space: Space) -> Self {
         let gallery = Gallery::new(space.dimension);
-        let (people, heard) = (HashMap::new(), HashMap::new());
-        Self { space, inner: RwLock::new(Inner { gallery, people, lease: None, news: None, heard }) }
+        let people = HashMap::new();
+        Self {
+            space,
+            inner: RwLock::new(Inner { gallery, people, lease: None, version: Version::default() }),
+        }
     }
 
     /// How the edge's model sees.
@@ -107,9 +109,23 @@ impl Live {
     /// # Errors
     /// When the vector is not of this edge's model.
     pub fn decide(&self, vector: &[f32], grade: Grade, now: UnixMs) -> Result<Answer, WrongDimension> {
+        self.decide_at(vector, grade, now).map(|(answer, _)| answer)
+    }
+
+    /// The same, and which version of the gallery has answered.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn decide_at(
+        &self,
+        vector: &[f32],
+        grade: Grade,
+        now: UnixMs,
+    ) -> Result<(Answer, Version), WrongDimension> {
         let inner = self.read();
+        let version = inner.version;
         if inner.lease.is_none_or(|lease| lease.freshness(now) == Freshness::Expired) {
-            return Ok(Answer::NoLease);
+            return Ok((Answer::NoLease, version));
         }
         let best = self.recognised(&inner, vector)?;
         let decision = decide(grade, best.as_ref().map(|best| best.similarity), &self.space.thresholds);
@@ -118,7 +134,12 @@ impl Live {
             let (name, flag) = inner.people.get(&best.key).cloned().unwrap_or_default();
             Who { face_id: best.key, name, flag }
         });
-        Ok(Answer::Decided(Verdict { decision, similarity, who }))
+        Ok((Answer::Decided(Verdict { decision, similarity, who }), version))
+    }
+
+    /// Which version the gallery is.
+    pub fn version(&self) -> Version {
+        self.read().version
     }
 
     /// Knows a customer from now on; one of another space is not comparable, and is known no more.
@@ -133,9 +154,6 @@ impl Live {
 
     fn keep(&self, face_id: &FaceId, space: &SpaceId, embedding: &Embedding, person: (Name, Flag)) {
         let mut inner = self.write();
-        if inner.heard.contains_key(face_id) {
-            return;
-        }
         let comparable = *space == self.space.id && inner.gallery.upsert(face_id.clone(), embedding).is_ok();
         if comparable {
             inner.people.insert(face_id.clone(), person);
@@ -152,35 +170,6 @@ impl Live {
         inner.gallery.remove(face_id)
     }
 
-    /// Hears that the website has removed a face, ahead of the rules: it is known no more from now on, however long the
-    /// daemon takes to come to it, and stays so until [`Live::ruled_on`]. A face never comes back after its removal in
-    /// one epoch, so the rules will say the same of it; a removal of another epoch, or one that is no news, has to wait
-    /// for them. Tells whether it was heard for the first time.
-    pub fn hear_removal(&self, face_id: &FaceId, epoch: Epoch, seq: Seq) -> bool {
-        let mut inner = self.write();
-        let heard = inner.heard.get(face_id);
-        let known = heard.is_some_and(|(of, newest)| *of == epoch && *newest >= seq);
-        if known || !inner.news.is_some_and(|(ours, floor)| ours == epoch && floor < seq) {
-            return false;
-        }
-        inner.people.remove(face_id);
-        inner.gallery.remove(face_id);
-        inner.heard.insert(face_id.clone(), (epoch, seq)).is_none()
-    }
-
-    /// Whether a removal of this face was heard and not ruled on yet.
-    pub fn has_heard(&self, face_id: &FaceId) -> bool {
-        self.read().heard.contains_key(face_id)
-    }
-
-    /// The rules have come to this removal. Tells whether it was the newest one heard of the face, so that nothing keeps
-    /// the face out any longer.
-    pub fn ruled_on(&self, face_id: &FaceId, epoch: Epoch, seq: Seq) -> bool {
-        let mut inner = self.write();
-        let newest = inner.heard.get(face_id) == Some(&(epoch, seq));
-        newest && inner.heard.remove(face_id).is_some()
-    }
-
     /// Knows nobody.
     pub fn clear(&self) {
         let mut inner = self.write();
@@ -188,12 +177,23 @@ impl Live {
         inner.people.clear();
     }
 
+    /// Knows from now on whom `other` knows, but for those that `gone` names. The lease stays.
+    pub fn replace(&self, other: Live, gone: &[&FaceId]) {
+        let Inner { gallery, people, .. } = other.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.write();
+        (inner.gallery, inner.people) = (gallery, people);
+        for face_id in gone {
+            inner.people.remove(*face_id);
+            inner.gallery.remove(*face_id);
+        }
+    }
+
     /// Asks for each of these faces with its very vector, and answers with those that come back. It is the search that
-    /// recognises, over every face there is: what is not found here is recognised nowhere.
+    /// recognises, over every face there is: what is not found here is recognised nowhere. A removal that comes
+    /// meanwhile waits for one of these searches at most.
     pub fn still_found(&self, faces: &[HeldFace]) -> Vec<FaceId> {
-        let inner = self.read();
         let comes_back = |held: &&HeldFace| {
-            let best = || self.recognised(&inner, &held.embedding.to_f32());
+            let best = || self.recognised(&self.read(), &held.embedding.to_f32());
             held.space == self.space.id && matches!(best(), Ok(Some(best)) if best.key == held.face_id)
         };
         faces.iter().filter(comes_back).map(|held| held.face_id.clone()).collect()
@@ -204,11 +204,22 @@ impl Live {
         inner.gallery.nearest(vector, self.space.thresholds.new)
     }
 
-    /// Recognition may go on under this lease, which was given at this standing.
-    pub fn renew(&self, lease: Option<Lease>, standing: &Standing) {
-        let mut inner = self.write();
-        inner.lease = lease;
-        inner.news = standing.epoch.map(|epoch| (epoch, standing.floor));
+    /// The receipt of a removal that is durable. `found` are the removed faces that the gallery still answered with
+    /// when it was asked for their very vectors.
+    pub fn receipt(&self, owed: Owed, found: &[FaceId], removed_at: UnixMs) -> Receipt {
+        let Owed { key, held } = owed;
+        let still = found.contains(&key.face_id) || self.contains(&key.face_id);
+        let probe = match (still, held) {
+            (true, _) => Probe::StillFound,
+            (false, true) => Probe::Gone,
+            (false, false) => Probe::NeverHeld,
+        };
+        Receipt { key, removed_at, probe }
+    }
+
+    /// Recognition may go on under this lease.
+    pub fn renew(&self, lease: Option<Lease>) {
+        self.write().lease = lease;
     }
 
     /// Under which lease recognition goes on.
@@ -231,12 +242,11 @@ impl Live {
         self.read().gallery.contains(face_id)
     }
 
-    /// Whether this customer is recognised, or rightly is not: not comparable, or its removal was heard.
+    /// Whether this customer is recognised, or rightly is not, because it is not comparable.
     pub fn agrees(&self, face_id: &FaceId, customer: &Customer) -> bool {
         let Customer { name: _, flag: _, space, embedding } = customer;
         let comparable = *space == self.space.id && embedding.dimension() == self.space.dimension;
-        let inner = self.read();
-        inner.heard.contains_key(face_id) || inner.gallery.contains(face_id) == comparable
+        self.contains(face_id) == comparable
     }
 
     // A panic while writing ends the process; a reader that comes first may still read.
@@ -245,7 +255,9 @@ impl Live {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.version.0 += 1;
+        inner
     }
 }
 
@@ -258,7 +270,7 @@ mod tests {
     fn live() -> Live {
         let thresholds = Thresholds { matches: 0.55, new: 0.45, same_track: 0.25 };
         let live = Live::new(Space { id: "m".parse().unwrap(), dimension: 2, thresholds });
-        live.renew(Some(Lease { issued_at: NOW, lease_s: 60 }), &Standing::default());
+        live.renew(Some(Lease { issued_at: NOW, lease_s: 60 }));
         live
     }
 
@@ -297,5 +309,17 @@ mod tests {
         assert_eq!(live.still_found(&faces), [faces[0].face_id.clone(), faces[1].face_id.clone()]);
         assert!(live.remove(&faces[0].face_id));
         assert_eq!(live.still_found(&faces), [faces[1].face_id.clone()]);
+    }
+
+    #[test]
+    fn another_gallery_takes_the_place_of_this_one_but_for_whom_it_must_not_know() {
+        let (ours, other) = (live(), live());
+        let faces = [held(&ours, "east", &[1.0, 0.0]), held(&ours, "north", &[0.0, 1.0])];
+        ours.put_own(&"lost".parse().unwrap(), &faces[0].space, &faces[0].embedding);
+        faces.iter().for_each(|face| other.put_own(&face.face_id, &face.space, &face.embedding));
+        let before = ours.version();
+        ours.replace(other, &[&faces[1].face_id]);
+        assert_eq!((ours.len(), ours.contains(&faces[0].face_id)), (1, true));
+        assert!(ours.version() != before && ours.lease().is_some());
     }
 }

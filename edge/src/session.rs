@@ -1,17 +1,14 @@
-//! The edge's one MQTT session: connects, listens, and says what it heard to the daemon's thread. It decides nothing,
-//! and does one thing itself: a removed face leaves the live gallery as soon as it is heard of.
+//! The edge's one MQTT session: connects, listens, and hands what comes to the rules thread. It decides nothing.
 //!
 //! Every connection gets a client of its own: nothing of an older one (an acknowledgement, a publish) can get into a
 //! newer one, and what has to be said again is said from the tables. The session at the broker is persistent.
 
 use crate::{
     clock,
+    heads::{Check, Heads, RulesEnded},
     identity::Identity,
-    inbound::{Ears, Heard, Refusal},
+    inbound::{Message, Reader, Refusal},
     input::{Input, Link},
-    live::Live,
-    notice::Notice,
-    sync::Event,
 };
 use protocol::{Topic, filters};
 use rumqttc::{
@@ -23,10 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    sync::{broadcast, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const KEEP_ALIVE_S: u16 = 30;
@@ -47,15 +41,11 @@ pub struct Session {
     pub identity: Arc<Identity>,
     /// How it connects.
     pub transport: Transport,
-    /// What it listens to.
-    pub ears: Ears,
+    /// What reads its messages.
+    pub reader: Reader,
     /// How often the edge has started: session numbers rise over all starts.
     pub start: u64,
-    /// What forgets a removed face as soon as it is heard of.
-    pub live: Arc<Live>,
-    /// Where to tell that.
-    pub notices: broadcast::Sender<Notice>,
-    /// Where to say what was heard.
+    /// Where to hand what comes.
     pub inputs: mpsc::Sender<Input>,
     /// Ends the session.
     pub stop: CancellationToken,
@@ -67,7 +57,7 @@ enum Ended {
     #[error("stopped")]
     Stopped,
     #[error("the daemon has ended")]
-    NobodyListens,
+    RulesEnded,
     #[error("the broker does not accept this edge's login: if the edge was revoked, join it again")]
     Login,
     #[error(
@@ -80,6 +70,12 @@ enum Ended {
     Headless,
     #[error("{0}")]
     Connection(Box<ConnectionError>),
+}
+
+impl From<RulesEnded> for Ended {
+    fn from(_: RulesEnded) -> Self {
+        Self::RulesEnded
+    }
 }
 
 impl From<ConnectionError> for Ended {
@@ -104,7 +100,7 @@ impl Session {
             let ended = self.connection(number).await;
             let told = self.inputs.send(Input::Over { link: number, why: ended.to_string() }).await;
             match ended {
-                Ended::Stopped | Ended::NobodyListens => return,
+                Ended::Stopped | Ended::RulesEnded => return,
                 _ if told.is_err() => return,
                 why => tracing::warn!(%why, "the connection to the broker ended"),
             }
@@ -130,12 +126,16 @@ impl Session {
             },
             () = self.stop.cancelled() => return Ended::Stopped,
         };
+        let Identity { location, site_key, .. } = &*self.identity;
+        let (location, site_key) = (location.clone(), *site_key);
+        let check = Check { location, site_key, inputs: self.inputs.clone(), link: number };
+        let mut heads = Heads::begin(check);
         for publish in early {
-            if let Err(ended) = self.forward(&client, &publish, number).await {
+            if let Err(ended) = self.forward(&client, &publish, number, &mut heads).await {
                 return ended;
             }
         }
-        match self.listen(&client, &mut events, number).await {
+        match self.listen(&client, &mut events, number, &mut heads).await {
             Ok(never) => match never {},
             Err(Ended::Stopped) => {
                 self.leave(&client, &mut events, number).await;
@@ -181,7 +181,7 @@ impl Session {
         let options = PublishOptions::at_least_once().retained();
         let _ = client.try_publish(self.presence_topic(), presence("online", number), options);
         let link = Link::new(client.clone(), number);
-        self.inputs.send(Input::Began(link)).await.map_err(|_| Ended::NobodyListens)?;
+        self.inputs.send(Input::Began(link)).await.map_err(|_| Ended::RulesEnded)?;
         Ok(early)
     }
 
@@ -190,6 +190,7 @@ impl Session {
         client: &AsyncClient,
         events: &mut EventLoop,
         number: u64,
+        heads: &mut Heads,
     ) -> Result<std::convert::Infallible, Ended> {
         let mut headed = Instant::now();
         loop {
@@ -199,7 +200,7 @@ impl Session {
                 event = timeout(SILENCE_MAX, events.poll()) => event.map_err(|_| Ended::Silent)??,
             };
             if let rumqttc::Event::Incoming(Incoming::Publish(publish)) = event
-                && self.forward(client, &publish, number).await? == Kind::Head
+                && self.forward(client, &publish, number, heads).await? == Kind::Head
             {
                 headed = Instant::now();
             }
@@ -209,33 +210,28 @@ impl Session {
         }
     }
 
-    async fn forward(&self, client: &AsyncClient, publish: &Publish, link: u64) -> Result<Kind, Ended> {
-        let said = match std::str::from_utf8(&publish.topic) {
-            Ok(topic) => self.ears.read(topic, &publish.payload),
+    async fn forward(
+        &self,
+        client: &AsyncClient,
+        publish: &Publish,
+        link: u64,
+        heads: &mut Heads,
+    ) -> Result<Kind, Ended> {
+        let read = match std::str::from_utf8(&publish.topic) {
+            Ok(topic) => self.reader.read(topic, &publish.payload),
             Err(_) => Err(Refusal::NotForUs),
         };
-        let kind = match &said {
-            Ok(Heard::Head(_)) => Kind::Head,
-            Ok(Heard::Event(event)) => {
-                self.hear_removal(event);
-                Kind::Other
-            }
-            Err(_) => Kind::Other,
-        };
         let ack = client.prepare_ack(publish);
-        self.inputs.send(Input::Said { said, ack, link }).await.map_err(|_| Ended::NobodyListens)?;
-        Ok(kind)
-    }
-
-    /// A removed face leaves the live gallery here already: the daemon may have a queue before it, or wait for a disk.
-    fn hear_removal(&self, event: &Event) {
-        if let Some((face_id, epoch, seq)) = event.removal()
-            && self.live.hear_removal(face_id, epoch, seq)
-        {
-            let notice = Notice::Forgotten { face_id: face_id.clone(), seq, at: Instant::now() };
-            // Nobody has to listen.
-            let _ = self.notices.send(notice);
-        }
+        let event = match read {
+            Ok(Message::Head(head)) => {
+                heads.take(head, ack).await?;
+                return Ok(Kind::Head);
+            }
+            Ok(Message::Event(event)) => Ok(event),
+            Err(refusal) => Err(refusal),
+        };
+        self.inputs.send(Input::Message { event, ack, link }).await.map_err(|_| Ended::RulesEnded)?;
+        Ok(Kind::Other)
     }
 
     /// Says goodbye, and waits a moment for it to get through.
@@ -260,7 +256,7 @@ impl Session {
         options.set_read_batch_size(128);
         let last_words = presence("offline", number);
         options.set_last_will(LastWill::new(self.presence_topic(), last_words, QoS::AtLeastOnce, true));
-        // Without a limit, because the daemon must never wait for the event loop that waits for it: acknowledgements
+        // Without a limit, because the rules thread must never wait for the event loop that waits for it: acknowledgements
         // are bounded by what the broker has in flight, publishes by the outbox's window.
         let (client, mut events) = AsyncClient::builder(options).unbounded().build();
         let mut network = NetworkOptions::new();

@@ -5,8 +5,9 @@ use crate::{
     camera::Feed,
     clock::{self, Clock},
     face::{FaceVector, Grade},
-    input::{Input, Sighting},
+    input::Sighting,
     live::{Answer, Live},
+    start::Eyepiece,
     status::Status,
 };
 use anyhow::{Context, Result, bail};
@@ -23,7 +24,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
-    sync::{mpsc, oneshot, watch},
+    sync::watch,
     task::JoinSet,
     time::timeout,
 };
@@ -110,7 +111,7 @@ pub struct Behind {
     /// What it looks through, once it does.
     pub camera: Arc<OnceLock<Arc<Feed>>>,
     /// Where sightings go in.
-    pub inputs: mpsc::Sender<Input>,
+    pub sightings: Eyepiece,
 }
 
 /// Serves until `stop`.
@@ -152,7 +153,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> {
-    let Behind { live, clock, status, camera, inputs } = edge;
+    let Behind { live, clock, status, camera, sightings } = edge;
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
@@ -166,7 +167,7 @@ async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> 
             Ok(answers) => serde_json::json!({ "answers": answers }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
         },
-        Ok(Request::See { space, face }) => match see(&live, &inputs, &space, &face).await {
+        Ok(Request::See { space, face }) => match see(&live, &sightings, &space, &face).await {
             Ok(answer) => serde_json::json!({ "answer": answer }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
         },
@@ -189,12 +190,9 @@ pub fn answer(live: &Live, clock: &Clock, space: &SpaceId, faces: &[Asked]) -> R
 }
 
 /// Shows a face to the daemon; when this answers, what is counted of it is durable.
-async fn see(live: &Live, inputs: &mpsc::Sender<Input>, space: &SpaceId, face: &Asked) -> Result<Answer> {
+async fn see(live: &Live, sightings: &Eyepiece, space: &SpaceId, face: &Asked) -> Result<Answer> {
     let (vector, grade) = face.of(live, space)?;
-    let (asker, answer) = oneshot::channel();
-    let sighting = Sighting { vector, grade, at: clock::system() };
-    inputs.send(Input::Seen(sighting, Some(asker))).await.context("the edge has stopped")?;
-    answer.await.context("the edge has stopped")
+    sightings.see(Sighting { vector, grade, at: clock::system() }).await
 }
 
 impl Asked {

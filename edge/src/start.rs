@@ -3,10 +3,10 @@
 use crate::{
     camera::Feed,
     clock::Clock,
-    daemon::{Daemon, Parts},
+    daemon::{self, Asker, Parts, Seen},
     face::{FaceVector, Grade},
     identity::Identity,
-    inbound::Ears,
+    inbound::Reader,
     input::{Input, Sighting},
     live::{Answer, Live, Space},
     lock::StateLock,
@@ -30,8 +30,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Inputs that wait for the daemon's thread at most; beyond it the session waits, and with it the broker.
-const INPUTS_MAX: usize = 4_096;
+/// Sightings that wait for the rules thread at most; beyond it the cameras wait, as each does for its answer.
+const SIGHTINGS_MAX: usize = 64;
 const NOTICES_MAX: usize = 16_384;
 const DISK_PAUSE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(200);
@@ -50,7 +50,7 @@ pub struct Settings {
 /// A running edge.
 #[derive(Debug)]
 pub struct Edge {
-    inputs: mpsc::Sender<Input>,
+    sightings: Eyepiece,
     live: Arc<Live>,
     clock: Arc<Clock>,
     status: watch::Receiver<Status>,
@@ -86,7 +86,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     let clock = Arc::new(Clock::start(opened.loaded.standing.earliest()));
     let presence = Presence::new(i64::try_from(away.as_millis())?, live.space().thresholds.matches);
     let (notices, _) = broadcast::channel(NOTICES_MAX);
-    let (inputs, taken) = mpsc::channel(INPUTS_MAX);
+    let (inputs, taken) = mpsc::channel(daemon::INPUTS_MAX);
     let parts = Parts {
         identity: identity.clone(),
         store,
@@ -98,17 +98,25 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         stream: StreamId(random()?),
         notices: notices.clone(),
     };
-    let (daemon, status) = tokio::task::spawn_blocking(move || Daemon::load(parts)).await??;
+    let (rules, storage, status) = tokio::task::spawn_blocking(move || daemon::load(parts)).await?;
+    let (seen, shown) = mpsc::channel(SIGHTINGS_MAX);
+    let sightings = Eyepiece { live: live.clone(), clock: clock.clone(), seen };
 
     let mut tasks = JoinSet::new();
     let ends = stop.clone();
     tasks.spawn_blocking(move || {
-        let ended = daemon.run(taken, &ends);
+        rules.run(taken, shown, &ends);
+        ends.cancel();
+        Ok(())
+    });
+    let ends = stop.clone();
+    tasks.spawn_blocking(move || {
+        let ended = storage.run(&ends);
         drop(lock);
         ends.cancel();
         ended
     });
-    let ears = Ears {
+    let reader = Reader {
         location: identity.location.clone(),
         edge: identity.edge.clone(),
         digest_key: identity.digest_key.clone(),
@@ -116,10 +124,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
     let session = Session {
         identity,
         transport,
-        ears,
+        reader,
         start: start.count,
-        live: live.clone(),
-        notices: notices.clone(),
         inputs: inputs.clone(),
         stop: stop.clone(),
     };
@@ -127,7 +133,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         session.run().await;
         Ok(())
     });
-    tasks.spawn(tick(inputs.clone(), stop.clone()));
+    tasks.spawn(tick(inputs, stop.clone()));
     let camera = Arc::default();
     let door = socket::Door::open(&state);
     let behind = socket::Behind {
@@ -135,10 +141,10 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
         clock: clock.clone(),
         status: status.clone(),
         camera: Arc::clone(&camera),
-        inputs: inputs.clone(),
+        sightings: sightings.clone(),
     };
     tasks.spawn(socket::serve(door, behind, stop.clone()));
-    Ok(Edge { inputs, live, clock, status, camera, notices, tasks, stop })
+    Ok(Edge { sightings, live, clock, status, camera, notices, tasks, stop })
 }
 
 impl Edge {
@@ -161,20 +167,18 @@ impl Edge {
         Ok(self.live.decide(vector, Grade::Enrol, self.clock.wall())?)
     }
 
-    /// Shows a face to the edge: it decides, and counts the visit when a stay begins.
+    /// Shows a face to the edge: it decides, and counts the visit when a stay begins. When this answers, the visit is on
+    /// the disk, or counted as not stored.
     ///
     /// # Errors
-    /// When the edge has stopped.
+    /// When the edge has stopped, or recognises with another model.
     pub async fn see(&self, vector: FaceVector, grade: Grade, at: UnixMs) -> Result<Answer> {
-        let (asker, answer) = oneshot::channel();
-        let seen = Input::Seen(Sighting { vector, grade, at }, Some(asker));
-        self.inputs.send(seen).await.map_err(|_| anyhow!("the edge has stopped"))?;
-        answer.await.context("the edge has stopped")
+        self.sightings.see(Sighting { vector, grade, at }).await
     }
 
-    /// Where sightings go in; the same as [`Edge::see`], for whoever does not wait for the answer.
+    /// Where sightings go in; the same as [`Edge::see`], for whoever does not wait until the visit is stored.
     pub fn eyes(&self) -> Eyepiece {
-        Eyepiece(self.inputs.clone())
+        self.sightings.clone()
     }
 
     /// What happens from now on.
@@ -201,7 +205,7 @@ impl Edge {
     /// # Errors
     /// Why it cannot go on.
     pub async fn ended(mut self) -> Result<()> {
-        drop(self.inputs);
+        drop(self.sightings);
         let mut first = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
             self.stop.cancel();
@@ -214,19 +218,41 @@ impl Edge {
 
 /// A way in for sightings.
 #[derive(Debug, Clone)]
-pub struct Eyepiece(mpsc::Sender<Input>);
+pub struct Eyepiece {
+    live: Arc<Live>,
+    clock: Arc<Clock>,
+    seen: mpsc::Sender<Seen>,
+}
 
 impl Eyepiece {
-    /// Shows a face to the edge, and waits for its answer on the calling thread.
+    /// Shows a face to the edge, and waits for its answer on the calling thread; that never waits for a disk. The visit,
+    /// where one begins, is stored behind it.
     ///
     /// # Errors
-    /// When the edge has stopped.
+    /// When the edge has stopped, or recognises with another model.
     pub fn show(&self, sighting: Sighting) -> Result<Answer> {
         let (asker, answer) = oneshot::channel();
-        self.0
-            .blocking_send(Input::Seen(sighting, Some(asker)))
-            .map_err(|_| anyhow!("the edge has stopped"))?;
+        let seen = self.ask(sighting, Asker::AtOnce(asker))?;
+        self.seen.blocking_send(seen).map_err(|_| anyhow!("the edge has stopped"))?;
         answer.blocking_recv().context("the edge has stopped")
+    }
+
+    /// Shows a face to the edge; when this answers, what is counted of it is on the disk, or counted as not stored.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn see(&self, sighting: Sighting) -> Result<Answer> {
+        let (asker, answer) = oneshot::channel();
+        let seen = self.ask(sighting, Asker::OnceStored(asker))?;
+        self.seen.send(seen).await.map_err(|_| anyhow!("the edge has stopped"))?;
+        answer.await.context("the edge has stopped")
+    }
+
+    /// The search is made here, where the rules thread need not wait for it.
+    fn ask(&self, sighting: Sighting, asker: Asker) -> Result<Seen> {
+        let Sighting { vector, grade, at: _ } = &sighting;
+        let (answer, version) = self.live.decide_at(vector.as_slice(), *grade, self.clock.wall())?;
+        Ok(Seen { sighting, answer, version, asker })
     }
 }
 
@@ -256,7 +282,7 @@ async fn tick(inputs: mpsc::Sender<Input>, stop: CancellationToken) -> Result<()
             _ = ticks.tick() => {}
             () = stop.cancelled() => {}
         }
-        // The last one wakes the daemon's thread to see that it is over. A full queue needs no waking.
+        // A full queue needs no tick.
         if let Err(mpsc::error::TrySendError::Closed(_)) = inputs.try_send(Input::Tick) {
             break;
         }

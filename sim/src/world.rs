@@ -7,7 +7,7 @@ mod managing;
 use crate::{
     broker::Broker,
     dice::Dice,
-    edge_box::{Did, EdgeBox, disk::Disk},
+    edge_box::{Did, EdgeBox, daemon::Daemon, disk::Disk},
     letter::{Down, Up},
     people::{PEOPLE_MAX, People},
     rules::Rules,
@@ -39,7 +39,7 @@ enum Event {
     Reaches { edge: usize, generation: u32, said: Up },
     Ghost(Down),
     Tick { edge: usize },
-    Commit { edge: usize, life: u64 },
+    Store { edge: usize, life: u64 },
     Connect { edge: usize },
     Start { edge: usize },
     SiteStart,
@@ -220,11 +220,7 @@ impl World {
             Event::Reaches { edge, generation, said } => self.reaches(edge, generation, said),
             Event::Ghost(letter) => self.spread(letter),
             Event::Tick { edge } => self.tick(edge),
-            Event::Commit { edge, life } => {
-                if self.boxes[edge].life == life {
-                    self.step(edge, |edge, at, power, did| edge.commit(at, power, did));
-                }
-            }
+            Event::Store { edge, life } => self.store(edge, life),
             Event::Connect { edge } => self.connect(edge),
             Event::Start { edge } => self.start(edge),
             Event::SiteStart => self.start_site(),
@@ -243,6 +239,35 @@ impl World {
                 edge.flush();
             }
         });
+    }
+
+    /// The storage thread goes on after a while, if there is anything to do.
+    fn store_soon(&mut self, edge: usize) {
+        let life = self.boxes[edge].life;
+        let idle = |daemon: &&mut Daemon| daemon.has_work() && !daemon.storing_due;
+        if let Some(daemon) = self.boxes[edge].daemon.as_mut().filter(idle) {
+            daemon.storing_due = true;
+            let after = self.dice.between(1, 300);
+            self.plan(after, Event::Store { edge, life });
+        }
+    }
+
+    /// Some steps, or all.
+    fn store(&mut self, edge: usize, life: u64) {
+        if self.boxes[edge].life != life {
+            return;
+        }
+        let most = if self.dice.chance(500) { self.dice.below(6) + 1 } else { usize::MAX };
+        self.step(edge, |edge, at, power, did| {
+            if let Some(daemon) = &mut edge.daemon {
+                daemon.storing_due = false;
+            }
+            edge.store(at, most, power, did);
+            if !did.killed {
+                edge.speak(at, did);
+            }
+        });
+        self.store_soon(edge);
     }
 
     /// One step of an edge, and everything that follows from it.
@@ -302,13 +327,19 @@ impl World {
         self.sightings += 1;
         let (sighting, at) = (self.sightings, self.at);
         let mut did = Did::default();
-        let (dice, kill) = (&mut self.dice, self.weather.kill / 5);
-        let mut power = || !dice.chance(kill);
-        let saw = self.boxes[edge].see(person, sighting, at, &mut self.people, &mut power, &mut did);
+        let saw = self.boxes[edge].see(person, sighting, at, &mut self.people, &mut did);
         self.tell(|| format!("person {person} comes to edge {edge}: {saw:?}, sighting {sighting}"));
         self.leases(edge, &saw);
         self.follow(edge, did);
-        self.step(edge, |edge, at, _, did| edge.speak(at, did));
+        if self.dice.chance(600) {
+            self.step(edge, |edge, at, power, did| {
+                edge.commit(at, power, did);
+                if !did.killed {
+                    edge.speak(at, did);
+                }
+            });
+        }
+        self.store_soon(edge);
     }
 }
 

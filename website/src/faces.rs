@@ -147,3 +147,73 @@ impl Faces {
         Ok(cached)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        App, Settings,
+        changes::{Actor, Held, Newcomer},
+        clock,
+        locations::{self, NewLocation},
+        points::Points,
+        tables::{customers::Tally, spaces},
+    };
+    use protocol::message::{Customer as Content, EnrolPolicy, Flag, Similarity};
+
+    fn picture(person: usize) -> Embedding {
+        let mut vector = [0.0_f32; 8];
+        vector[person] = 1.0;
+        Embedding::from_f32(&vector).unwrap()
+    }
+
+    async fn enrol(held: &mut Held, space: &SpaceId, person: usize) {
+        let (space, embedding) = (space.clone(), picture(person));
+        let content = Content { name: "".parse().unwrap(), flag: Flag::None, space, embedding };
+        let face_id = format!("face_{person}").parse().unwrap();
+        let seen = Tally::default();
+        let newcomer = Newcomer { face_id: &face_id, content, seen, duplicate_of: None };
+        held.enrol(newcomer, &Actor::website()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_was_enrolled_in_a_transaction_that_was_given_up_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Settings::new(folder.path().to_owned())).await.unwrap();
+        let new = NewLocation {
+            id: "oslo".parse().unwrap(),
+            name: "Oslo".to_owned(),
+            time_zone: "Europe/Oslo".to_owned(),
+            enrol: EnrolPolicy::Auto,
+            points_per_visit: Points::default(),
+        };
+        let id = locations::add(&app, new, &Actor::website()).await.unwrap().id;
+        let (match_at, new_below) = (Similarity(8000), Similarity(6000));
+        let space = Space { id: "toy".parse().unwrap(), dimension: 8, match_at, new_below };
+        let mut tx = app.db.write().await.unwrap();
+        spaces::insert(&mut tx, &space, clock::now()).await.unwrap();
+        tx.commit().await.unwrap();
+        for (given_up, expected) in [(true, None), (false, Some("face_0"))] {
+            // Somebody is enrolled and found, and the request's client goes away or waits for its end.
+            let mut learning = app.faces.learn(&id).await;
+            let mut held = Held::begin(&app.db, &id).await.unwrap();
+            enrol(&mut held, &space.id, 0).await;
+            let nearest = learning.nearest(&mut held.tx, &held.location, &space, &picture(0)).await.unwrap();
+            assert_eq!(nearest.unwrap().0.as_str(), "face_0");
+            if given_up {
+                drop((held, learning));
+            } else {
+                held.commit().await.unwrap();
+                learning.committed();
+            }
+            // Somebody else takes the seq that came to nothing, unseen by the galleries.
+            let mut held = Held::begin(&app.db, &id).await.unwrap();
+            enrol(&mut held, &space.id, if given_up { 1 } else { 2 }).await;
+            held.commit().await.unwrap();
+            let mut learning = app.faces.learn(&id).await;
+            let mut held = Held::begin(&app.db, &id).await.unwrap();
+            let nearest = learning.nearest(&mut held.tx, &held.location, &space, &picture(0)).await.unwrap();
+            assert_eq!(nearest.map(|(face_id, _)| face_id.to_string()).as_deref(), expected, "{given_up}");
+        }
+    }
+}

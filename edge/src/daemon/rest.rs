@@ -1,6 +1,6 @@
 //! An edge at rest: what its files say while no daemon runs.
 
-use super::{Counters, speech};
+use super::{Counters, send};
 use crate::{
     clock::Clock,
     identity::Identity,
@@ -48,8 +48,7 @@ impl Rest {
         for (face_id, own) in &self.opened.own {
             live.put_own(face_id, &own.space, &own.embedding);
         }
-        let loaded = &self.opened.loaded;
-        live.renew(loaded.lease.map(|(lease, _)| lease), &loaded.standing);
+        live.renew(self.opened.loaded.lease.map(|(lease, _)| lease));
         (live, self.clock)
     }
 
@@ -61,8 +60,8 @@ impl Rest {
         // Nothing is numbered with this stream.
         let core = Core::load(loaded, StreamId(0), now);
         let counters = Counters { lost_visits, lost_receipts, cache_lost, ..Counters::default() };
-        let status =
-            speech::status(&self.identity, &core, customers.len() + own.len(), &counters, starts, now);
+        let (claim, recognised) = (core.claim(now), customers.len() + own.len());
+        let status = send::status(&self.identity, &core, &claim, recognised, &counters, starts, now);
         Status { running: false, ..status }
     }
 }

@@ -1,6 +1,6 @@
 //! When the cache is written anew.
 
-use super::Daemon;
+use super::storage::Storage;
 use crate::sync::Ran;
 
 /// What the start of an edge brings goes first.
@@ -42,7 +42,7 @@ impl Vacuum {
     }
 }
 
-impl Daemon {
+impl Storage {
     /// Writes the cache anew if that is due.
     pub(super) fn vacuum_if_due(&mut self) {
         if self.vacuum.is_due(self.clock.now().ran) {
@@ -50,18 +50,14 @@ impl Daemon {
         }
     }
 
-    /// The daemon ends: what would be due later is done now.
+    /// The edge ends: what would be due later is done now.
     pub(super) fn vacuum_at_the_end(&mut self) {
         if self.vacuum.due.is_some() {
             self.vacuum();
         }
     }
 
-    /// Not while anything waits to be stored: the disk is full then, or cannot be written.
     fn vacuum(&mut self) {
-        if !self.unstored.is_empty() {
-            return;
-        }
         match self.store.vacuum() {
             Ok(()) => self.vacuum.done(),
             Err(error) => {

@@ -1,7 +1,7 @@
 //! `cache.db`: what the website has said. Always rebuildable.
 
 use super::{
-    Cached, OpenError, Opened,
+    OpenError, Opened,
     customers::{self, RawId, Read, StoredRow},
     dropped,
     faces::{self, Slot},
@@ -38,17 +38,6 @@ pub struct Cache {
     lease: Option<(Lease, EnrolPolicy)>,
 }
 
-/// What a batch of commands brought out of the store.
-#[derive(Debug, Default)]
-pub struct Carried {
-    /// Removals.
-    pub removed: Vec<Owed>,
-    /// Whether a face was deleted, so that the log must be emptied.
-    pub erased: bool,
-    /// Whether this file has the standing now.
-    pub cached: Cached,
-}
-
 /// A face as it stands in this file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldFace {
@@ -68,17 +57,10 @@ impl Cache {
         Ok(Self { db, file: file.to_owned(), lease })
     }
 
-    /// Reads everything.
-    pub(crate) fn load(&mut self, key: &DigestKey) -> Result<Opened, OpenError> {
-        let mut customers = Vec::new();
-        let opened = self.load_each(key, &mut |face_id, row| customers.push((face_id, row)))?;
-        Ok(Opened { customers, ..opened })
-    }
-
     /// Reads everything; the customers go to `each` one by one, so that a vector need not be in memory twice. The hash
     /// of every row is computed from its content, not believed: a row that has another one than was stored with it is
     /// damaged, and goes.
-    pub(super) fn load_each(
+    pub(crate) fn load_each(
         &mut self,
         key: &DigestKey,
         each: &mut dyn FnMut(FaceId, StoredRow),
@@ -108,11 +90,6 @@ impl Cache {
         opened.loaded.standing = position::load(self.db.read()).map_err(wrong)?;
         opened.loaded.provisional = own.iter().map(|(id, own)| (id.clone(), own.rule)).collect();
         Ok(Opened { own, ..opened })
-    }
-
-    /// A customer; `None` when there is no such row, or it is damaged.
-    pub fn customer(&self, key: &DigestKey, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
-        customers::get(self.db.read(), key, face_id)
     }
 
     /// Damaged rows go, and with them every face that nobody names any more: whom it is of cannot be told, so no removal
@@ -178,33 +155,25 @@ impl Cache {
         Ok(faces)
     }
 
-    /// Carries out what concerns this file, in order and in one transaction, together with the standing and the lease
-    /// that result; what was dropped is remembered until that standing's floor has passed it. Where nothing concerns this
-    /// file nothing is written, and what can be forgotten waits for the next time.
-    ///
-    /// What is returned is durable, but for two things: where a face was erased, everything is only when
-    /// [`Cache::empty_log`] has returned, which has to follow; and that a receipt is owed no longer may be lost by a
-    /// power cut, because the website takes it twice.
-    pub fn carry_out(
+    /// The lease as it is stored, and the enrol policy that came with it.
+    pub fn lease(&self) -> Option<(Lease, EnrolPolicy)> {
+        self.lease
+    }
+
+    /// Writes what concerns this file, in order and in one transaction, together with the standing and the lease that
+    /// result; what was dropped is remembered until that standing's floor has passed it. Answers with the removals, whose
+    /// receipts are owed from now on.
+    pub fn write(
         &mut self,
         commands: &[Command],
         standing: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
-    ) -> rusqlite::Result<Carried> {
-        let mut carried = Carried { erased: commands.iter().any(Command::erases), ..Carried::default() };
-        let renewed = lease.is_some() && lease != self.lease;
-        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
-        if !renewed && concerned.peek().is_none() {
-            return Ok(carried);
-        }
-        if renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_))) {
-            carried.cached = Cached::WithStanding;
-        }
-        let at_commit = carried.cached == Cached::WithStanding && !carried.erased;
-        let flush = if at_commit { Flush::AtCommit } else { Flush::Later };
+        flush: Flush,
+    ) -> rusqlite::Result<Vec<Owed>> {
+        let mut removed = Vec::new();
         let tx = self.db.begin(flush)?;
         for command in commands {
-            carry_out(&tx, command, standing, &mut carried)?;
+            write(&tx, command, standing, &mut removed)?;
         }
         dropped::forget_up_to(&tx, standing)?;
         position::put(&tx, standing)?;
@@ -213,20 +182,16 @@ impl Cache {
         }
         tx.commit()?;
         self.lease = lease;
-        Ok(carried)
+        Ok(removed)
     }
 
-    /// Keeps a face that was just minted.
-    pub fn mint(&mut self, face_id: &FaceId, own: &OwnFace) -> rusqlite::Result<()> {
+    /// Keeps faces of the edge's own.
+    pub fn mint<'f>(
+        &mut self,
+        faces: impl IntoIterator<Item = (&'f FaceId, &'f OwnFace)>,
+    ) -> rusqlite::Result<()> {
         let tx = self.db.begin(Flush::AtCommit)?;
-        provisional::put(&tx, face_id, own)?;
-        tx.commit()
-    }
-
-    /// Receipts of these removals were lost because too many wait: they are owed no longer.
-    pub fn lose_receipts(&mut self, lost: &[ReceiptKey]) -> rusqlite::Result<()> {
-        let tx = self.db.begin(Flush::Later)?;
-        lost.iter().try_for_each(|key| removals::forget(&tx, key))?;
+        faces.into_iter().try_for_each(|(face_id, own)| provisional::put(&tx, face_id, own))?;
         tx.commit()
     }
 
@@ -241,11 +206,11 @@ impl Cache {
     }
 }
 
-fn carry_out(
+fn write(
     tx: &Transaction<'_>,
     command: &Command,
     standing: &Standing,
-    carried: &mut Carried,
+    removed: &mut Vec<Owed>,
 ) -> rusqlite::Result<()> {
     match command {
         Command::Put(put) => {
@@ -258,7 +223,7 @@ fn carry_out(
             dropped::remember(tx, &key.face_id, key.epoch, key.seq)?;
             let owed = Owed { key: key.clone(), held: customer || own };
             removals::note(tx, &owed)?;
-            carried.removed.push(owed);
+            removed.push(owed);
             Ok(())
         }
         Command::Drop { face_id, as_of } => {
@@ -278,7 +243,9 @@ fn carry_out(
         }
         Command::EndProvisional(face_id, _) => provisional::delete(tx, face_id).map(drop),
         Command::SettleProvisional(face_id, at) => provisional::settle(tx, face_id, *at),
-        Command::ForgetReceipts(keys) => keys.iter().try_for_each(|key| removals::forget(tx, key)),
+        Command::ForgetReceipts(keys) | Command::LoseReceipts(keys) => {
+            keys.iter().try_for_each(|key| removals::forget(tx, key))
+        }
         Command::MarkSettled(..)
         | Command::ForgetVisits(_)
         | Command::Unsettle

@@ -160,18 +160,6 @@ macro_rules! select {
     };
 }
 
-/// A row; `None` when it is not there, or damaged.
-pub(super) fn get(db: &Connection, key: &DigestKey, face_id: &FaceId) -> rusqlite::Result<Option<StoredRow>> {
-    let row = db
-        .prepare_cached(select!("WHERE face_id = ?1"))?
-        .query_row([face_id.as_str()], |row| Ok(sound(row, key)))
-        .optional()?;
-    Ok(row.flatten().and_then(|read| match read {
-        Read::Sound { row, .. } => Some(row),
-        Read::Damaged(_) => None,
-    }))
-}
-
 /// Hands rows to `each` in the order of ids: those that follow the id `after`, and no more than `limit`.
 pub(super) fn read(
     db: &Connection,

@@ -2,10 +2,16 @@
 //! holds the faces it should, each once, and not a piece of any other.
 
 use super::{
-    tests::{EPOCH, key, remove, standing},
+    tests::{EPOCH, counted, key, remove, standing},
     *,
 };
-use crate::sync::{Command, Diagnosis, Fate, Provisional, Put, VisitKey};
+use crate::{
+    daemon::{
+        batch::{After, Batch},
+        plan::{OnDisk, Step, plan},
+    },
+    sync::{Command, Core, Diagnosis, Fate, Now, Provisional, Put, Ran, VisitKey},
+};
 use protocol::{
     Embedding, Seq, StreamId, UnixMs,
     message::{Basis, Customer, Flag, Seen},
@@ -146,7 +152,7 @@ impl Shop {
         let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
         // Now and then the oldest has to go.
         let lost = if self.visits.len() > 40 { vec![self.visits.remove(0).0] } else { vec![] };
-        self.store.outbox.add(&NewVisit { key, at: UnixMs(0), seen, basis }, &lost).unwrap();
+        self.store.outbox.add(&counted(NewVisit { key, at: UnixMs(0), seen, basis }, lost)).unwrap();
         self.visits.push((key, face));
     }
 
@@ -155,7 +161,7 @@ impl Shop {
         self.see(Some((face_id.clone(), number)));
         let rule = Provisional { basis: (EPOCH, Seq(0)), settled: None };
         let own = OwnFace { rule, space: "space".parse().unwrap(), embedding: self.faces[number].clone() };
-        self.store.cache.mint(&face_id, &own).unwrap();
+        self.store.cache.mint([(&face_id, &own)]).unwrap();
         self.own.insert(face_id, number);
     }
 
@@ -230,15 +236,30 @@ impl Shop {
         }
     }
 
-    /// Carried out as the daemon does; after a removal the files are searched.
+    /// Carried out by the steps of the plan; after a removal the files are searched.
     fn carry_out(&mut self, commands: &[Command]) {
-        let standing = standing(self.seq.saturating_sub(50));
-        let carried = self.store.cache.carry_out(commands, &standing, None).unwrap();
-        self.store.outbox.carry_out(commands, &[], &standing, carried.cached).unwrap();
-        if carried.erased {
-            self.store.cache.empty_log().unwrap();
-            self.store.outbox.empty_log().unwrap();
-            self.check();
+        let now = Now { wall: UnixMs(0), ran: Ran(0) };
+        let claim = Core::load(Loaded::default(), StreamId(1), now).claim(now);
+        let after = After { standing: standing(self.seq.saturating_sub(50)), lease: None, claim };
+        let (commands, visits) = (commands.to_vec(), vec![]);
+        let batch = Batch { number: 1, inputs: 1, commands, visits, after };
+        let Batch { commands, after: After { standing, .. }, .. } = &batch;
+        let on_disk = OnDisk { standing: self.store.outbox.standing(), lease: None };
+        for step in plan(&batch, &on_disk) {
+            match step {
+                Step::WriteCache(flush) => {
+                    drop(self.store.cache.write(commands, standing, None, flush).unwrap());
+                }
+                Step::EmptyCacheLog => self.store.cache.empty_log().unwrap(),
+                Step::WriteOutbox(flush) => {
+                    self.store.outbox.write(commands, &[], standing, flush).unwrap();
+                }
+                Step::EmptyOutboxLog => {
+                    self.store.outbox.empty_log().unwrap();
+                    self.check();
+                }
+                _ => {}
+            }
         }
     }
 

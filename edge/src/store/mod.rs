@@ -21,14 +21,14 @@ mod removals;
 mod standing;
 mod visits;
 
-pub use cache::{Cache, Carried, HeldFace};
+pub use cache::{Cache, HeldFace};
 pub use customers::StoredRow;
-pub use open::{OpenError, waits_for_disk};
-pub use outbox::{Cached, OutboxDb};
+pub use open::{Flush, OpenError, waits_for_disk};
+pub use outbox::OutboxDb;
 pub use provisional::OwnFace;
 pub use removals::Owed;
 pub use standing::StandingRow;
-pub use visits::{NewVisit, StoredVisit};
+pub use visits::{CountedVisit, NewVisit, StoredVisit};
 
 use crate::sync::Loaded;
 use anyhow::Context;

@@ -38,7 +38,7 @@ pub(super) enum Form {
 
 /// When a commit is on the disk. A kill never undoes one, and a power cut leaves a whole database in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flush {
+pub enum Flush {
     /// When it returns.
     AtCommit,
     /// With the next commit that is, or the next emptying of the log: until then a power cut can undo it, and whatever

@@ -4,10 +4,10 @@ use super::{
     OpenError, Opened, diagnosis, faces,
     open::{self, Database, Flush, Form},
     receipts, standing,
-    visits::{self, NewVisit, StoredVisit},
+    visits::{self, CountedVisit, StoredVisit},
 };
 use crate::sync::{Command, Fate, Standing, VisitKey};
-use protocol::message::{Receipt, ReceiptKey};
+use protocol::message::Receipt;
 use std::path::{Path, PathBuf};
 
 pub(super) const FORMS: [Form; 4] = [
@@ -27,16 +27,6 @@ pub struct OutboxDb {
     unflushed: bool,
     /// Whether a face that a visit no longer has may be in the log, or in the file behind it.
     faces_in_log: bool,
-}
-
-/// What of the same batch is durable in the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cached {
-    /// The standing, and which receipts are owed.
-    WithStanding,
-    /// Nothing.
-    #[default]
-    Nothing,
 }
 
 impl OutboxDb {
@@ -112,25 +102,15 @@ impl OutboxDb {
         Ok(())
     }
 
-    /// Carries out what concerns this file, with the receipts and the standing that result. Nothing is written when
-    /// nothing is new.
-    ///
-    /// Where the cache has the standing too, and no epoch begins, it is durable with the next visit, the next emptying of the log or
-    /// [`OutboxDb::flush`]. A power cut before that costs nothing but work: receipts are still owed by the cache, and
-    /// visits are sent again and stored once.
-    pub fn carry_out(
+    /// Writes what concerns this file, with the receipts and the standing that result, in one transaction.
+    pub fn write(
         &mut self,
         commands: &[Command],
         new: &[Receipt],
         now: &Standing,
-        cache: Cached,
+        flush: Flush,
     ) -> rusqlite::Result<()> {
-        let concerned = commands.iter().any(concerns) || !new.is_empty() || *now != self.standing;
-        if !concerned {
-            return Ok(());
-        }
-        let later = cache == Cached::WithStanding && now.epoch == self.standing.epoch;
-        let tx = self.db.begin(if later { Flush::Later } else { Flush::AtCommit })?;
+        let tx = self.db.begin(flush)?;
         let mut scrubbed = 0;
         for command in commands {
             match command {
@@ -145,6 +125,10 @@ impl OutboxDb {
                 Command::ForgetReceipts(keys) => {
                     keys.iter().try_for_each(|key| receipts::forget(&tx, key))?
                 }
+                Command::LoseReceipts(keys) => {
+                    keys.iter().try_for_each(|key| receipts::forget(&tx, key))?;
+                    standing::lost_receipts(&tx, keys.len() as u64)?;
+                }
                 Command::Remove { key, .. } => scrubbed += visits::scrub(&tx, &key.face_id)?,
                 Command::Drop { face_id, .. }
                 | Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => {
@@ -157,29 +141,21 @@ impl OutboxDb {
         standing::put(&tx, now)?;
         self.faces_in_log |= scrubbed > 0 || forgets(commands);
         tx.commit()?;
-        (self.standing, self.unflushed) = (*now, later);
+        (self.standing, self.unflushed) = (*now, flush == Flush::Later);
         Ok(())
     }
 
-    /// Keeps a visit; `lost` ones had to go for it.
-    pub fn add(&mut self, visit: &NewVisit, lost: &[VisitKey]) -> rusqlite::Result<()> {
+    /// Keeps visits, in order, with those that had to go for them.
+    pub fn add(&mut self, visits: &[CountedVisit]) -> rusqlite::Result<()> {
         let tx = self.db.begin(Flush::AtCommit)?;
-        lost.iter().try_for_each(|key| visits::forget(&tx, *key))?;
-        if !lost.is_empty() {
-            standing::lost(&tx, lost.len() as u64)?;
+        for CountedVisit { visit, lost, own: _ } in visits {
+            lost.iter().try_for_each(|key| visits::forget(&tx, *key))?;
+            if !lost.is_empty() {
+                standing::lost(&tx, lost.len() as u64)?;
+            }
+            visits::add(&tx, visit)?;
         }
-        visits::add(&tx, visit)?;
         self.faces_in_log = true;
-        tx.commit()?;
-        self.unflushed = false;
-        Ok(())
-    }
-
-    /// Forgets receipts that had to go because too many wait, and counts them.
-    pub fn lose_receipts(&mut self, lost: &[ReceiptKey]) -> rusqlite::Result<()> {
-        let tx = self.db.begin(Flush::AtCommit)?;
-        lost.iter().try_for_each(|key| receipts::forget(&tx, key))?;
-        standing::lost_receipts(&tx, lost.len() as u64)?;
         tx.commit()?;
         self.unflushed = false;
         Ok(())
@@ -204,18 +180,4 @@ impl OutboxDb {
 
 fn forgets(commands: &[Command]) -> bool {
     commands.iter().any(|command| matches!(command, Command::ForgetVisits(_)))
-}
-
-fn concerns(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::MarkSettled(..)
-            | Command::ForgetVisits(_)
-            | Command::GiveUp(_)
-            | Command::Unsettle
-            | Command::ForgetReceipts(_)
-            | Command::Remove { .. }
-            | Command::Drop { .. }
-            | Command::EndProvisional(_, Fate::Declined | Fate::Nobody)
-    )
 }

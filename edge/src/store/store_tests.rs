@@ -54,9 +54,18 @@ pub(super) fn standing(floor: u64) -> Standing {
     }
 }
 
-fn carry(store: &mut Store, commands: &[Command]) -> Carried {
+fn carry(store: &mut Store, commands: &[Command]) -> Vec<Owed> {
     let lease = Lease { issued_at: UnixMs(5), lease_s: 60 };
-    store.cache.carry_out(commands, &standing(0), Some((lease, EnrolPolicy::Auto))).unwrap()
+    store.cache.write(commands, &standing(0), Some((lease, EnrolPolicy::Auto)), Flush::AtCommit).unwrap()
+}
+
+/// A visit for which others had to go, perhaps.
+pub(super) fn counted(visit: NewVisit, lost: Vec<VisitKey>) -> [CountedVisit; 1] {
+    [CountedVisit { visit, lost, own: None }]
+}
+
+fn write_outbox(store: &mut Store, commands: &[Command], receipts: &[Receipt], floor: u64) {
+    store.outbox.write(commands, receipts, &standing(floor), Flush::AtCommit).unwrap();
 }
 
 fn files_hold(folder: &Path, needle: &[u8]) -> Vec<String> {
@@ -74,25 +83,25 @@ fn everything_comes_back_after_a_kill() {
     carry(&mut store, &[put("ada", 3, 1), put("bob", 4, 2), put("cid", 5, 3), remove("cid", 6)]);
     let rule = Provisional { basis: (EPOCH, Seq(6)), settled: None };
     let own = OwnFace { rule, space: "space".parse().unwrap(), embedding: embedding(9) };
-    store.cache.mint(&face("own"), &own).unwrap();
+    store.cache.mint([(&face("own"), &own)]).unwrap();
     let receipt = Receipt {
         key: ReceiptKey { face_id: face("cid"), epoch: EPOCH, seq: Seq(6) },
         removed_at: UnixMs(1),
         probe: Probe::Gone,
     };
-    store.outbox.carry_out(&[], std::slice::from_ref(&receipt), &standing(2), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[], std::slice::from_ref(&receipt), 2);
     let visit = NewVisit {
         key: VisitKey { stream: StreamId(u64::MAX), n: 1 },
         at: UnixMs(7),
         seen: Seen::New { face_id: face("own"), space: own.space.clone(), embedding: own.embedding.clone() },
         basis: Basis { epoch: EPOCH, verified: Seq(6), staleness_s: 1 },
     };
-    store.outbox.add(&visit, &[]).unwrap();
+    store.outbox.add(&counted(visit.clone(), vec![])).unwrap();
     assert_eq!(store.outbox.started().unwrap(), 1);
     let lost =
         Receipt { removed_at: UnixMs(0), key: ReceiptKey { seq: Seq(5), ..receipt.key.clone() }, ..receipt };
-    store.outbox.carry_out(&[], std::slice::from_ref(&lost), &standing(2), Cached::Nothing).unwrap();
-    store.outbox.lose_receipts(&[lost.key]).unwrap();
+    write_outbox(&mut store, &[], std::slice::from_ref(&lost), 2);
+    write_outbox(&mut store, &[Command::LoseReceipts(vec![lost.key])], &[], 2);
     drop(store);
 
     let (store, opened) = Store::open(folder.path(), &key()).unwrap();
@@ -124,13 +133,13 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
         space: "space".parse().unwrap(),
         embedding: embedding(2),
     };
-    store.cache.mint(&face("own"), &own).unwrap();
+    store.cache.mint([(&face("own"), &own)]).unwrap();
     carry(&mut store, &[put("dropped", 91, 3)]);
     for (n, salt, id) in [(1, 1, "ada"), (2, 2, "own")] {
         let seen = Seen::New { face_id: face(id), space: own.space.clone(), embedding: embedding(salt) };
         let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
         let visit = NewVisit { key: VisitKey { stream: StreamId(1), n }, at: UnixMs(0), seen, basis };
-        store.outbox.add(&visit, &[]).unwrap();
+        store.outbox.add(&counted(visit.clone(), vec![])).unwrap();
     }
     for salt in 1..=3 {
         assert!(
@@ -147,9 +156,8 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
     let asked: Vec<Embedding> =
         store.cache.to_be_removed(&commands).unwrap().into_iter().map(|held| held.embedding).collect();
     assert_eq!(asked, [embedding(1)], "the probe gets the very vector");
-    let carried = carry(&mut store, &commands);
-    assert!(carried.erased && carried.removed[0].held);
-    store.outbox.carry_out(&commands, &[], &standing(1), Cached::Nothing).unwrap();
+    assert!(carry(&mut store, &commands)[0].held);
+    write_outbox(&mut store, &commands, &[], 1);
     store.cache.empty_log().unwrap();
     store.outbox.empty_log().unwrap();
     for salt in 1..=3 {
@@ -168,14 +176,13 @@ fn a_removed_vector_is_in_no_file_wherever_it_was() {
 fn standing_and_owed_receipts_outlive_what_a_power_cut_takes_from_the_outbox() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
-    store.outbox.carry_out(&[], &[], &standing(1), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[], &[], 1);
     let files = ["outbox.db", "outbox.db-wal"].map(|name| folder.path().join(name));
     let flushed = files.clone().map(|file| fs::read(file).unwrap());
-    let carried = store.cache.carry_out(&[put("ada", 4, 1), remove("bob", 5)], &standing(5), None).unwrap();
-    assert_eq!((carried.cached, carried.removed.len()), (Cached::WithStanding, 1));
-    let owed = carried.removed[0].key.clone();
+    let commands = [put("ada", 4, 1), remove("bob", 5)];
+    let owed = store.cache.write(&commands, &standing(5), None, Flush::AtCommit).unwrap().remove(0).key;
     let receipt = Receipt { key: owed.clone(), removed_at: UnixMs(1), probe: Probe::NeverHeld };
-    store.outbox.carry_out(&[], &[receipt], &standing(5), carried.cached).unwrap();
+    store.outbox.write(&[], &[receipt], &standing(5), Flush::Later).unwrap();
     drop(store);
     files.iter().zip(flushed).for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
     let (mut store, opened) = Store::open(folder.path(), &key()).unwrap();
@@ -184,7 +191,7 @@ fn standing_and_owed_receipts_outlive_what_a_power_cut_takes_from_the_outbox() {
         (standing(5), 0, 1)
     );
     let stored = [Command::ForgetReceipts(vec![owed])];
-    assert_eq!(store.cache.carry_out(&stored, &standing(5), None).unwrap().cached, Cached::Nothing);
+    store.cache.write(&stored, &standing(5), None, Flush::Later).unwrap();
     drop(store);
     let (_, opened) = Store::open(folder.path(), &key()).unwrap();
     assert_eq!(opened.owed, [], "the website holds it");
@@ -195,7 +202,7 @@ fn a_damaged_cache_is_given_up_and_the_outbox_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
     carry(&mut store, &[put("ada", 1, 1)]);
-    store.outbox.carry_out(&[], &[], &standing(1), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[], &[], 1);
     drop(store);
     let file = folder.path().join("cache.db");
     let mut bytes = fs::read(&file).unwrap();
@@ -234,13 +241,12 @@ fn what_is_given_up_leaves_the_cache_and_its_diagnosis_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), &key()).unwrap();
     carry(&mut store, &[put("ada", 1, 1), put("bob", 2, 2), remove("bob", 3)]);
-    store.outbox.carry_out(&[], &[], &standing(3), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[], &[], 3);
     let faces = vec![face("ada"), face("bob")];
     let diagnosis = Diagnosis { at: UnixMs(9), epoch: EPOCH, as_of: Seq(3), rows: 70, faces };
     let give_up = [Command::GiveUp(diagnosis.clone())];
-    let carried = store.cache.carry_out(&give_up, &standing(3), None).unwrap();
-    assert!(carried.erased);
-    store.outbox.carry_out(&give_up, &[], &standing(3), Cached::Nothing).unwrap();
+    store.cache.write(&give_up, &standing(3), None, Flush::Later).unwrap();
+    write_outbox(&mut store, &give_up, &[], 3);
     store.cache.empty_log().unwrap();
     assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());
     drop(store);
@@ -256,18 +262,18 @@ fn the_outbox_is_emptied_of_deleted_visits_and_left_alone_when_there_were_none()
     let log = || fs::metadata(folder.path().join("outbox.db-wal")).map_or(0, |log| log.len());
     store.outbox.empty_log().unwrap();
     // Only the standing is new: nothing in the log can be a face.
-    store.outbox.carry_out(&[remove("bob", 1)], &[], &standing(1), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[remove("bob", 1)], &[], 1);
     store.outbox.empty_log().unwrap();
     assert!(log() > 0);
     let key = VisitKey { stream: StreamId(1), n: 1 };
     let seen = Seen::New { face_id: face("ada"), space: "space".parse().unwrap(), embedding: embedding(1) };
     let basis = Basis { epoch: EPOCH, verified: Seq(0), staleness_s: 0 };
-    store.outbox.add(&NewVisit { key, at: UnixMs(0), seen, basis }, &[]).unwrap();
+    store.outbox.add(&counted(NewVisit { key, at: UnixMs(0), seen, basis }, vec![])).unwrap();
     store.outbox.empty_log().unwrap();
     assert_eq!(log(), 0);
     // The visit goes by itself, and only then the customer.
-    store.outbox.carry_out(&[Command::ForgetVisits(vec![key])], &[], &standing(1), Cached::Nothing).unwrap();
-    store.outbox.carry_out(&[remove("ada", 2)], &[], &standing(2), Cached::Nothing).unwrap();
+    write_outbox(&mut store, &[Command::ForgetVisits(vec![key])], &[], 1);
+    write_outbox(&mut store, &[remove("ada", 2)], &[], 2);
     assert!(!files_hold(folder.path(), embedding(1).as_bytes()).is_empty(), "the search can see it");
     store.outbox.empty_log().unwrap();
     assert_eq!(files_hold(folder.path(), embedding(1).as_bytes()), Vec::<String>::new());

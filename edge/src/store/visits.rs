@@ -3,6 +3,7 @@
 use super::{
     customers,
     faces::{self, Slot},
+    provisional::OwnFace,
 };
 use crate::sync::{Entry, VisitKey, Weight};
 use protocol::{
@@ -52,6 +53,35 @@ pub struct NewVisit {
     pub seen: Seen,
     /// On what it was decided.
     pub basis: Basis,
+}
+
+/// A visit that was counted, and what goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedVisit {
+    /// The visit.
+    pub visit: NewVisit,
+    /// Visits that had to go for it, because too many wait.
+    pub lost: Vec<VisitKey>,
+    /// What the rules know of the face that it proposes, if it proposes one.
+    pub own: Option<OwnFace>,
+}
+
+impl CountedVisit {
+    /// Who it is, unless counted without identity.
+    pub fn who(&self) -> Option<&FaceId> {
+        match &self.visit.seen {
+            Seen::Known { face_id, .. } | Seen::New { face_id, .. } => Some(face_id),
+            Seen::Anonymous => None,
+        }
+    }
+
+    /// The face that it proposes, if it proposes one.
+    pub fn face(&self) -> Option<(&FaceId, &OwnFace)> {
+        match (&self.visit.seen, &self.own) {
+            (Seen::New { face_id, .. }, Some(own)) => Some((face_id, own)),
+            _ => None,
+        }
+    }
 }
 
 /// A visit as it is sent, but for the moment of sending.

@@ -33,16 +33,6 @@ pub enum Event {
     Tick,
 }
 
-impl Event {
-    /// Which removal this is, if the website has pushed one.
-    pub fn removal(&self) -> Option<(&FaceId, Epoch, Seq)> {
-        match self {
-            Event::Change(change, None) => Some((&change.face_id, change.epoch, change.seq)),
-            _ => None,
-        }
-    }
-}
-
 /// Something to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -77,6 +67,8 @@ pub enum Command {
     Unsettle,
     /// The website holds these receipts.
     ForgetReceipts(Vec<ReceiptKey>),
+    /// Too many receipts wait: these are lost, and counted as such.
+    LoseReceipts(Vec<ReceiptKey>),
     /// The rows were found right.
     Verified(Seq, Total),
     /// Say this to the website, once what stands before is stored.
@@ -98,7 +90,8 @@ impl Command {
             | Self::GiveUp(_)
             | Self::EndProvisional(..)
             | Self::SettleProvisional(..)
-            | Self::ForgetReceipts(_) => true,
+            | Self::ForgetReceipts(_)
+            | Self::LoseReceipts(_) => true,
             Self::MarkSettled(..)
             | Self::ForgetVisits(_)
             | Self::Unsettle
@@ -106,6 +99,34 @@ impl Command {
             | Self::Say(_)
             | Self::ReadAgain => false,
         }
+    }
+
+    /// Whether the outbox has to be written for it.
+    pub fn concerns_outbox(&self) -> bool {
+        match self {
+            Self::Remove { .. }
+            | Self::Drop { .. }
+            | Self::EndProvisional(_, Fate::Declined | Fate::Nobody)
+            | Self::MarkSettled(..)
+            | Self::ForgetVisits(_)
+            | Self::Unsettle
+            | Self::ForgetReceipts(_)
+            | Self::LoseReceipts(_)
+            | Self::GiveUp(_) => true,
+            Self::Put(_)
+            | Self::AdoptEpoch(_)
+            | Self::EndProvisional(_, Fate::Customer)
+            | Self::SettleProvisional(..)
+            | Self::Verified(..)
+            | Self::Say(_)
+            | Self::ReadAgain => false,
+        }
+    }
+
+    /// Whether losing it to a power cut would lose more than work: that a receipt is owed no longer may be lost, because
+    /// the website takes a receipt twice.
+    pub fn must_last(&self) -> bool {
+        self.concerns_cache() && !matches!(self, Self::ForgetReceipts(_) | Self::LoseReceipts(_))
     }
 
     /// Whether it takes a face out of a file: out of the cache, or out of the outbox, where the visit that proposed the
@@ -121,9 +142,32 @@ impl Command {
             | Self::ForgetVisits(_)
             | Self::Unsettle
             | Self::ForgetReceipts(_)
+            | Self::LoseReceipts(_)
             | Self::Verified(..)
             | Self::Say(_)
             | Self::ReadAgain => false,
+        }
+    }
+
+    /// The face that it takes out of the live gallery, if it takes out one.
+    pub fn takes_out(&self) -> Option<&FaceId> {
+        match self {
+            Self::Remove { key, merged_into: _ } => Some(&key.face_id),
+            Self::Drop { face_id, as_of: _ } => Some(face_id),
+            Self::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => Some(face_id),
+            Self::EndProvisional(_, Fate::Customer)
+            | Self::Put(_)
+            | Self::AdoptEpoch(_)
+            | Self::SettleProvisional(..)
+            | Self::MarkSettled(..)
+            | Self::ForgetVisits(_)
+            | Self::Unsettle
+            | Self::ForgetReceipts(_)
+            | Self::LoseReceipts(_)
+            | Self::Verified(..)
+            | Self::Say(_)
+            | Self::ReadAgain
+            | Self::GiveUp(_) => None,
         }
     }
 }

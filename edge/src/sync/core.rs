@@ -4,7 +4,7 @@ mod repairing;
 mod telling;
 mod visiting;
 
-pub use telling::Teller;
+pub use telling::{Claim, ReportContext};
 
 use super::{
     command::{Command, Event, Fate, Put},
@@ -17,7 +17,7 @@ use super::{
     provisional::Provisionals,
     receipts::Receipts,
     repair::{Diagnosis, Repairs},
-    reporting::{Reporting, Told},
+    reporting::Reporting,
     rows::{Comparison, Rows, Ruling},
 };
 use protocol::{
@@ -45,6 +45,8 @@ pub struct Core {
     receipts: Receipts,
     outbox: Outbox,
     reporting: Reporting,
+    /// Whether the website has asked for a comparison that waits until the rows were read again.
+    reads_again: bool,
     online: bool,
     /// Whether a new head has come in this session.
     hears_website: bool,
@@ -78,6 +80,7 @@ impl Core {
             receipts: Receipts::load(receipts),
             outbox: Outbox::load(stream, visits),
             reporting: Reporting::default(),
+            reads_again: false,
             online: false,
             hears_website: false,
         }
@@ -278,21 +281,6 @@ impl Core {
     /// Lets go of the oldest receipts where too many wait, and answers with them.
     pub fn shed_receipts(&mut self) -> Vec<ReceiptKey> {
         self.receipts.shed()
-    }
-
-    /// Whether a report is due at `now`; it then counts as sent.
-    pub fn report(&mut self, now: Now) -> bool {
-        let told = Told {
-            epoch: self.rows.epoch(),
-            verified: self.rows.floor(),
-            total: self.verified,
-            state: self.state(now),
-        };
-        let due = self.online && told.epoch.is_some() && self.reporting.due(told, now.ran);
-        if due {
-            self.reporting.sent(told, now.ran);
-        }
-        due
     }
 
     /// Where the edge stands at `now`.

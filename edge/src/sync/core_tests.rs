@@ -1,8 +1,8 @@
 use super::*;
 use crate::sync::{Ran, Weight};
 use protocol::{
-    Digest, DigestKey, Embedding, SpaceId,
-    message::{Customer, Flag, Settled},
+    Digest, DigestKey, Embedding, Nonce, SpaceId,
+    message::{Customer, Flag, Settled, Start},
 };
 use std::collections::BTreeMap;
 
@@ -111,8 +111,29 @@ fn a_head_verifies_whether_it_comes_before_or_after_its_changes() {
     pair.tell(one);
     assert_eq!(verified(&pair.tell(Event::Head(head))), None);
     assert_eq!(verified(&pair.tell(two)), Some(Seq(2)));
-    assert!(pair.core.report(pair.now), "news is reported at once");
-    assert!(!pair.core.report(pair.now));
+    let claim = pair.core.claim(pair.now);
+    assert!(pair.core.report(&claim, pair.now), "news is reported at once");
+    assert!(!pair.core.report(&claim, pair.now));
+}
+
+#[test]
+fn a_report_says_how_it_was_when_what_is_stored_was_ruled_and_only_a_lease_ends_by_itself() {
+    let mut pair = Pair::new();
+    pair.verify();
+    let start = Start { count: 1, nonce: Nonce(1) };
+    let context = ReportContext { start, space: "space".parse().unwrap(), refused: 0 };
+    let claim = pair.core.claim(pair.now);
+    let ada = pair.change("a", Some("Ada"));
+    pair.tell(ada);
+    pair.verify();
+    let told = |pair: &Pair, claim: &Claim| {
+        let applied = pair.core.applied(claim, &context, UnixMs(0), pair.now).remove(0);
+        (applied.verified, applied.count, applied.state)
+    };
+    assert_eq!(told(&pair, &claim), (Seq(0), 0, SyncState::Verified));
+    assert_eq!(told(&pair, &pair.core.claim(pair.now)), (Seq(1), 1, SyncState::Verified));
+    pair.now.wall = claim.lease().unwrap().0.until();
+    assert_eq!(told(&pair, &claim), (Seq(0), 0, SyncState::Expired));
 }
 
 #[test]

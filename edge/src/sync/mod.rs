@@ -24,7 +24,7 @@ mod reporting;
 mod rows;
 mod talk;
 
-pub use self::core::{Core, Teller};
+pub use self::core::{Claim, Core, ReportContext};
 pub use audit::{Audit, Finding, Slice};
 pub use command::{Command, Event, Fate, Put};
 pub use grace::{Grace, Rightness};

@@ -110,10 +110,12 @@ impl Outbox {
         (key, lost.map(|Entry { key, weight, settled_at: _ }| Overflow { key, weight }))
     }
 
-    /// The newest visit could not be stored, so it was never made: its number is free again.
-    pub fn take_back(&mut self) {
-        if self.waiting.pop_last().is_some() {
-            self.next_n -= 1;
+    /// The newest visit could not be stored, so it was never made: its number is free again. Of several the newest
+    /// has to be taken back first. One that was lost meanwhile, because too many wait, is not there any more.
+    pub fn take_back(&mut self, key: VisitKey) {
+        if self.waiting.last_key_value().is_some_and(|(_, entry)| entry.key == key) {
+            self.waiting.pop_last();
+            self.next_n = key.n;
         }
     }
 

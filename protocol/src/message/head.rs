@@ -91,6 +91,11 @@ impl SignedHead {
         Self { head, signature }
     }
 
+    /// The epoch it names. Nothing is proved by it; it only tells how much depends on the head.
+    pub fn epoch_named(&self) -> Epoch {
+        self.head.epoch
+    }
+
     /// The head, once its signature is right.
     ///
     /// # Errors

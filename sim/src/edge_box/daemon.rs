@@ -5,17 +5,21 @@ use crate::{letter::Up, people};
 use edge::{
     Space, Thresholds,
     clock::WallClock,
+    daemon::{
+        batch::{After, Batch, Pending},
+        plan::{OnDisk, Step, plan_of_start},
+    },
     live::Live,
     memory::Memory,
     presence::Presence,
-    store::{Cached, Owed},
-    sync::{Command, Core, Now, Ran, Teller},
+    store::Owed,
+    sync::{Claim, Command, Core, Now, Ran, ReportContext},
 };
 use protocol::{
-    Round, StreamId, UnixMs,
+    FaceId, Round, StreamId, UnixMs,
     message::{Probe, Receipt, Start},
 };
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 /// A stay ends so long after the last sighting.
 const AWAY_MS: i64 = 20_000;
@@ -29,23 +33,46 @@ pub struct Daemon {
     pub memory: Memory,
     /// This start.
     pub start: Start,
-    /// Letters taken in and not acknowledged.
-    pub unacknowledged: Vec<u64>,
-    /// Whether a commit is on its way.
-    pub commit_due: bool,
+    /// Letters taken in and not acknowledged, each with the batch that has to be stored before.
+    pub unacknowledged: Vec<(u64, u64)>,
+    /// Whether the storage thread is about to go on.
+    pub storing_due: bool,
     pub(super) clock: WallClock,
     pub(super) started_at: i64,
     pub(super) stream: StreamId,
-    pub(super) ruled: Vec<Command>,
+    /// What was ruled and not handed on.
+    pub(super) pending: Pending,
+    /// What is being stored.
+    pub(super) storing: Option<Storing>,
+    /// What the files will hold then.
+    pub(super) on_disk: OnDisk,
+    /// How the rows stood after the last batch that was stored; nothing is reported before the first.
+    pub(super) stored: Option<Claim>,
     pub(super) asked_round: Option<Round>,
     pub(super) rounds: u32,
 }
 
+/// A batch on its way to the disk, and what it has brought so far.
+#[derive(Debug)]
+pub(super) struct Storing {
+    pub(super) batch: Batch,
+    pub(super) steps: VecDeque<Step>,
+    pub(super) owed: Vec<Owed>,
+    pub(super) found: Vec<FaceId>,
+    pub(super) receipts: Vec<Receipt>,
+}
+
+impl Storing {
+    pub(super) fn begin(batch: Batch, steps: Vec<Step>, owed: Vec<Owed>) -> Self {
+        Self { batch, steps: steps.into(), owed, found: vec![], receipts: vec![] }
+    }
+}
+
 impl Daemon {
-    /// Starts from a disk, at `at` by the world's clock and `system` by the box's. Receipts that a kill has kept back are
-    /// written.
+    /// Starts from a disk, at `at` by the world's clock and `system` by the box's. What a kill has kept back is the first
+    /// to be stored.
     pub(super) fn start(
-        disk: &mut Disk,
+        disk: &Disk,
         model: usize,
         start: Start,
         stream: StreamId,
@@ -57,30 +84,42 @@ impl Daemon {
         let mut clock = WallClock::start(disk.standing().earliest(), system);
         let now = Now { wall: clock.at(system, Ran(0)), ran: Ran(0) };
         let presence = Presence::new(AWAY_MS, thresholds.matches);
-        let mut daemon = Self {
-            core: Core::load(disk.load(), stream, now),
-            memory: Memory { live: Arc::new(Live::new(space)), presence },
+        let core = Core::load(disk.load(), stream, now);
+        let live = Live::new(space);
+        disk.cache.rows.iter().for_each(|(face_id, (_, _, customer))| live.put(face_id, customer));
+        disk.cache.own.iter().for_each(|(face_id, own)| live.put_own(face_id, &own.space, &own.embedding));
+        live.renew(core.lease().map(|(lease, _)| lease));
+        let owed = disk.cache.removals.clone();
+        let after = After { standing: core.standing(), lease: core.lease(), claim: core.claim(now) };
+        let commands = owed.iter().map(Owed::again).collect();
+        let first = Batch { number: 0, inputs: 0, commands, visits: vec![], after };
+        let steps = plan_of_start(&first, &disk.state());
+        Self {
+            core,
+            memory: Memory::new(Arc::new(live), presence),
             start,
             unacknowledged: vec![],
-            commit_due: false,
+            storing_due: false,
             clock,
             started_at: at,
             stream,
-            ruled: vec![],
+            pending: Pending::begin(1),
+            on_disk: disk.state().after(&steps, &first),
+            storing: Some(Storing::begin(first, steps, owed)),
+            stored: None,
             asked_round: None,
             rounds: 0,
-        };
-        let live = &daemon.memory.live;
-        disk.cache.rows.iter().for_each(|(face_id, (_, _, customer))| live.put(face_id, customer));
-        disk.cache.own.iter().for_each(|(face_id, own)| live.put_own(face_id, &own.space, &own.embedding));
-        live.renew(daemon.core.lease().map(|(lease, _)| lease), &daemon.core.standing());
-        let owed = disk.cache.removals.clone();
-        let again: Vec<Command> = owed.iter().map(Owed::again).collect();
-        let late = owed.into_iter().map(|owed| daemon.memory.receipt(owed, &[], now.wall));
-        let receipts: Vec<Receipt> = late.collect();
-        disk.carry_out_in_outbox(&again, &receipts, &daemon.core.standing(), Cached::Nothing);
-        receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
-        daemon
+        }
+    }
+
+    /// Where the rules stand.
+    pub(super) fn after(&self, now: Now) -> After {
+        After { standing: self.core.standing(), lease: self.core.lease(), claim: self.core.claim(now) }
+    }
+
+    /// Whether anything is to be stored, or to be concluded.
+    pub fn has_work(&self) -> bool {
+        self.storing.is_some() || !self.pending.is_empty()
     }
 
     /// Now, by both clocks.
@@ -89,16 +128,16 @@ impl Daemon {
         Now { wall: self.clock.at(system, ran), ran }
     }
 
-    pub(super) fn forget_at_once(&mut self, ruled: &[Command]) {
-        for command in ruled {
+    /// What must be forgotten is forgotten at once; the rest waits to be stored. Answers with the number of its batch.
+    pub(super) fn rule(&mut self, commands: Vec<Command>, now: Now) -> u64 {
+        for command in &commands {
             self.memory.forget(command);
         }
-    }
-
-    pub(super) fn learn(&self, commands: &[Command]) {
-        for command in commands {
-            self.memory.learn(command, self.core.rows());
+        if self.core.lease().is_none() {
+            self.memory.live.renew(None);
         }
+        let after = self.after(now);
+        self.pending.rule(commands, after)
     }
 
     /// Says that everything ruled is done, though it is only in memory.
@@ -107,20 +146,21 @@ impl Daemon {
             Command::Remove { key, .. } => Some(key.clone()),
             _ => None,
         };
-        let removals: Vec<_> = self.ruled.iter().filter_map(removed).collect();
+        let removals: Vec<_> = self.pending.commands().filter_map(removed).collect();
         for key in removals {
             self.core.receipt(Receipt { key, removed_at: now.wall, probe: Probe::Gone });
         }
-        if self.core.report(now) {
-            did.says.extend(self.reports(now));
+        let claim = self.core.claim(now);
+        if self.core.report(&claim, now) {
+            did.says.extend(self.reports(&claim, now));
         }
-        did.acknowledged.append(&mut self.unacknowledged);
+        did.acknowledged.extend(self.unacknowledged.drain(..).map(|(_, letter)| letter));
     }
 
     /// What it would report.
-    pub fn reports(&self, now: Now) -> Vec<Up> {
+    pub fn reports(&self, claim: &Claim, now: Now) -> Vec<Up> {
         let space = self.memory.live.space().id.clone();
-        let teller = Teller { start: self.start, space, refused: 0 };
-        self.core.applied(&teller, UnixMs(now.ran.0), now).into_iter().map(Up::Applied).collect()
+        let context = ReportContext { start: self.start, space, refused: 0 };
+        self.core.applied(claim, &context, UnixMs(now.ran.0), now).into_iter().map(Up::Applied).collect()
     }
 }

@@ -1,8 +1,9 @@
 //! What an edge has on disk: two files, each changed by whole transactions. A kill undoes none of them; a power cut undoes
-//! those of the outbox since it was flushed, and an erasure in the cache before its log was emptied.
+//! those since the file was flushed.
 
 use edge::{
-    store::{Cached, HeldFace, NewVisit, Owed, OwnFace},
+    daemon::plan::OnDisk,
+    store::{CountedVisit, Flush, HeldFace, NewVisit, Owed, OwnFace},
     sync::{Command, Entry, Fate, Lease, Loaded, Put, Row, Standing, Weight},
 };
 use protocol::{
@@ -18,10 +19,8 @@ pub struct Disk {
     pub cache: Cache,
     /// `outbox.db`.
     pub outbox: Outbox,
-    /// The outbox as a power cut leaves it.
-    pub flushed: Outbox,
-    /// The cache as a power cut leaves it, while its log has not been emptied.
-    pub before_erasure: Option<Cache>,
+    /// Both as a power cut leaves them.
+    flushed: (Cache, Outbox),
 }
 
 /// What the website can say again.
@@ -41,15 +40,6 @@ pub struct Cache {
     pub position: Standing,
 }
 
-/// What became of commands in the cache.
-#[derive(Debug)]
-pub struct Carried {
-    /// Removals.
-    pub removed: Vec<Owed>,
-    /// Whether the cache has the standing.
-    pub cached: Cached,
-}
-
 /// What only this edge knows.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
@@ -61,6 +51,8 @@ pub struct Outbox {
     pub standing: Standing,
     /// How often it has started.
     pub starts: u64,
+    /// Whether a face that no visit has any longer may be in the log.
+    pub faces_in_log: bool,
 }
 
 impl Cache {
@@ -81,8 +73,7 @@ impl Cache {
         commands.iter().flat_map(held).collect()
     }
 
-    /// One transaction: what concerns this file, in order.
-    pub fn carry_out(
+    fn write(
         &mut self,
         commands: &[Command],
         standing: &Standing,
@@ -130,7 +121,9 @@ impl Cache {
                     own.rule.settled = Some(*at);
                 }
             }
-            Command::ForgetReceipts(keys) => self.removals.retain(|owed| !keys.contains(&owed.key)),
+            Command::ForgetReceipts(keys) | Command::LoseReceipts(keys) => {
+                self.removals.retain(|owed| !keys.contains(&owed.key))
+            }
             Command::GiveUp(_) => {
                 *self = Self { removals: std::mem::take(&mut self.removals), ..Self::default() }
             }
@@ -154,17 +147,21 @@ impl Cache {
 }
 
 impl Outbox {
-    /// One transaction: what concerns this file, with the receipts and the standing that result.
-    fn carry_out(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
+    fn write(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing) {
         for command in commands {
             match command {
                 Command::MarkSettled(keys, at) => {
                     let marked = self.visits.iter_mut().filter(|(visit, _)| keys.contains(&visit.key));
                     marked.for_each(|(_, settled)| *settled = Some(*at));
                 }
-                Command::ForgetVisits(keys) => self.visits.retain(|(visit, _)| !keys.contains(&visit.key)),
+                Command::ForgetVisits(keys) => {
+                    self.visits.retain(|(visit, _)| !keys.contains(&visit.key));
+                    self.faces_in_log = true;
+                }
                 Command::Unsettle => self.visits.iter_mut().for_each(|(_, settled)| *settled = None),
-                Command::ForgetReceipts(keys) => self.receipts.retain(|receipt| !keys.contains(&receipt.key)),
+                Command::ForgetReceipts(keys) | Command::LoseReceipts(keys) => {
+                    self.receipts.retain(|receipt| !keys.contains(&receipt.key));
+                }
                 Command::Remove { key, .. } => self.scrub(&key.face_id),
                 Command::Drop { face_id, .. }
                 | Command::EndProvisional(face_id, Fate::Declined | Fate::Nobody) => self.scrub(face_id),
@@ -179,51 +176,73 @@ impl Outbox {
         self.standing = *standing;
     }
 
+    /// Keeps visits, in order; answers with the sightings that had to go for them.
+    pub fn add(&mut self, visits: &[CountedVisit]) -> Vec<i64> {
+        let mut gone = Vec::new();
+        for CountedVisit { visit, lost, own: _ } in visits {
+            let goes = self.visits.extract_if(.., |(visit, _)| lost.contains(&visit.key));
+            gone.extend(goes.map(|(visit, _)| visit.at.0));
+            self.visits.push((visit.clone(), None));
+        }
+        self.faces_in_log = true;
+        gone
+    }
+
     fn scrub(&mut self, face_id: &FaceId) {
         for (visit, _) in &mut self.visits {
             if matches!(&visit.seen, Seen::New { face_id: of, .. } if of == face_id) {
                 visit.seen = Seen::Anonymous;
+                self.faces_in_log = true;
             }
         }
     }
 }
 
 impl Disk {
-    /// Carries out what concerns the cache. It is durable, unless a face was erased: then it is once the log is empty.
-    pub fn carry_out_in_cache(
+    /// Writes the cache, in one transaction.
+    pub fn write_cache(
         &mut self,
         commands: &[Command],
         standing: &Standing,
         lease: Option<(Lease, EnrolPolicy)>,
-    ) -> Carried {
-        let renewed = lease.is_some() && lease != self.cache.lease;
-        let mut concerned = commands.iter().filter(|command| command.concerns_cache()).peekable();
-        if !renewed && concerned.peek().is_none() {
-            return Carried { removed: vec![], cached: Cached::Nothing };
+        flush: Flush,
+    ) -> Vec<Owed> {
+        let removed = self.cache.write(commands, standing, lease);
+        if flush == Flush::AtCommit {
+            self.flush_cache();
         }
-        if standing.epoch != self.outbox.standing.epoch {
-            self.flush();
-        }
-        let lasts = renewed || concerned.any(|command| !matches!(command, Command::ForgetReceipts(_)));
-        let cached = if lasts { Cached::WithStanding } else { Cached::Nothing };
-        self.before_erasure = commands.iter().any(Command::erases).then(|| self.cache.clone());
-        Carried { removed: self.cache.carry_out(commands, standing, lease), cached }
+        removed
     }
 
-    /// Carries out what concerns the outbox. It is durable once that is flushed, which it is where a face was erased, an
-    /// epoch begins, or the cache does not have the standing.
-    pub fn carry_out_in_outbox(
-        &mut self,
-        commands: &[Command],
-        new: &[Receipt],
-        standing: &Standing,
-        cached: Cached,
-    ) {
-        let begins = standing.epoch != self.outbox.standing.epoch;
-        self.outbox.carry_out(commands, new, standing);
-        if begins || cached == Cached::Nothing || commands.iter().any(Command::erases) {
-            self.flush();
+    /// Writes the outbox, in one transaction.
+    pub fn write_outbox(&mut self, commands: &[Command], new: &[Receipt], standing: &Standing, flush: Flush) {
+        self.outbox.write(commands, new, standing);
+        if flush == Flush::AtCommit {
+            self.flush_outbox();
         }
+    }
+
+    /// Everything in the cache is durable.
+    pub fn flush_cache(&mut self) {
+        self.flushed.0 = self.cache.clone();
+    }
+
+    /// Everything in the outbox is durable.
+    pub fn flush_outbox(&mut self) {
+        self.flushed.1 = self.outbox.clone();
+    }
+
+    /// The outbox's log is emptied, if a face may be in it.
+    pub fn empty_outbox_log(&mut self) {
+        if std::mem::take(&mut self.outbox.faces_in_log) {
+            self.flush_outbox();
+        }
+    }
+
+    /// Something changes both files at rest.
+    pub fn damage(&mut self, change: impl Fn(&mut Cache, &mut Outbox)) {
+        change(&mut self.cache, &mut self.outbox);
+        change(&mut self.flushed.0, &mut self.flushed.1);
     }
 
     /// The standing as both files tell it.
@@ -231,17 +250,14 @@ impl Disk {
         self.outbox.standing.and(self.cache.position)
     }
 
-    /// Everything in the outbox is durable.
-    pub fn flush(&mut self) {
-        self.flushed = self.outbox.clone();
+    /// What the order of steps depends on.
+    pub fn state(&self) -> OnDisk {
+        OnDisk { standing: self.outbox.standing, lease: self.cache.lease }
     }
 
     /// What the power takes with it goes.
     pub fn lose_power(&mut self) {
-        self.outbox = self.flushed.clone();
-        if let Some(cache) = self.before_erasure.take() {
-            self.cache = cache;
-        }
+        (self.cache, self.outbox) = self.flushed.clone();
     }
 
     /// What a core starts from.

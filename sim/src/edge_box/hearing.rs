@@ -2,7 +2,10 @@
 
 use super::{Did, EdgeBox};
 use crate::{letter::Down, people, rules::Rule};
-use edge::sync::{Core, Diagnosis, Event, Now};
+use edge::{
+    store::Flush,
+    sync::{Core, Diagnosis, Event, Now},
+};
 use protocol::{
     Epoch, RowHash, Seq, StreamId,
     message::{BucketRoster, Change, CustomerState, Head, Inbox, Roster},
@@ -11,8 +14,9 @@ use protocol::{
 impl EdgeBox {
     /// Takes in a letter.
     pub fn hear(&mut self, number: Option<u64>, letter: Down, at: i64, did: &mut Did) {
-        let Some(daemon) = &mut self.daemon else { return };
-        daemon.unacknowledged.extend(number);
+        if self.daemon.is_none() {
+            return;
+        }
         let event = match letter {
             Down::Change(change) => {
                 let change = self.relabel(change);
@@ -35,7 +39,10 @@ impl EdgeBox {
             Down::Inbox(Inbox::ReceiptsStored(stored)) => Event::ReceiptsStored(stored.receipts),
             Down::Inbox(Inbox::Command(order)) => Event::Order(order),
         };
-        self.apply(event, at, did);
+        let batch = self.apply(event, at, did);
+        if let Some(daemon) = &mut self.daemon {
+            daemon.unacknowledged.extend(number.map(|number| (batch, number)));
+        }
     }
 
     fn epoch(&self) -> Option<Epoch> {
@@ -67,14 +74,18 @@ impl EdgeBox {
         if self.rules.lack(Rule::Floor) && below {
             self.commit(at, &mut || true, &mut Did::default());
             let below = Seq(change.seq.0.saturating_sub(1));
-            for standing in [&mut self.disk.outbox.standing, &mut self.disk.cache.position] {
-                standing.floor = standing.floor.min(below);
-            }
+            self.disk.damage(|cache, outbox| {
+                for standing in [&mut outbox.standing, &mut cache.position] {
+                    standing.floor = standing.floor.min(below);
+                }
+            });
             self.reload(at);
         } else if self.rules.lack(Rule::SeqGuard) && ours && !below {
             self.commit(at, &mut || true, &mut Did::default());
-            self.disk.cache.rows.remove(&change.face_id);
-            self.disk.cache.dropped.remove(&change.face_id);
+            self.disk.damage(|cache, _| {
+                cache.rows.remove(&change.face_id);
+                cache.dropped.remove(&change.face_id);
+            });
             self.reload(at);
         }
     }
@@ -90,6 +101,7 @@ impl EdgeBox {
         daemon.core = Core::load(loaded, daemon.stream, now);
         daemon.core.bound_visits(self.visits_max);
         daemon.core.apply(Event::SessionBegan, now, &mut vec![]);
+        daemon.on_disk = self.disk.state();
     }
 
     /// Without row hashes a roster tells only seqs apart; without dropping it names whatever the edge holds.
@@ -122,12 +134,12 @@ impl EdgeBox {
         let why = Diagnosis { at: self.system(at), epoch: Epoch(0), as_of: Seq(0), rows: 0, faces: vec![] };
         let standing = self.disk.standing();
         let give_up = [edge::sync::Command::GiveUp(why)];
-        self.disk.cache.carry_out(&give_up, &standing, None);
+        self.disk.write_cache(&give_up, &standing, None, Flush::AtCommit);
         did.gave_up = true;
         if let Some(daemon) = &mut self.daemon {
             daemon.rounds = 0;
             daemon.memory.live.clear();
-            daemon.memory.live.renew(None, &standing);
+            daemon.memory.live.renew(None);
         }
         self.reload(at);
     }

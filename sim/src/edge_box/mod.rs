@@ -1,10 +1,11 @@
-//! An edge: the real core, gallery, clock and stays over a disk in memory. The order of effects is that of the real
-//! daemon, and it can be killed between any two of them.
+//! An edge: the real core, gallery, clock and stays over a disk in memory. What it rules is stored by the real plan, and it can be
+//! killed between any two of its steps, and rule on what comes meanwhile.
 
 pub mod daemon;
 pub mod disk;
 mod hearing;
 mod seeing;
+mod storing;
 
 pub use seeing::Saw;
 
@@ -14,11 +15,11 @@ use crate::{
     rules::{Rule, Rules},
 };
 use daemon::Daemon;
-use disk::{Carried, Disk};
-use edge::sync::{Command, Event, Fate, Ran, Standing};
+use disk::Disk;
+use edge::sync::{Command, Event, Fate, Ran};
 use protocol::{
     Epoch, FaceId, Nonce, Seq, StreamId, UnixMs,
-    message::{Receipt, Report, Start, Visit},
+    message::{Start, Visit},
 };
 use std::collections::BTreeMap;
 
@@ -104,26 +105,24 @@ impl EdgeBox {
     pub fn start(&mut self, at: i64, dice: &mut Dice) {
         self.life += 1;
         self.disk.outbox.starts += 1;
-        self.disk.flush();
+        self.disk.flush_outbox();
         let nonce = Nonce(dice.number());
         self.nonces.push(nonce);
         let fresh = StreamId(dice.number());
         let stream = if self.rules.lack(Rule::StreamPerStart) { StreamId(1) } else { fresh };
         let (start, system) = (Start { count: self.disk.outbox.starts, nonce }, self.system(at));
-        let mut daemon = Daemon::start(&mut self.disk, self.model, start, stream, at, system);
+        let mut daemon = Daemon::start(&self.disk, self.model, start, stream, at, system);
         daemon.core.bound_visits(self.visits_max);
         self.daemon = Some(daemon);
     }
 
-    /// The daemon is killed, or the power goes: whatever was not committed is gone, or not on the disk. Answers with the
-    /// letters that were not acknowledged.
-    pub fn kill(&mut self, how: Kill) -> Vec<u64> {
+    /// The daemon is killed, or the power goes: whatever was not committed is gone, or not on the disk.
+    pub fn kill(&mut self, how: Kill) {
         self.life += 1;
-        match how {
-            Kill::Process => self.disk.before_erasure = None,
-            Kill::Power => self.disk.lose_power(),
+        if how == Kill::Power {
+            self.disk.lose_power();
         }
-        self.daemon.take().map(|daemon| daemon.unacknowledged).unwrap_or_default()
+        self.daemon = None;
     }
 
     /// What the system's clock says.
@@ -131,10 +130,10 @@ impl EdgeBox {
         UnixMs(at + self.clock_off_ms)
     }
 
-    /// Takes in an event; what follows from it is carried out by [`EdgeBox::commit`].
-    pub fn apply(&mut self, event: Event, at: i64, did: &mut Did) {
+    /// Takes in an event; what follows from it is stored by [`EdgeBox::store`]. Answers with the number of its batch.
+    pub fn apply(&mut self, event: Event, at: i64, did: &mut Did) -> u64 {
         let system = self.system(at);
-        let Some(daemon) = &mut self.daemon else { return };
+        let Some(daemon) = &mut self.daemon else { return 0 };
         if let Event::Head(head) = &event
             && daemon.core.standing().issued_at < Some(head.issued_at)
         {
@@ -151,91 +150,27 @@ impl EdgeBox {
         if self.rules.lack(Rule::Unsettle) {
             ruled.retain(|command| *command != Command::Unsettle);
         }
-        daemon.forget_at_once(&ruled);
-        daemon.ruled.extend(ruled);
+        did.changed |= !ruled.is_empty();
+        let number = daemon.rule(ruled, now);
         if self.rules.lack(Rule::CommitFirst) {
             // Receipts and reports go out for what is only in memory.
             daemon.boast(now, did);
         }
+        number
     }
 
-    /// Carries out what was ruled: cache, gallery, outbox, acknowledgements, words. `power` says at each step whether
-    /// it is still there.
-    pub fn commit(&mut self, at: i64, power: &mut dyn FnMut() -> bool, did: &mut Did) {
-        let system = self.system(at);
-        let Some(daemon) = &mut self.daemon else { return };
-        daemon.commit_due = false;
-        let commands = std::mem::take(&mut daemon.ruled);
-        let standing = daemon.core.standing();
-        did.changed |= !commands.is_empty();
-        let renewed = daemon.core.lease().map(|(lease, _)| lease) != daemon.memory.live.lease();
-        if renewed || !commands.is_empty() || standing != self.disk.outbox.standing {
-            let lease = daemon.core.lease();
-            if !power() {
-                did.killed = true;
-                return;
-            }
-            let asked = self.disk.cache.to_be_removed(&commands);
-            let Carried { removed, cached } = self.disk.carry_out_in_cache(&commands, &standing, lease);
-            if self.rules.lack(Rule::DurableFloor) {
-                self.disk.cache.position = Standing::default();
-            }
-            daemon.learn(&commands);
-            if !power() {
-                did.killed = true;
-                return;
-            }
-            self.disk.before_erasure = None;
-            observe(&mut self.highest, &commands, did);
-            if !power() {
-                did.killed = true;
-                return;
-            }
-            let now = daemon.now(system, at).wall;
-            let found = daemon.memory.live.still_found(&asked);
-            let receipts: Vec<Receipt> =
-                removed.into_iter().map(|owed| daemon.memory.receipt(owed, &found, now)).collect();
-            self.disk.carry_out_in_outbox(&commands, &receipts, &standing, cached);
-            receipts.into_iter().for_each(|receipt| daemon.core.receipt(receipt));
-            daemon.memory.live.renew(lease.map(|(lease, _)| lease), &standing);
-        }
-        if !power() {
-            did.killed = true;
-            return;
-        }
-        did.acknowledged.append(&mut daemon.unacknowledged);
-        for command in &commands {
-            match command {
-                Command::Say(Report::Repair(repair)) => {
-                    daemon.asked_round = Some(repair.round);
-                    daemon.rounds += 1;
-                    did.says.push(Up::Repair(repair.clone()));
-                }
-                Command::Say(Report::Want(want)) => did.says.push(Up::Want(want.clone())),
-                Command::Verified(..) => daemon.rounds = 0,
-                Command::ReadAgain => daemon.core.read_again(self.disk.cache.hashed()),
-                _ => {}
-            }
-        }
-        if self.rules.lack(Rule::CountedRounds) && daemon.rounds >= 3 {
-            self.give_up_uncounted(at, did);
-        }
-    }
-
-    /// Nothing else is to be done: what was stored becomes durable.
-    pub fn flush(&mut self) {
-        if self.daemon.is_some() {
-            self.disk.flush();
-        }
-    }
-
-    /// Says what is due: a report, and visits.
+    /// Says what is due: a report of what is stored, and visits.
     pub fn speak(&mut self, at: i64, did: &mut Did) {
         let system = self.system(at);
         let Some(daemon) = &mut self.daemon else { return };
         let now = daemon.now(system, at);
-        if daemon.core.report(now) {
-            did.says.extend(daemon.reports(now));
+        if let Some(claim) = daemon.stored
+            && daemon.core.report(&claim, now)
+        {
+            did.says.extend(daemon.reports(&claim, now));
+        }
+        if daemon.storing.is_some() || daemon.pending.visits() > 0 {
+            return;
         }
         for (key, first_unsettled) in daemon.core.visits_to_send(now) {
             let stored = self.disk.outbox.visits.iter().find(|(visit, _)| visit.key == key);
@@ -249,25 +184,6 @@ impl EdgeBox {
                 seen: visit.seen.clone(),
                 basis: visit.basis,
             }));
-        }
-    }
-}
-
-/// Looks at what was committed, for what must never be.
-fn observe(highest: &mut BTreeMap<(Epoch, FaceId), Seq>, committed: &[Command], did: &mut Did) {
-    let mut applied = |epoch: Epoch, face_id: &FaceId, seq: Seq| {
-        let newest = highest.entry((epoch, face_id.clone())).or_default();
-        if seq < *newest {
-            did.wrong.push(format!("seq of {face_id} goes back from {newest} to {seq}"));
-        }
-        *newest = seq.max(*newest);
-    };
-    for command in committed {
-        match command {
-            Command::Put(put) => applied(put.epoch, &put.face_id, put.seq),
-            Command::Remove { key, .. } => applied(key.epoch, &key.face_id, key.seq),
-            Command::GiveUp(_) => did.gave_up = true,
-            _ => {}
         }
     }
 }

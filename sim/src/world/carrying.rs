@@ -116,13 +116,7 @@ impl World {
                 }
             }
         });
-        let life = self.boxes[edge].life;
-        if let Some(daemon) = self.boxes[edge].daemon.as_mut().filter(|daemon| !at_once && !daemon.commit_due)
-        {
-            daemon.commit_due = true;
-            let after = self.dice.between(1, 300);
-            self.plan(after, Event::Commit { edge, life });
-        }
+        self.store_soon(edge);
     }
 
     /// From an edge towards the website.
@@ -221,7 +215,9 @@ impl World {
         }
         let numbers = self.broker.connect(edge);
         let Some(connection) = self.broker.sessions[edge].connection else { return };
-        self.step(edge, |edge, at, _, did| edge.apply(Heard::SessionBegan, at, did));
+        self.step(edge, |edge, at, _, did| {
+            edge.apply(Heard::SessionBegan, at, did);
+        });
         numbers.into_iter().for_each(|number| self.carry(edge, connection, number));
     }
 
@@ -232,14 +228,15 @@ impl World {
         *pending = kept;
     }
 
-    /// Recognition goes on exactly as long as the lease says.
+    /// Recognition goes on exactly as long as the lease says, once that is stored.
     pub(super) fn leases(&mut self, edge: usize, saw: &Saw) {
         let (system, at, clocks) = (self.boxes[edge].system(self.at), self.at, self.weather.clocks);
         let Some(daemon) = &mut self.boxes[edge].daemon else { return };
         let now = daemon.now(system, at);
         let Some((lease, _)) = daemon.core.lease() else { return };
         let until = lease.until().0;
-        if *saw == Saw::NoLease && lease.freshness(now.wall) != Freshness::Expired {
+        let stored = !daemon.has_work();
+        if *saw == Saw::NoLease && stored && lease.freshness(now.wall) != Freshness::Expired {
             self.truth.broken("I10", at, format!("edge {edge} recognises nobody although its lease lasts"));
         } else if !matches!(saw, Saw::NoLease | Saw::Off) && !clocks && at > until + SLACK_MS {
             self.truth.broken("I10", at, format!("edge {edge} recognises people after its lease"));

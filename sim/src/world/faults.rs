@@ -73,6 +73,7 @@ impl World {
             self.boxes[edge].start(self.at, &mut self.dice);
             self.tell(|| format!("edge {edge} starts"));
             self.truth.look(&mut self.boxes[edge], self.at);
+            self.store_soon(edge);
         }
         self.connect(edge);
     }
@@ -81,7 +82,9 @@ impl World {
         self.tell(|| "the broker forgets everything".to_owned());
         self.broker.forget();
         for edge in 0..EDGES {
-            self.step(edge, |edge, at, _, did| edge.apply(Heard::SessionEnded, at, did));
+            self.step(edge, |edge, at, _, did| {
+                edge.apply(Heard::SessionEnded, at, did);
+            });
             let back = self.dice.between(1_000, 10_000);
             self.plan(back, Event::Connect { edge });
         }
@@ -177,18 +180,18 @@ impl World {
         }
         let face_id = faces[self.dice.below(faces.len())].clone();
         self.tell(|| format!("the row of {face_id} rots at edge {edge}"));
-        if let (Some((_, _, customer)), Ok(name)) =
-            (self.boxes[edge].disk.cache.rows.get_mut(&face_id), "Mallory".parse())
-        {
-            customer.name = name;
-        }
+        self.boxes[edge].disk.damage(|cache, _| {
+            if let (Some((_, _, customer)), Ok(name)) = (cache.rows.get_mut(&face_id), "Mallory".parse()) {
+                customer.name = name;
+            }
+        });
         self.boxes[edge].rows_are_others();
     }
 
     fn lose_cache(&mut self, edge: usize) {
         self.kill(edge);
         self.tell(|| format!("edge {edge} loses its cache"));
-        self.boxes[edge].disk.cache = Default::default();
+        self.boxes[edge].disk.damage(|cache, _| *cache = Default::default());
         self.boxes[edge].rows_are_others();
     }
 
@@ -241,7 +244,8 @@ impl World {
         let system = self.boxes[edge].system(self.at);
         let Some(daemon) = &mut self.boxes[edge].daemon else { return };
         let now = daemon.now(system, self.at);
-        if let Some(Up::Applied(mut applied)) = daemon.reports(now).pop() {
+        let claim = daemon.core.claim(now);
+        if let Some(Up::Applied(mut applied)) = daemon.reports(&claim, now).pop() {
             applied.start = start;
             applied.receipts.clear();
             self.tell(|| format!("a clone of edge {edge} speaks"));
@@ -254,7 +258,9 @@ impl World {
     pub(super) fn shut_out(&mut self, edge: usize) {
         self.tell(|| format!("edge {edge} is shut out"));
         self.broker.sessions[edge] = Default::default();
-        self.step(edge, |edge, at, _, did| edge.apply(Heard::SessionEnded, at, did));
+        self.step(edge, |edge, at, _, did| {
+            edge.apply(Heard::SessionEnded, at, did);
+        });
         let later = self.dice.between(5_000, 60_000);
         self.plan(later, Event::JoinAnew { edge });
     }

@@ -45,7 +45,7 @@ impl FromStr for Since {
     type Err = ParseSinceError;
 
     fn from_str(sent: &str) -> Result<Since, ParseSinceError> {
-        let sent = sent.trim();
+        let sent = sent.trim_ascii();
         if sent.is_empty() {
             return Ok(Since::Nothing);
         }

@@ -24,6 +24,8 @@ use protocol::{
 use sha2::{Digest as _, Sha256};
 use std::str::FromStr;
 
+/// Above the number of every question: a visit comes after the answer that it names.
+const EVERY_QUESTION: u64 = i64::MAX as u64;
 /// By so much a box's clock may be ahead of ours without harm.
 const CLOCK_MARGIN_MS: i64 = 5_000;
 
@@ -216,7 +218,7 @@ async fn given(held: &mut Held, wanted: Option<&FaceId>) -> sqlx::Result<FaceId>
 /// its box had been told by the moment it was seen, and somebody known on nothing: the box's clock must not raise an alarm.
 async fn basis(held: &mut Held, from: Caller<'_>, visit: &PolledVisit) -> sqlx::Result<Basis> {
     let named = match visit.since.stamp() {
-        Some(stamp) => polling_answers::given(&mut held.tx, from.edge, stamp).await?,
+        Some(stamp) => polling_answers::at(&mut held.tx, from.edge, stamp, EVERY_QUESTION).await?,
         None => None,
     };
     let had = match (named, &visit.who) {

@@ -52,11 +52,6 @@ pub async fn at(tx: &mut Tx, edge: &EdgeId, stamp: i64, asking: u64) -> sqlx::Re
     Ok(row.map(Reach::from))
 }
 
-/// What the answer brought the box to that bore this time, whatever question it was to.
-pub async fn given(tx: &mut Tx, edge: &EdgeId, stamp: i64) -> sqlx::Result<Option<Reach>> {
-    at(tx, edge, stamp, i64::MAX as u64).await
-}
-
 /// What the newest answer brought the box to that bore this time or an earlier one.
 pub async fn newest_through(tx: &mut Tx, edge: &EdgeId, stamp: i64) -> sqlx::Result<Option<Reach>> {
     let row: Option<Row> = on!(tx, conn => sqlx::query_as(

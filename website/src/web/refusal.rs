@@ -53,6 +53,12 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, sentence)
     }
 
+    /// The body has more than `bytes_max` bytes.
+    pub fn too_long(bytes_max: usize) -> Refusal {
+        let sentence = format!("the body is longer than {} KiB, send less", bytes_max / 1024);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+    }
+
     /// There is nothing under that name.
     pub fn not_found(sentence: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, sentence)
@@ -249,9 +255,7 @@ impl From<FormRejection> for Refusal {
 
 fn of_body(status: StatusCode, otherwise: &str) -> Refusal {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Refusal::new(status, "the body is longer than this address takes: send less at once")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_long(super::BODY_BYTES_MAX),
         _ => Refusal::bad(otherwise),
     }
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod api;
+mod confirmed;
 mod door;
 mod forms;
 mod join;
@@ -12,6 +13,7 @@ mod polling;
 mod polling_pages;
 mod proof;
 mod scene;
+mod sender;
 mod stage;
 
 /// Runs one test on both databases. Each gets a website of its own.

@@ -1,13 +1,16 @@
 //! Boxes that poll: what they send is stored once, and answered with the id that counts.
 
-use crate::{answer::Answer, on_both, scene, stage::Stage};
-use protocol::{FaceId, LocationId, message::EnrolPolicy};
+use crate::{
+    on_both, scene,
+    sender::{answered, assert_kinds, customer, joins, known, moment, new, now, person, remove, store, with},
+    stage::Stage,
+};
+use protocol::message::EnrolPolicy;
 use serde_json::{Value, json};
 use website::{
     changes::{self, Actor},
-    edges, erasure,
     locations::{self, NewSettings},
-    tables::{consents::How, visits},
+    tables::consents::How,
 };
 
 on_both!(
@@ -20,133 +23,8 @@ on_both!(
     a_body_that_is_no_good_is_refused,
     points_are_the_boxs_own_or_the_stores,
     times_are_read_on_the_stores_clock,
-    a_word_is_no_proof,
-    a_word_counts_only_of_the_box_that_had_the_face,
     who_is_shut_out_sends_nothing,
 );
-
-/// A box that polls, by its token.
-struct Sender<'a> {
-    stage: &'a Stage,
-    edge: String,
-    token: String,
-}
-
-impl Sender<'_> {
-    #[track_caller]
-    fn call(&self, method: &str, path: &str, body: &str) -> Answer {
-        let bearer = format!("Bearer {}", self.token);
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        self.stage.send(method, &format!("/api/edge/{path}"), &headers, body)
-    }
-
-    #[track_caller]
-    fn visits(&self, visits: &[Value]) -> Answer {
-        self.call("POST", "visits", &json!({ "visits": visits }).to_string())
-    }
-
-    /// Sends one visit, which is answered; gives its status and the id that counts.
-    #[track_caller]
-    fn one(&self, visit: &Value) -> (String, Value) {
-        let answer = self.call("POST", "visits", &visit.to_string()).expect(200).json();
-        assert_eq!((&answer["success"], &answer["visits"][0]["id"]), (&json!(true), &visit["id"]));
-        let one = &answer["visits"][0];
-        (one["status"].as_str().unwrap().to_owned(), one["face_id"].clone())
-    }
-
-    /// Polls, and gives the time that the answer bears.
-    #[track_caller]
-    fn poll(&self, since: &str) -> String {
-        let answer = self.call("GET", &format!("sync?format=changes&since={since}"), "").expect(200).json();
-        answer["sync_timestamp"].as_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    fn confirm(&self, faces: &[&str]) -> Answer {
-        self.call("POST", "sync/confirm", &json!({ "deleted": faces }).to_string())
-    }
-}
-
-/// A store whose boxes know one space, and a box of it that polls.
-fn store<'a>(stage: &'a Stage, enrol: EnrolPolicy) -> (LocationId, Sender<'a>) {
-    let oslo = scene::location(stage, "Oslo");
-    scene::edge(stage, &oslo, "Door");
-    let settings = NewSettings { enrol: Some(enrol), ..NewSettings::default() };
-    stage.run(locations::set(&stage.app, &oslo, settings, &Actor::command_line())).unwrap();
-    let kiosk = joins(stage, &oslo, "Kiosk");
-    (oslo, kiosk)
-}
-
-fn joins<'a>(stage: &'a Stage, location: &LocationId, name: &str) -> Sender<'a> {
-    let code = stage.run(edges::add(&stage.app, location, name, "", &Actor::command_line())).unwrap().code;
-    joins_with(stage, &code)
-}
-
-fn joins_with<'a>(stage: &'a Stage, code: &str) -> Sender<'a> {
-    let body = json!({ "code": code, "kind": "polling", "space": { "id": "test-space" } }).to_string();
-    let joined = stage.send("POST", "/api/edge/join", &[("content-type", "application/json")], &body);
-    let joined = joined.expect(200).json();
-    let text = |field: &str| joined[field].as_str().unwrap().to_owned();
-    Sender { stage, edge: text("edge"), token: text("token") }
-}
-
-fn now() -> String {
-    moment(0)
-}
-
-/// The moment in so many seconds, as a box writes it.
-fn moment(in_s: i64) -> String {
-    let at = website::clock::now().plus_ms(in_s * 1_000);
-    chrono::DateTime::from_timestamp_millis(at.0).unwrap().to_rfc3339()
-}
-
-/// Person `n` seen for the time `look`: the same number is alike, another is not.
-fn person(n: usize, look: u32) -> Vec<f32> {
-    let mut vector = [0.01_f32; 16];
-    vector[n % 16] = 1.0;
-    vector[(n + 1) % 16] += 0.05 * look as f32;
-    vector.to_vec()
-}
-
-fn known(id: &str, face: &str) -> Value {
-    json!({ "id": id, "seen_at": now(), "face_id": face, "similarity": 0.7 })
-}
-
-fn new(id: &str, wanted: Option<&str>, vector: &[f32]) -> Value {
-    json!({ "id": id, "seen_at": now(), "face_id": wanted, "embedding": vector })
-}
-
-fn with(mut visit: Value, field: &str, value: impl Into<Value>) -> Value {
-    visit[field] = value.into();
-    visit
-}
-
-fn kinds(stage: &Stage, location: &LocationId) -> Vec<(String, i64)> {
-    stage.run(async {
-        let mut tx = stage.app.db.read().await.unwrap();
-        let kinds = visits::by_kind(&mut tx, location).await.unwrap();
-        kinds.into_iter().map(|(kind, count)| (kind.to_string(), count)).collect()
-    })
-}
-
-#[track_caller]
-fn assert_kinds(stage: &Stage, location: &LocationId, expected: &[(&str, i64)]) {
-    let expected: Vec<_> = expected.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
-    assert_eq!(kinds(stage, location), expected);
-}
-
-fn customer(stage: &Stage, face: &str) -> Value {
-    stage.api("GET", &format!("/locations/oslo/customers/{face}"), "").expect(200).json()
-}
-
-fn remove(stage: &Stage, location: &LocationId, face: &str) {
-    let face: FaceId = face.parse().unwrap();
-    stage.run(changes::remove(&stage.app, location, &face, &Actor::command_line())).unwrap();
-}
-
-fn answered(status: &str, face: &str) -> (String, Value) {
-    (status.to_owned(), json!(face))
-}
 
 fn a_visit_is_stored_once_however_often_it_is_sent(stage: &Stage) {
     let (oslo, kiosk) = store(stage, EnrolPolicy::Auto);
@@ -361,7 +239,7 @@ fn a_body_that_is_no_good_is_refused(stage: &Stage) {
         (r#"{"visits":{}}"#, 400, "visits is a list of visits"),
         (&*json!({ "visits": many }).to_string(), 400, "1 to 100 visits come at once, these are 101"),
         (nan, 400, "not the JSON asked for"),
-        (&*" ".repeat(2 * 1024 * 1024 + 1), 413, "longer than this address takes"),
+        (&*" ".repeat(2 * 1024 * 1024 + 1), 413, "the body is longer than 2048 KiB, send less"),
         (&*"[".repeat(100_000), 400, "not the JSON asked for"),
     ] {
         kiosk.call("POST", "visits", body).expect(status).says(why);
@@ -410,77 +288,6 @@ fn times_are_read_on_the_stores_clock(stage: &Stage) {
     let newest = &list["visits"][0];
     assert!(newest["clock_offset_ms"].as_i64().unwrap() > 300 * 86_400_000, "{newest}");
     assert!(customer(stage, "visitor_1")["last_seen_at"].as_i64().unwrap() <= website::clock::now().0);
-}
-
-/// The certificate of somebody's removal: complete or not, each edge's proof, and what checking it says.
-fn certificate(stage: &Stage, face: &str) -> (Value, Vec<(String, String)>, String) {
-    let answer = stage.api("GET", &format!("/locations/oslo/customers/{face}/erasure"), "").expect(200);
-    let said = erasure::verify(answer.body.as_bytes(), Some(&stage.app.key.public())).unwrap();
-    let statement = answer.json()["statement"].clone();
-    let text = |edge: &Value, field: &str| edge[field].as_str().unwrap().to_owned();
-    let edges = statement["edges"].as_array().unwrap();
-    let proofs = edges.iter().map(|edge| (text(edge, "name"), text(edge, "proof"))).collect();
-    (statement["complete"].clone(), proofs, said)
-}
-
-fn is(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(name, proof)| ((*name).to_owned(), (*proof).to_owned())).collect()
-}
-
-fn a_word_is_no_proof(stage: &Stage) {
-    let (oslo, kiosk) = store(stage, EnrolPolicy::Auto);
-    kiosk.one(&new("a", Some("visitor_5"), &person(5, 0)));
-    kiosk.confirm(&["visitor_5"]).expect(422).says("not removed at this store").says("visitor_5");
-    remove(stage, &oslo, "visitor_5");
-    joins(stage, &oslo, "Later");
-    let (complete, proofs, said) = certificate(stage, "visitor_5");
-    assert_eq!((complete, proofs), (json!(false), is(&[("Door", "outstanding"), ("Kiosk", "unconfirmed")])));
-    assert!(said.contains("1 of them poll, have not confirmed it, and have no lease that ends"), "{said}");
-    let page = |words: &str| {
-        let page = stage.sign_in().get("/stores/oslo/customers/visitor_5/erasure").expect(200);
-        page.says(words).does_not_say("No edge can recognise").does_not_say("Later")
-    };
-    page("nothing but its word will come");
-
-    let answer = kiosk.confirm(&["visitor_5", "visitor_6", "no id"]).expect(200).json();
-    assert_eq!(
-        (&answer["confirmed"], &answer["refused"]),
-        (&json!(["visitor_5"]), &json!(["no id", "visitor_6"]))
-    );
-    let again = kiosk.confirm(&["visitor_5"]).expect(200).json();
-    assert_eq!(again, json!({ "success": true, "confirmed": ["visitor_5"], "refused": [] }));
-    // The lease of the other one ends; this one's never does.
-    stage.sql("UPDATE erasures SET recognised_until = at");
-    let (complete, proofs, said) = certificate(stage, "visitor_5");
-    assert_eq!((complete, proofs), (json!(false), is(&[("Door", "lease_over"), ("Kiosk", "confirmed")])));
-    assert!(said.starts_with("valid, not complete"), "{said}");
-    assert!(said.contains("confirmed it by the box's word alone, which is no proof"), "{said}");
-    page("confirmed by the box’s word, not proved").says("boxes that poll can only say so");
-    // Shut out it stays: nothing else will come.
-    stage.api("DELETE", &format!("/locations/oslo/edges/{}", kiosk.edge), "").expect(204);
-    assert_eq!(certificate(stage, "visitor_5").1, is(&[("Door", "lease_over"), ("Kiosk", "confirmed")]));
-}
-
-fn a_word_counts_only_of_the_box_that_had_the_face(stage: &Stage) {
-    let (oslo, kiosk) = store(stage, EnrolPolicy::Auto);
-    kiosk.one(&new("a", Some("visitor_5"), &person(5, 0)));
-    kiosk.one(&new("b", Some("visitor_6"), &person(6, 0)));
-    remove(stage, &oslo, "visitor_5");
-    remove(stage, &oslo, "visitor_6");
-    kiosk.confirm(&["visitor_5"]).expect(200);
-    // Another box takes its place. What the first one said stands; of the rest it knows nothing.
-    let path = format!("/locations/oslo/edges/{}/code", kiosk.edge);
-    let code = stage.api("POST", &path, "").expect(201).json()["code"].as_str().unwrap().to_owned();
-    let other = joins_with(stage, &code);
-    other.confirm(&["visitor_5", "visitor_6"]).expect(200);
-    kiosk.confirm(&["visitor_6"]).expect(401);
-    let proof = |face| certificate(stage, face).1[1].clone();
-    assert_eq!(proof("visitor_5"), ("Kiosk".to_owned(), "confirmed".to_owned()));
-    assert_eq!(proof("visitor_6"), ("Kiosk".to_owned(), "unconfirmed".to_owned()));
-    // Whoever recognises somebody it said it had deleted is not believed.
-    let told = other.poll("");
-    other.one(&with(known("c", "visitor_5"), "since", told.as_str()));
-    assert_eq!(proof("visitor_5"), ("Kiosk".to_owned(), "doubtful".to_owned()));
 }
 
 fn who_is_shut_out_sends_nothing(stage: &Stage) {

@@ -2,7 +2,7 @@
 
 use super::Core;
 use crate::sync::{
-    command::{Command, Fate},
+    command::{Command, Fate, Put},
     history::Total,
     now::Now,
     repair::{Next, Reason},
@@ -11,20 +11,30 @@ use crate::sync::{
 };
 use protocol::{
     FaceId, Round, RowHash, Seq,
-    message::{Change, Repair, Report, Roster},
+    message::{Change, ReceiptKey, Repair, Report, Roster},
 };
+use std::collections::BTreeMap;
 
 impl Core {
-    /// The website does not trust the rows: what is stored is read again, and compared with the website's.
+    /// The website does not trust the rows: what is stored is read again, and then compared with the website's.
     pub(super) fn asked(&mut self, out: &mut Vec<Command>) {
-        if !self.repairs.asked() {
-            self.repairs.ask();
+        if !self.repairs.asked() && !self.reads_again {
+            self.reads_again = true;
             out.push(Command::ReadAgain);
         }
     }
 
-    /// The rows as they were just read from the store, whatever they were believed to be.
-    pub fn read_again(&mut self, rows: impl IntoIterator<Item = (FaceId, Row)>) {
+    /// The rows as they were just read from the store, whatever they were believed to be. `later` was ruled and is not
+    /// in the store yet. Where the website has asked for it, they are compared with the website's from now on.
+    pub fn read_again<'c>(
+        &mut self,
+        mut rows: BTreeMap<FaceId, Row>,
+        later: impl IntoIterator<Item = &'c Command>,
+    ) {
+        later.into_iter().for_each(|command| ruled_since(&mut rows, command));
+        if std::mem::take(&mut self.reads_again) {
+            self.repairs.ask();
+        }
         let dropped = self.rows.take_dropped();
         let before = self.rows.total();
         self.rows = Rows::load(self.rows.epoch(), self.rows.floor(), rows, dropped);
@@ -130,6 +140,31 @@ impl Core {
         let diagnosis = self.repairs.diagnosis(now.wall, epoch, as_of);
         self.diagnosis = Some(diagnosis.clone());
         out.push(Command::GiveUp(diagnosis));
+    }
+}
+
+/// What a command means for rows that were read before it was stored.
+fn ruled_since(rows: &mut BTreeMap<FaceId, Row>, command: &Command) {
+    match command {
+        Command::Put(put) => {
+            let Put { face_id, epoch, seq, hash, customer: _ } = &**put;
+            rows.insert(face_id.clone(), Row { epoch: *epoch, seq: *seq, hash: *hash });
+        }
+        Command::Remove { key: ReceiptKey { face_id, .. }, .. } | Command::Drop { face_id, .. } => {
+            rows.remove(face_id);
+        }
+        Command::AdoptEpoch(epoch) => rows.values_mut().for_each(|row| row.epoch = *epoch),
+        Command::GiveUp(_) => rows.clear(),
+        Command::EndProvisional(..)
+        | Command::SettleProvisional(..)
+        | Command::MarkSettled(..)
+        | Command::ForgetVisits(_)
+        | Command::Unsettle
+        | Command::ForgetReceipts(_)
+        | Command::LoseReceipts(_)
+        | Command::Verified(..)
+        | Command::Say(_)
+        | Command::ReadAgain => {}
     }
 }
 

@@ -236,7 +236,7 @@ fn an_order_has_the_rows_read_again_and_compared() {
     assert_eq!(pair.tell(Event::Order(Order::Repair)), [Command::ReadAgain]);
     assert_eq!(pair.tell(Event::Order(Order::Repair)), [], "once is enough");
     let damaged = Row { epoch: Epoch(1), seq: Seq(1), hash: RowHash(1) };
-    pair.core.read_again([(face("a"), damaged)]);
+    pair.core.read_again([(face("a"), damaged)].into(), []);
     let asked = question(&pair.wait(0)).unwrap();
     assert_eq!(wants(&pair.answer(&asked))[0].faces, [face("a")]);
     assert_eq!(pair.core.repairs().counts().asked, 1);

@@ -32,12 +32,12 @@ impl Core {
         key
     }
 
-    /// The visit that was taken in last could not be stored: it was never made, and its face is nobody's.
-    pub fn take_back(&mut self, weight: &Weight) {
-        if let Weight::New(face_id) = weight {
+    /// The newest visit could not be stored: it was never made, and the face it proposed, if any, is nobody's.
+    pub fn take_back(&mut self, key: VisitKey, proposed: Option<&FaceId>) {
+        if let Some(face_id) = proposed {
             self.provisional.end(face_id);
         }
-        self.outbox.take_back();
+        self.outbox.take_back(key);
     }
 
     /// The visits to send at `now`, see [`Outbox::to_send`]; none while there is no session.

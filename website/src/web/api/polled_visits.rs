@@ -70,8 +70,12 @@ struct One {
 pub async fn store(
     State(app): State<Arc<App>>,
     sender: PollingBox,
-    Json(body): Json<Value>,
+    body: Result<Json<Value>, Refusal>,
 ) -> Result<Response, Refusal> {
+    let Json(body) = body.map_err(|refusal| match refusal.status {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_long(BODY_BYTES_MAX),
+        _ => refusal,
+    })?;
     let sent = listed(body)?;
     if sender.connection == Connection::InTheClear
         && sent.iter().any(|visit| visit.get("embedding").is_some())

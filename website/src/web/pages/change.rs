@@ -12,7 +12,8 @@ use crate::{
     edges::{self, ChangeProgress},
     tables::{
         change_log::Verb,
-        customers,
+        confirmations::{self, Confirmation},
+        customers, erasures,
         receipts::{self, Stored},
     },
     web::{
@@ -73,7 +74,15 @@ pub async fn show_change(
     let receipts: Vec<Stored> = receipts.collect();
     let row = customers::get(&mut tx, &id, &change.face_id).await?;
     let local = |at| store.local(at, now).text;
-    let rows = edges.iter().map(|edge| row_of(edge, change.verb, &receipts, local)).collect();
+    let words = match erasures::get(&mut tx, &id, &change.face_id).await? {
+        Some(done) if (done.erasure.epoch, done.erasure.seq) == (change.epoch, change.seq) => {
+            confirmations::of_removal(&mut tx, &done.erasure).await?
+        }
+        _ => Vec::new(),
+    };
+    let row_of =
+        |edge: &EdgeProgress| spoken(row_of(edge, change.verb, &receipts, local), edge, &words, local);
+    let rows = edges.iter().map(row_of).collect();
     let (tone, summary) = summary(&edges, &receipts);
     let young = now.since(change.at) < LOOK_AGAIN_MS_MAX;
     let outstanding = edges.iter().any(|edge| matches!(edge.held, Held::Outstanding | Held::NotAsked));
@@ -124,6 +133,13 @@ fn row_of(edge: &EdgeProgress, verb: Verb, receipts: &[Stored], local: impl Fn(U
         }
     };
     Row { name: edge.name.clone(), state, after }
+}
+
+/// The same row where a box that polls has said that it has deleted the face.
+fn spoken(row: Row, edge: &EdgeProgress, words: &[Confirmation], local: impl Fn(UnixMs) -> String) -> Row {
+    let Some(word) = words.iter().find(|word| word.edge == edge.edge) else { return row };
+    let text = format!("polls: says that it has deleted it, {}; not proved", local(word.at));
+    Row { state: Pill::new(Tone::Calm, text), ..row }
 }
 
 /// How many edges have it, in a sentence.
