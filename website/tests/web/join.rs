@@ -33,7 +33,7 @@ fn a_code_makes_a_box_an_edge_once(stage: &Stage) {
     assert_eq!(got["mqtt"], json!({ "host": null, "port": 1883, "tls": false }));
     assert_eq!(got["site_key"], hex::encode(stage.app.key.public().to_bytes()));
     assert_eq!(got["digest_key"].as_str().unwrap().len(), 64);
-    assert_eq!(got["token"].as_str().unwrap().len(), 64);
+    assert_eq!(got["token"].as_str().unwrap().len(), 32);
     assert!(got["edge"].is_string());
     join(stage, &body(&code)).expect(404).says("not known, or has been used");
 }

@@ -103,7 +103,7 @@ fn what_people_type_is_only_text(stage: &Stage) {
         assert!(!page.body.contains("<script") && !page.body.contains("<img src=x"), "{path}");
         shown += usize::from(page.body.contains("&#60;script&#62;") || page.body.contains("&lt;script&gt;"));
     }
-    assert_eq!(shown, 4, "the name stands on the pages, as text");
+    assert_eq!(shown, 8, "the name stands on the pages, as text");
     let search = browser.get("/stores/oslo/customers?q=%22%3E%3Cscript%3E").expect(200);
     search.does_not_say("<script").says("Nobody found");
     browser.get("/stores/oslo/customers?said=%3Cscript%3E").expect(200).does_not_say("<script");
