@@ -22,10 +22,11 @@ test-camera:
 chaos: needs
 	@ROUNDS="$(or $(ROUNDS),200)" SEED="$(SEED)" ON="$(ON)" scripts/chaos
 
-# The figures that must be reached, beside Mosquitto where that is installed; some minutes.
+# The figures that must be reached, beside Mosquitto where that is installed and beside Python; some minutes.
 bench:
 	@$(CARGO) run --quiet --release --locked -p bench -- broker $(BENCH)
 	@$(CARGO) run --quiet --release --locked -p bench -- sync $(BENCH)
+	@$(CARGO) run --quiet --release --locked -p bench -- face $(BENCH)
 
 # PostgreSQL, MQTT tools, libclang (for cameras) and libonnxruntime, where they are not there yet.
 needs:

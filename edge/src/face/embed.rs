@@ -2,7 +2,7 @@
 
 use crate::face::align::CROP_PX;
 use crate::face::manifest::{self, Colours};
-use crate::face::onnx::{Network, Runtime};
+use crate::face::onnx::{Layout, Network, Runtime};
 use anyhow::{Result, ensure};
 use image::RgbImage;
 use std::path::Path;
@@ -19,7 +19,8 @@ impl Embedder {
     /// # Errors
     /// When the file is no network, or does not take a 112x112 crop.
     pub fn open(runtime: &Runtime, file: &Path, rules: &manifest::Embedder, threads: usize) -> Result<Self> {
-        let network = Network::open(runtime, file, threads)?;
+        // In blocks it took 9 ms for a crop, in planes 6.
+        let network = Network::open(runtime, file, Layout::Planes, threads)?;
         let shape = network.input_shape();
         let side = i64::from(CROP_PX);
         let fits = shape.len() == 4
@@ -54,7 +55,11 @@ fn planes(crop: &RgbImage, rules: &manifest::Embedder) -> Vec<f32> {
         Colours::Bgr => [2, 1, 0],
     };
     let value = |v: u8| (f32::from(v) - rules.mean) * rules.scale;
-    order.into_iter().flat_map(|channel| crop.pixels().map(move |pixel| value(pixel[channel]))).collect()
+    let mut planes = Vec::with_capacity(crop.as_raw().len());
+    for channel in order {
+        planes.extend(crop.pixels().map(|pixel| value(pixel[channel])));
+    }
+    planes
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::face::model_set::{ModelSet, Unproven};
 use crate::face::onnx::Runtime;
 use crate::face::quality::{Grade, Quality, Shortfall};
 use crate::face::runtime::Surroundings;
+use crate::face::second_look::{self, Verdict};
 use crate::face::self_test;
 use crate::face::vector::FaceVector;
 use anyhow::Result;
@@ -34,6 +35,22 @@ pub struct Eyes {
     detector: Detector,
     embedder: Embedder,
     manifest: Manifest,
+    looks: Looks,
+}
+
+/// How many faces were looked at, since the eyes were opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Faces that were found.
+    pub found: u64,
+    /// Of these, those good enough to be recognised by the first look.
+    pub usable: u64,
+    /// Of these, those that were looked at a second time.
+    pub second: u64,
+    /// Of those, the ones whose landmarks are those of the second look.
+    pub corrected: u64,
+    /// Of those, the ones that are not used, because the two looks contradict each other.
+    pub disputed: u64,
 }
 
 /// One face of a frame.
@@ -63,12 +80,17 @@ impl Eyes {
         let detector = Detector::open(&runtime, &set.detector, &set.manifest.detector, config.threads)?;
         let mut embedder = Embedder::open(&runtime, &set.embedder, &set.manifest.embedder, config.threads)?;
         self_test::run(&mut embedder, &set.manifest)?;
-        Ok(Self { detector, embedder, manifest: set.manifest })
+        Ok(Self { detector, embedder, manifest: set.manifest, looks: Looks::default() })
     }
 
     /// The model set's manifest: thresholds, gates and the `space_id` that travels with every vector.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How many faces were looked at so far.
+    pub fn looks(&self) -> Looks {
+        self.looks
     }
 
     /// The faces of a frame, the surest first.
@@ -103,11 +125,16 @@ impl Eyes {
         Some(Similarity::between(landmarks, &align::ARCFACE_112)?.warp(picture))
     }
 
-    fn face(&mut self, picture: &RgbImage, detection: Detection) -> Result<Face> {
-        let Detection { bounds, score, landmarks } = detection;
+    fn face(&mut self, picture: &RgbImage, first: Detection) -> Result<Face> {
+        let verdict = self.look_again(picture, &first)?;
+        let landmarks = if let Verdict::Corrected(better) = verdict { better } else { first.landmarks };
         let crop = self.crop(picture, &landmarks);
+        let Detection { bounds, score, .. } = first;
         let quality = Quality::measure(score, bounds, &landmarks, crop.as_ref(), picture.dimensions());
-        let mut grade = quality.grade(&self.manifest.gates, None);
+        let mut grade = match verdict {
+            Verdict::Disputed => Grade::Poor(Shortfall::Disputed),
+            Verdict::Stands | Verdict::Corrected(_) => quality.grade(&self.manifest.gates, None),
+        };
         let vector = match (&crop, grade) {
             (Some(crop), Grade::Enrol | Grade::Match(_)) => self.embed_crop(crop)?,
             _ => None,
@@ -116,5 +143,30 @@ impl Eyes {
             grade = Grade::Poor(Shortfall::Unusable);
         }
         Ok(Face { bounds, landmarks, quality, grade, vector })
+    }
+
+    /// Looks a second time where the first look may be wrong and the face would be used. Sharpness is no matter here, so the
+    /// first look is graded without a crop.
+    fn look_again(&mut self, picture: &RgbImage, first: &Detection) -> Result<Verdict> {
+        self.looks.found += 1;
+        let Detection { bounds, score, landmarks } = first;
+        let quality = Quality::measure(*score, *bounds, landmarks, None, picture.dimensions());
+        if matches!(quality.grade(&self.manifest.gates, None), Grade::Poor(_)) {
+            return Ok(Verdict::Stands);
+        }
+        self.looks.usable += 1;
+        if !self.manifest.second_look.is_some_and(|rules| second_look::is_needed(first, &rules)) {
+            return Ok(Verdict::Stands);
+        }
+        let mut seen = Vec::new();
+        for view in second_look::views(first) {
+            let found = self.detector.detect(&view.cut(picture))?;
+            seen.extend(view.find(first, &found));
+        }
+        let verdict = second_look::verdict(first, &seen);
+        self.looks.second += 1;
+        self.looks.corrected += u64::from(matches!(verdict, Verdict::Corrected(_)));
+        self.looks.disputed += u64::from(verdict == Verdict::Disputed);
+        Ok(verdict)
     }
 }

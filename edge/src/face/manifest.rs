@@ -33,6 +33,8 @@ pub struct Manifest {
     pub thresholds: Thresholds,
     /// How well a face must be seen.
     pub gates: Gates,
+    /// Which faces are looked at again; without it, none.
+    pub second_look: Option<SecondLook>,
     /// What proves the set at start.
     pub self_test: SelfTest,
 }
@@ -168,6 +170,18 @@ pub struct Gate {
     pub sharpness: f32,
 }
 
+/// Which faces the detector may see wrongly: those that are small, tilted or wide.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondLook {
+    /// Those less wide than this, in pixels.
+    pub below_px: f32,
+    /// Those whose landmarks are tilted by more than this, in degrees.
+    pub roll_degrees: f32,
+    /// Those whose box is wider than so many times its height.
+    pub wide: f32,
+}
+
 /// What proves, at every start, that file, colours, scaling and normalisation belong together.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -270,6 +284,12 @@ impl Manifest {
             "thresholds rise from same_track over new to match, and none exceeds 1"
         );
         ensure!(self.gates.frames > 0, "gates.frames is at least 1");
+        if let Some(SecondLook { below_px, roll_degrees, wide }) = self.second_look {
+            ensure!(
+                [below_px, roll_degrees, wide].into_iter().all(|limit| limit.is_finite() && limit >= 0.0),
+                "the limits of second_look are numbers from 0 on"
+            );
+        }
         if let SelfTest::Vector(text) = &self.self_test {
             self.expected(text)?;
         }
@@ -314,6 +334,7 @@ mod tests {
             ("match = 0.55", "match = 0.35", "thresholds rise"),
             ("scale = 1.0", "scale = 0.0", "a scale of zero"),
             ("frames = 5", "frames = 0", "at least 1"),
+            ("wide = 0.76", "wide = nan", "limits of second_look"),
             ("sha256 = \"da", "sha256 = \"zz", "not 64 hex digits"),
             ("dimension = 512", "dimension = 256", "512 components"),
             ("dimension = 512", "dimensions = 512", "unknown field"),

@@ -2,7 +2,7 @@
 //! network, the store or the gallery's content is known here.
 //!
 //! ```text
-//! Source -> Frame -> Eyes (detect -> align -> embed, measured) -> Face -> Tracker -> Sighting -> decide
+//! Source -> Frame -> Eyes (detect -> look again -> align -> embed, measured) -> Face -> Tracker -> Sighting -> decide
 //! ```
 //!
 //! Architecture invariant: `onnx.rs` is the only file that names the ONNX binding; everything after [`Eyes`] is pure
@@ -22,6 +22,7 @@ pub mod model_set;
 pub mod onnx;
 pub mod quality;
 pub mod runtime;
+pub mod second_look;
 pub mod self_test;
 pub mod sharpness;
 pub mod source;
@@ -29,7 +30,7 @@ pub mod track;
 pub mod vector;
 
 pub use decide::{Decision, decide};
-pub use eyes::{Eyes, EyesConfig, Face};
+pub use eyes::{Eyes, EyesConfig, Face, Looks};
 pub use frame::{Frame, FrameKind};
 pub use geometry::{Point, Rect};
 pub use manifest::{Gates, Manifest, Thresholds};

@@ -51,6 +51,8 @@ pub enum Shortfall {
     Tilted,
     /// Blurred, for this camera.
     Blurred,
+    /// A second look at it contradicted the first.
+    Disputed,
     /// Not in view for long enough, or in too few good frames.
     Brief,
     /// Its landmarks cannot be aligned, or the embedder gave no direction.
@@ -148,7 +150,8 @@ mod tests {
             (Quality { yaw: -0.21, ..GOOD }, Grade::Match(Shortfall::Turned)),
             (Quality { yaw: 0.26, ..GOOD }, Grade::Poor(Shortfall::Turned)),
             (Quality { yaw: f32::NAN, ..GOOD }, Grade::Poor(Shortfall::Turned)),
-            (Quality { roll_degrees: 25.1, ..GOOD }, Grade::Poor(Shortfall::Tilted)),
+            (Quality { roll_degrees: 35.1, ..GOOD }, Grade::Match(Shortfall::Tilted)),
+            (Quality { roll_degrees: -40.1, ..GOOD }, Grade::Poor(Shortfall::Tilted)),
             (Quality { whole: false, ..GOOD }, Grade::Poor(Shortfall::CutOff)),
             (Quality { sharpness: 1.0, ..GOOD }, Grade::Poor(Shortfall::Blurred)),
         ] {

@@ -8,4 +8,6 @@ mod golden;
 mod people;
 mod proof;
 mod sources;
+mod tilted;
+mod turned;
 mod world;
