@@ -57,7 +57,7 @@ enum Ended {
     #[error("stopped")]
     Stopped,
     #[error("the daemon has ended")]
-    RulesEnded,
+    NoRules,
     #[error("the broker does not accept this edge's login: if the edge was revoked, join it again")]
     Login,
     #[error(
@@ -74,7 +74,7 @@ enum Ended {
 
 impl From<RulesEnded> for Ended {
     fn from(_: RulesEnded) -> Self {
-        Self::RulesEnded
+        Self::NoRules
     }
 }
 
@@ -100,7 +100,7 @@ impl Session {
             let ended = self.connection(number).await;
             let told = self.inputs.send(Input::Over { link: number, why: ended.to_string() }).await;
             match ended {
-                Ended::Stopped | Ended::RulesEnded => return,
+                Ended::Stopped | Ended::NoRules => return,
                 _ if told.is_err() => return,
                 why => tracing::warn!(%why, "the connection to the broker ended"),
             }
@@ -181,7 +181,7 @@ impl Session {
         let options = PublishOptions::at_least_once().retained();
         let _ = client.try_publish(self.presence_topic(), presence("online", number), options);
         let link = Link::new(client.clone(), number);
-        self.inputs.send(Input::Began(link)).await.map_err(|_| Ended::RulesEnded)?;
+        self.inputs.send(Input::Began(link)).await.map_err(|_| Ended::NoRules)?;
         Ok(early)
     }
 
@@ -230,7 +230,7 @@ impl Session {
             Ok(Message::Event(event)) => Ok(event),
             Err(refusal) => Err(refusal),
         };
-        self.inputs.send(Input::Message { event, ack, link }).await.map_err(|_| Ended::RulesEnded)?;
+        self.inputs.send(Input::Message { event, ack, link }).await.map_err(|_| Ended::NoRules)?;
         Ok(Kind::Other)
     }
 

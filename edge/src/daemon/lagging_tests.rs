@@ -153,7 +153,7 @@ fn visits_that_a_full_disk_does_not_take_were_never_made_and_are_counted_as_such
     scene.see(5, Asker::AtOnce);
     assert_eq!((scene.rules.counters.not_stored, scene.rules.pending.visits()), (3, 0));
     let wrote = storage::Wrote::Something;
-    scene.rules.done(Done::Stored { batch, receipts: vec![], wrote });
+    scene.rules.done(Done::Stored { batch: *batch, receipts: vec![], wrote });
     let mut again = scene.see(6, Asker::OnceStored);
     scene.store_everything();
     assert_eq!(

@@ -145,7 +145,7 @@ pub fn load(parts: Parts) -> (Rules, Storage, watch::Receiver<Status>) {
         audit: Audit::default(),
         erased_since_asked: None,
     };
-    rules.ask(Request::Store { batch: first, steps, owed });
+    rules.ask(Request::Store { batch: Box::new(first), steps, owed });
     (rules, storage, watched)
 }
 

@@ -90,7 +90,7 @@ pub struct Rules {
 enum Next {
     Input(Input),
     Seen(Seen),
-    Done(Done),
+    Done(Box<Done>),
     /// No head has followed.
     NoHead,
     /// Nothing can come any more.
@@ -121,7 +121,7 @@ impl Rules {
                     }
                 }
                 Next::Seen(seen) => self.see(seen),
-                Next::Done(done) => self.done(done),
+                Next::Done(done) => self.done(*done),
                 Next::NoHead => self.changed_at = None,
                 Next::Over => break,
             }
@@ -152,7 +152,7 @@ impl Rules {
         let until = waits.map_or_else(Instant::now, |since| since + HEAD_FOLLOWS);
         tokio::select! {
             () = stop.cancelled() => Next::Over,
-            done = self.done.recv() => done.map_or(Next::Over, Next::Done),
+            done = self.done.recv() => done.map_or(Next::Over, |done| Next::Done(Box::new(done))),
             input = inputs.recv(), if room => input.map_or(Next::Over, Next::Input),
             Some(seen) = sightings.recv() => Next::Seen(seen),
             () = sleep_until(until.into()), if waits.is_some() => Next::NoHead,
@@ -267,7 +267,7 @@ impl Rules {
             if steps.is_empty() {
                 self.conclude(&after, batch, Vec::new());
             } else {
-                self.ask(Request::Store { batch, steps, owed: Vec::new() });
+                self.ask(Request::Store { batch: Box::new(batch), steps, owed: Vec::new() });
             }
             self.changed_at = None;
         }

@@ -29,7 +29,7 @@ const SLICE: usize = 64;
 #[derive(Debug)]
 pub(super) enum Request {
     /// A batch is to be stored by these steps. Receipts of the removals in `owed` are still to be written.
-    Store { batch: Batch, steps: Vec<Step>, owed: Vec<Owed> },
+    Store { batch: Box<Batch>, steps: Vec<Step>, owed: Vec<Owed> },
     /// These visits are to be sent, each with the first unsettled number of its stream.
     ReadVisits(Vec<(VisitKey, u64)>),
     /// The rows are not trusted.
@@ -114,7 +114,7 @@ impl Storage {
             Request::Store { batch, steps, owed } => {
                 let wrote = Wrote::Nothing;
                 let (probe, receipts) = (None, Vec::new());
-                let progress = Progress { batch, steps: steps.into(), owed, probe, receipts, wrote };
+                let progress = Progress { batch: *batch, steps: steps.into(), owed, probe, receipts, wrote };
                 self.store(progress, stop)?
             }
             Request::ReadVisits(due) => Some(self.read_visits(&due)?),

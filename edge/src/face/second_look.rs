@@ -133,8 +133,8 @@ pub fn verdict(first: &Detection, seen: &[Seen]) -> Verdict {
         .max_by(f32::total_cmp)
         .unwrap_or(f32::NAN);
     let most = if surest.upright { OFF_LEVEL } else { OFF_TILTED };
-    // Written as "not at most", so that what is no number is a contradiction.
-    if !(farthest <= most) {
+    // A distance that is no number is a contradiction.
+    if farthest.is_nan() || farthest > most {
         return Verdict::Disputed;
     }
     let level = seen.iter().all(|other| other.upright || other.score + LEVEL_LEAD <= surest.score);
