@@ -71,6 +71,9 @@ fn on_files(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
+/// What it is, what was ruled, the visits, what the files hold, and the steps that follow.
+type Case = (&'static str, Vec<Command>, Vec<CountedVisit>, OnDisk, Vec<Step>);
+
 #[test]
 fn every_kind_of_batch_has_its_order() {
     use Flush::{AtCommit, Later};
@@ -86,7 +89,7 @@ fn every_kind_of_batch_has_its_order() {
     let keys = vec![VisitKey { stream: StreamId(1), n: 1 }];
     let erased = |at: Flush| vec![WriteCache(Later), EmptyCacheLog, WriteOutbox(at), EmptyOutboxLog];
     let probed = |at: Flush| [vec![Probe], erased(at)].concat();
-    let table: Vec<(&str, Vec<Command>, Vec<CountedVisit>, OnDisk, Vec<Step>)> = vec![
+    let table: Vec<Case> = vec![
         ("nothing", vec![], vec![], same, vec![]),
         ("only words", vec![Command::ReadAgain], vec![], same, vec![]),
         ("a change", vec![put()], vec![], same, vec![WriteCache(AtCommit)]),
