@@ -102,9 +102,11 @@ fn recognition(samples: usize, json: Option<&Path>) -> Result<()> {
             return Ok(());
         }
     };
-    let measured = [("Face".to_owned(), async { face::measure(samples, &data) })];
+    let python = face::reference::environment();
+    let conditions = Conditions::of_face(samples, python.as_ref().err());
+    let measured = async { face::measure(samples, &data, python.as_deref().ok()) };
     let runtime = runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(tell(&Conditions::of_face(samples), measured.into_iter(), json))
+    runtime.block_on(tell(&conditions, [("Face".to_owned(), measured)].into_iter(), json))
 }
 
 fn brokers(figures: &[Figure], samples: usize, json: Option<&Path>) -> Result<()> {

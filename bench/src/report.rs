@@ -45,11 +45,13 @@ impl Conditions {
         )
     }
 
-    /// Those of this moment, for recognition beside the reference.
-    pub fn of_face(samples: usize) -> Conditions {
+    /// Those of this moment, for recognition beside the reference, or why there is none.
+    pub fn of_face(samples: usize, missing: Option<&anyhow::Error>) -> Conditions {
         let ours =
             "the edge's own library, each network on one thread, from a JPEG file of 640x480 to an embedding";
-        Conditions { beside: face::beside(), mosquitto_settings: None, ..Conditions::now(samples, ours) }
+        let beside =
+            missing.map_or_else(|| face::reference::VERSIONS.to_owned(), |error| format!("{error:#}"));
+        Conditions { beside, mosquitto_settings: None, ..Conditions::now(samples, ours) }
     }
 
     fn now(samples: usize, ours: &str) -> Conditions {

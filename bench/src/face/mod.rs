@@ -1,7 +1,7 @@
 //! A picture's way to its faces' embeddings on the edge, beside the same models in Python, one thread each, in turn.
 
 mod picture;
-mod reference;
+pub mod reference;
 
 use crate::row::{Row, Want, percentile};
 use anyhow::{Context as _, Result, ensure};
@@ -34,21 +34,12 @@ pub fn data() -> Result<PathBuf, String> {
     Err(format!("skipped, because {folder} has no real faces (REGULARS_FACE_DATA names another folder)"))
 }
 
-/// What stands beside the edge, or why nothing does.
-pub fn beside() -> String {
-    reference::environment().map_or_else(|error| format!("{error:#}"), |_| reference::VERSIONS.to_owned())
-}
-
 /// Decoding, detection, alignment and embedding of a JPEG of 640x480 with one face: a large upright one, and a small one that
-/// the edge looks at twice.
-pub fn measure(samples: usize, folder: &Path) -> Result<Vec<Row>> {
+/// the edge looks at twice. Without a `python` for the reference, the edge alone.
+pub fn measure(samples: usize, folder: &Path, python: Option<&Path>) -> Result<Vec<Row>> {
     let models = folder.join("models");
     let mut eyes = eyes(&models)?;
-    // Without it there is nothing beside; why stands in the conditions.
-    let mut reference = match reference::environment() {
-        Ok(python) => Some(Reference::start(&python, &models, &eyes)?),
-        Err(_) => None,
-    };
+    let mut reference = python.map(|python| Reference::start(python, &models, &eyes)).transpose()?;
     let scratch = tempfile::tempdir().context("cannot make a folder for pictures")?;
     let mut rows = Vec::new();
     for (what, picture, second, want) in [

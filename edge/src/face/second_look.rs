@@ -124,21 +124,15 @@ pub fn verdict(first: &Detection, seen: &[Seen]) -> Verdict {
         return Verdict::Disputed;
     };
     let [left, right, ..] = surest.landmarks;
-    let farthest = first
-        .landmarks
-        .iter()
-        .zip(surest.landmarks)
-        .map(|(a, b)| a.distance(b) / left.distance(right))
-        // A distance that is no number counts as the largest.
-        .max_by(f32::total_cmp)
-        .unwrap_or(f32::NAN);
-    let most = if surest.upright { OFF_LEVEL } else { OFF_TILTED };
-    // A distance that is no number is a contradiction.
-    if farthest.is_nan() || farthest > most {
-        return Verdict::Disputed;
-    }
+    let most_px = left.distance(right) * if surest.upright { OFF_LEVEL } else { OFF_TILTED };
+    // What is no number is not at most anything, and so a contradiction.
+    let alike = first.landmarks.iter().zip(surest.landmarks).all(|(a, b)| a.distance(b) <= most_px);
     let level = seen.iter().all(|other| other.upright || other.score + LEVEL_LEAD <= surest.score);
-    if level { Verdict::Stands } else { Verdict::Corrected(surest.landmarks) }
+    match (alike, level) {
+        (true, true) => Verdict::Stands,
+        (true, false) => Verdict::Corrected(surest.landmarks),
+        (false, _) => Verdict::Disputed,
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +204,8 @@ mod tests {
         let [same, near, other, tilted, far] = [0.0, 5.0, 40.0, 25.0, 80.0].map(|tilt| face(80.0, 0.8, tilt));
         let nothing = Detection { landmarks: [Point { x: 0.0, y: 0.0 }; 5], ..first };
         let no_number = Detection { landmarks: [Point { x: f32::NAN, y: 0.0 }; 5], ..first };
+        let mut one_missing = same;
+        one_missing.landmarks[4].x = -f32::NAN;
         for (what, all, expected) in [
             ("level", vec![seen(&same, 0.94, true), seen(&tilted, 0.90, false)], Verdict::Stands),
             (
@@ -226,6 +222,7 @@ mod tests {
             ("tilted too far", vec![seen(&far, 0.94, false)], Verdict::Disputed),
             ("all in one point", vec![seen(&nothing, 0.94, false)], Verdict::Disputed),
             ("no numbers", vec![seen(&no_number, 0.94, false)], Verdict::Disputed),
+            ("one of them no number", vec![seen(&one_missing, 0.94, true)], Verdict::Disputed),
             ("not found again", vec![], Verdict::Disputed),
         ] {
             assert_eq!(verdict(&first, &all), expected, "{what}");
