@@ -1,7 +1,7 @@
 //! The sync, broken in every way a seed can think of, in one thread.
 //!
 //! The real core of the edge, its gallery, its clock and its stays; the real decisions of the website; between them a
-//! broker that loses, doubles, reorders and forgets, and around them power cuts between any two steps, restored
+//! broker that loses, doubles, reorders and forgets, and around them power cuts between any two steps of the edge's plan, restored
 //! databases, boxes rolled back, replaced and cloned, rotten rows and clocks that jump. Every run follows from its
 //! seed alone, so a failing one replays exactly: `sim trace SEED`.
 //!
