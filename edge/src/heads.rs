@@ -1,5 +1,5 @@
 //! Heads are checked on a task of their own. A check takes as long as dozens of messages, and a removal behind a head must not
-//! wait for it: the changes go on to the rules thread meanwhile, and the head follows when it is proved. A head that comes
+//! wait for it: the changes go on to the rules task meanwhile, and the head follows when it is proved. A head that comes
 //! after newer changes is compared with what the rows were at its seq. But the head of another epoch decides what the messages
 //! behind it mean: these wait for it.
 
@@ -34,7 +34,7 @@ pub struct Check {
     pub link: u64,
 }
 
-/// The rules thread has ended.
+/// The rules task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RulesEnded;
 
@@ -53,7 +53,7 @@ impl Heads {
         Self { check, waiting, task, epoch: None }
     }
 
-    /// Takes a head in; it reaches the rules thread when it is proved.
+    /// Takes a head in; it reaches the rules task when it is proved.
     ///
     /// # Errors
     /// When that has ended.

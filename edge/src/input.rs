@@ -1,4 +1,4 @@
-//! What reaches the rules thread, but for sightings.
+//! What reaches the rules task, but for sightings.
 
 use crate::{
     face::{FaceVector, Grade},

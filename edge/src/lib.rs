@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! camera, pictures -> face -> Sighting -.
-//! broker -> session -> inbound ---------+-> rules thread (sync, live gallery) -> reports, visits -> session -> broker
+//! broker -> session -> inbound ---------+-> rules task (sync, live gallery) -> reports, visits -> session -> broker
 //!                                             |  batches          ^  what was stored
 //!                                             '-> storage thread (store)
 //! ```
 //!
-//! Architecture invariant: [`sync`] decides and touches nothing; of the two threads of [`daemon`] one rules and is the only
-//! writer of the live gallery, and the other is the only one that touches the files. Everybody else hands the rules thread
+//! Architecture invariant: [`sync`] decides and touches nothing; of the two halves of [`daemon`] one rules and is the only
+//! writer of the live gallery, and the other is the only one that touches the files. Everybody else hands the rules task
 //! [`input::Input`]s and sightings. No loop calls another.
 
 pub mod camera;

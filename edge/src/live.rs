@@ -1,4 +1,4 @@
-//! The live gallery: whom the edge recognises right now, and whether it may. Only the rules thread writes; whoever asks
+//! The live gallery: whom the edge recognises right now, and whether it may. Only the rules task writes; whoever asks
 //! reads, under the same lease.
 
 use crate::face::{Decision, Grade, Manifest, Thresholds, decide};

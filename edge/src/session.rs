@@ -1,4 +1,4 @@
-//! The edge's one MQTT session: connects, listens, and hands what comes to the rules thread. It decides nothing.
+//! The edge's one MQTT session: connects, listens, and hands what comes to the rules task. It decides nothing.
 //!
 //! Every connection gets a client of its own: nothing of an older one (an acknowledgement, a publish) can get into a
 //! newer one, and what has to be said again is said from the tables. The session at the broker is persistent.
@@ -256,7 +256,7 @@ impl Session {
         options.set_read_batch_size(128);
         let last_words = presence("offline", number);
         options.set_last_will(LastWill::new(self.presence_topic(), last_words, QoS::AtLeastOnce, true));
-        // Without a limit, because the rules thread must never wait for the event loop that waits for it: acknowledgements
+        // Without a limit, because the rules task must never wait for the event loop that waits for it: acknowledgements
         // are bounded by what the broker has in flight, publishes by the outbox's window.
         let (client, mut events) = AsyncClient::builder(options).unbounded().build();
         let mut network = NetworkOptions::new();

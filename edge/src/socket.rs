@@ -163,7 +163,8 @@ async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> 
             let status = Status { now: clock.wall(), camera, ..status.borrow().clone() };
             serde_json::to_value(status).map_err(io::Error::other)?
         }
-        Ok(Request::Match { space, faces }) => match answer(&live, &clock, &space, &faces) {
+        // Some hundred searches are not made where the rules wait for their turn.
+        Ok(Request::Match { space, faces }) => match searched(live, clock, space, faces).await {
             Ok(answers) => serde_json::json!({ "answers": answers }),
             Err(error) => serde_json::json!({ "error": error.to_string() }),
         },
@@ -175,6 +176,15 @@ async fn client(stream: tokio::net::UnixStream, edge: Behind) -> io::Result<()> 
     };
     write.write_all(format!("{reply}\n").as_bytes()).await?;
     write.shutdown().await
+}
+
+async fn searched(
+    live: Arc<Live>,
+    clock: Arc<Clock>,
+    space: SpaceId,
+    faces: Vec<Asked>,
+) -> Result<Vec<Answer>> {
+    tokio::task::spawn_blocking(move || answer(&live, &clock, &space, &faces)).await?
 }
 
 /// Asks a gallery about faces of one space.

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Sightings that wait for the rules thread at most; beyond it the cameras wait, as each does for its answer.
+/// Sightings that wait for the rules task at most; beyond it the cameras wait, as each does for its answer.
 const SIGHTINGS_MAX: usize = 64;
 const NOTICES_MAX: usize = 16_384;
 const DISK_PAUSE: Duration = Duration::from_secs(2);
@@ -104,8 +104,8 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Edge> 
 
     let mut tasks = JoinSet::new();
     let ends = stop.clone();
-    tasks.spawn_blocking(move || {
-        rules.run(taken, shown, &ends);
+    tasks.spawn(async move {
+        rules.run(taken, shown, &ends).await;
         ends.cancel();
         Ok(())
     });
@@ -243,12 +243,14 @@ impl Eyepiece {
     /// The same.
     pub async fn see(&self, sighting: Sighting) -> Result<Answer> {
         let (asker, answer) = oneshot::channel();
-        let seen = self.ask(sighting, Asker::OnceStored(asker))?;
+        let here = self.clone();
+        let asks = move || here.ask(sighting, Asker::OnceStored(asker));
+        let seen = tokio::task::spawn_blocking(asks).await??;
         self.seen.send(seen).await.map_err(|_| anyhow!("the edge has stopped"))?;
         answer.await.context("the edge has stopped")
     }
 
-    /// The search is made here, where the rules thread need not wait for it.
+    /// The search is made here, so that the rules task need not wait for it.
     fn ask(&self, sighting: Sighting, asker: Asker) -> Result<Seen> {
         let Sighting { vector, grade, at: _ } = &sighting;
         let (answer, version) = self.live.decide_at(vector.as_slice(), *grade, self.clock.wall())?;

@@ -1,4 +1,4 @@
-//! The rules thread while the storage thread lags behind: whatever waits for the disk, a removed face is gone and does not come
+//! The rules task while the storage thread lags behind: whatever waits for the disk, a removed face is gone and does not come
 //! back, nobody else goes, sightings are answered, and nothing is claimed that is not stored.
 
 use super::{scene::*, storage::Done, *};

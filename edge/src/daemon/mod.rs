@@ -1,11 +1,12 @@
-//! The daemon: two threads between what comes in and the disk.
+//! The daemon: a task and a thread between what comes in and the disk.
 //!
-//! The *rules thread* ([`rules::Rules`]) owns the core and is the only one that writes to the live gallery. It rules on what comes in, one
+//! The *rules task* ([`rules::Rules`]) owns the core and is the only one that writes to the live gallery. It rules on what comes in, one
 //! input after the other, and waits for no disk: a removed face has left the gallery when the next input is taken, and a
-//! sighting is answered from the gallery as it is. What it has ruled gathers in a batch.
+//! sighting is answered from the gallery as it is. What it has ruled gathers in a batch. It is a task beside the session's and no thread
+//! of its own, because it never blocks, and waking a thread takes longer than everything it does with a removal.
 //!
 //! The *storage thread* ([`storage::Storage`]) owns the files. It carries out the steps of one batch ([`plan`]) while the next one
-//! gathers; then the rules thread learns what was stored, acknowledges, and says what may be said.
+//! gathers; then the rules task learns what was stored, acknowledges, and says what may be said.
 
 pub mod batch;
 mod conclude;
@@ -80,7 +81,7 @@ pub struct Parts {
     pub notices: broadcast::Sender<Notice>,
 }
 
-/// Fills the gallery from what was stored, and makes the two halves, each to be run on a thread of its own. What a kill has
+/// Fills the gallery from what was stored, and makes the two halves: one to be run as a task, one on a thread of its own. What a kill has
 /// kept back is stored first.
 pub fn load(parts: Parts) -> (Rules, Storage, watch::Receiver<Status>) {
     let Parts { identity, store, opened, live, clock, presence, start, stream, notices } = parts;

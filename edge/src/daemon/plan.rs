@@ -51,7 +51,7 @@ pub struct OnDisk {
 }
 
 impl Step {
-    /// Whether it is made on the files, by whoever owns them; the others are made by the rules thread.
+    /// Whether it is made on the files, by whoever owns them; the others are made by the rules task.
     pub fn is_on_disk(self) -> bool {
         match self {
             Self::FlushOutbox

@@ -1,4 +1,4 @@
-//! The rules thread: takes in what comes, lets the core rule, and hands on what is to be stored. Everything it does takes
+//! The rules task: takes in what comes, lets the core rule, and hands on what is to be stored. Everything it does takes
 //! microseconds; it never waits for a disk.
 
 use super::{
@@ -26,7 +26,6 @@ use std::{
     time::Instant,
 };
 use tokio::{
-    runtime::Handle,
     sync::{broadcast, mpsc, watch},
     time::sleep_until,
 };
@@ -42,7 +41,7 @@ const HEAD_FOLLOWS: std::time::Duration = std::time::Duration::from_millis(2);
 /// A larger batch is of an edge that catches up, where the head comes last.
 const FEW: usize = 8;
 
-/// Everything the thread owns.
+/// Everything the task owns.
 #[derive(Debug)]
 pub struct Rules {
     pub(super) core: Core,
@@ -99,16 +98,15 @@ enum Next {
 
 impl Rules {
     /// Takes in what comes until it is stopped, or nothing can come any more. What was ruled until then is stored, unless
-    /// the disk is full. While it is, the thread goes on.
-    pub fn run(
+    /// the disk is full. While it is, the task goes on.
+    pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
         mut sightings: mpsc::Receiver<Seen>,
         stop: &CancellationToken,
     ) {
-        let runtime = Handle::current();
         loop {
-            match runtime.block_on(self.next(&mut inputs, &mut sightings, stop)) {
+            match self.next(&mut inputs, &mut sightings, stop).await {
                 Next::Input(input) => {
                     self.take(input);
                     let mut taken = 1;
@@ -126,15 +124,17 @@ impl Rules {
                 Next::Over => break,
             }
             self.hand_on();
-            self.send();
-            self.publish_status();
+            if !self.waits_for_head() {
+                self.send();
+                self.publish_status();
+            }
         }
         // Nothing waits for a head any more.
         self.changed_at = None;
         self.hand_on();
         while self.busy
             && self.counters.storage_trouble.is_none()
-            && let Some(done) = runtime.block_on(self.done.recv())
+            && let Some(done) = self.done.recv().await
         {
             self.done(done);
             self.hand_on();

@@ -1,5 +1,5 @@
 //! The storage thread: the only one that touches the files. It carries out the steps of one batch after the other, and what
-//! takes long and need not hurry; whatever the disk does meanwhile, the rules thread goes on.
+//! takes long and need not hurry; whatever the disk does meanwhile, the rules task goes on.
 
 use super::{batch::Batch, disk_full, plan::Step, vacuum::Vacuum};
 use crate::{
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// At every idle tick so many rows are read back: a millisecond or two, and 100,000 rows in five minutes.
 const SLICE: usize = 64;
 
-/// What the rules thread asks for. It asks for one thing at a time.
+/// What the rules task asks for. It asks for one thing at a time.
 #[derive(Debug)]
 pub(super) enum Request {
     /// A batch is to be stored by these steps. Receipts of the removals in `owed` are still to be written.
@@ -251,7 +251,7 @@ impl Storage {
         Ok(Done::Idle(slice))
     }
 
-    /// Tells the rules thread that the disk is full or read-only; any other error is given back.
+    /// Tells the rules task that the disk is full or read-only; any other error is given back.
     fn disk_full(&self, error: anyhow::Error, visits: Vec<CountedVisit>) -> Result<()> {
         let why = disk_full::retry_when_disk_full(error)?;
         // Nobody listens any more when the edge ends.

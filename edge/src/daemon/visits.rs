@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// Visits that wait to be stored at most; beyond it they are counted as not stored, as when the disk is full.
 const UNSTORED_MAX: usize = 1_024;
 
-/// A face that the gallery was asked about, and what it said. Whoever shows it has asked, so that the rules thread need not
+/// A face that the gallery was asked about, and what it said. Whoever shows it has asked, so that the rules task need not
 /// search.
 #[derive(Debug)]
 pub struct Seen {
